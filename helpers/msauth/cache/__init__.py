@@ -1,0 +1,1 @@
+"""The shared token cache: text records, one file per key, read without a lock."""
