@@ -4,7 +4,12 @@ import os
 import time
 
 from .cache import reader
-from .request import Token, TokenRequest
+from .options import Options
+from .request import DEVOPS_SCOPE, Token, TokenRequest
+from .selection import explicit_tenant, request_for
+
+_TENANT_TTL = 24 * 3600
+_NO_TENANT_TTL = 600
 
 
 def get_token(request: TokenRequest, *, prog: str = "msauth") -> Token:
@@ -16,6 +21,10 @@ def get_token(request: TokenRequest, *, prog: str = "msauth") -> Token:
     Raises SignInError when no credential can sign in.
     """
     token = cached(request)
+    if "MSAUTH_TRACE" in os.environ:
+        from .trace import note
+
+        note(prog, f"cache {'miss' if token is None else 'hit'}: {request!r}")
     if token is not None:
         return token
     from . import renewal
@@ -36,3 +45,93 @@ def cached(request: TokenRequest) -> Token | None:
 
             renew_behind(request, now)
     return token
+
+
+def devops_request(options: Options, organisation: str, challenges: list[str]) -> TokenRequest:
+    """Return the request for an Azure DevOps organisation, with its own tenant.
+
+    organisation: "" when unknown. challenges: the `WWW-Authenticate` values at hand.
+    Tenant: explicit, else the challenge's, else the remembered one, else a probe's, else none.
+    Raises UsageError.
+    """
+    env = os.environ
+    request = request_for((DEVOPS_SCOPE,), options, env, interactive=_may_ask(env))
+    if not organisation and not challenges:
+        return request
+    if explicit_tenant(options, env):
+        return request
+    tenant = _challenged_tenant(organisation, challenges)
+    return request.with_(tenant=tenant) if tenant else request
+
+
+def _challenged_tenant(organisation: str, challenges: list[str]) -> str | None:
+    if challenges:
+        from .protocols.azure_devops import tenant_of
+
+        named = tenant_of(challenges)
+        if named:
+            return named
+        if named == "":
+            return None  # backed by personal accounts, says the server itself
+    if not organisation:
+        return None
+    remembered = reader.read_tenant(organisation, now=int(time.time()))
+    if remembered is not None:
+        return remembered or None
+    return _probe(organisation)
+
+
+def _probe(organisation: str) -> str | None:
+    """Ask the organisation for its tenant, once however many ask, and remember the answer."""
+    from .cache import record, writer
+    from .cache.lock import key_lock
+    from .signin import discovery
+
+    try:
+        os.close(writer.create_directory())
+    except OSError:
+        return discovery.probe(organisation) or None
+    with key_lock(record.name_of(reader.organisation_key(organisation)), timeout=20):
+        now = int(time.time())
+        tenant = reader.read_tenant(organisation, now=now)
+        if tenant is None:
+            tenant = discovery.probe(organisation)
+            if tenant is not None:
+                until = now + (_TENANT_TTL if tenant else _NO_TENANT_TTL)
+                writer.write_tenant(organisation, tenant, now=now, until=until)
+    return tenant or None
+
+
+def reject(secret: str, claims: str | None, *, organisation: str, prog: str) -> None:
+    """Take note that a server rejected a token: it is never served again.
+
+    claims: the JSON of the rejection's claims challenge, honoured by the next sign-in.
+    """
+    from .cache import writer
+
+    if organisation:
+        writer.forget_tenant(organisation)  # the organisation may have moved to another tenant
+    if not secret:
+        return
+    try:
+        evicted = writer.reject(secret, claims)
+    except OSError:
+        return
+    if "MSAUTH_TRACE" in os.environ:
+        from .trace import note
+
+        note(prog, f"rejected: {len(evicted)} records evicted, claims {claims is not None}")
+
+
+def reject_fingerprint(request: TokenRequest, fingerprint: str, claims: str | None) -> None:
+    """Reject the cached token of a request if it is the one with this fingerprint."""
+    from .cache import record
+
+    token = reader.read(request.with_(min_valid=0, claims=None), now=int(time.time()))
+    if token is not None and record.fingerprint(token.text) == fingerprint:
+        reject(token.text, claims, organisation="", prog="msauth")
+
+
+def _may_ask(env: "os._Environ[str] | dict[str, str]") -> bool:
+    """Say whether a person may be asked: git and CI can forbid it."""
+    return env.get("GIT_TERMINAL_PROMPT") not in ("0", "false") and not env.get("CI")

@@ -38,9 +38,14 @@ class UnavailableError(SignInError):
 # C0 and C1 controls, DEL, and the bidi and zero-width characters that can rewrite a terminal
 # line (CVE-2024-50349, CVE-2021-42574).
 _UNSAFE = frozenset(
-    [*range(0x20), *range(0x7F, 0xA0)]
-    + [0x061C, 0x200B, 0x200C, 0x200D, 0x200E, 0x200F, 0x2028, 0x2029, 0xFEFF]
-    + [*range(0x202A, 0x202F), *range(0x2066, 0x206A)]
+    (
+        *range(0x20),
+        *range(0x7F, 0xA0),
+        *(0x061C, 0x2028, 0x2029, 0xFEFF),
+        *range(0x200B, 0x2010),
+        *range(0x202A, 0x202F),
+        *range(0x2066, 0x206A),
+    )
 )
 
 

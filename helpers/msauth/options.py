@@ -91,4 +91,6 @@ def _unknown(name: str, table: dict[str, str]) -> UsageError:
     from difflib import get_close_matches
 
     near = get_close_matches(name, table, 1)
-    return UsageError(f"unknown option {name}", f"did you mean {near[0]}?" if near else "see --help")
+    return UsageError(
+        f"unknown option {name}", f"did you mean {near[0]}?" if near else "see --help"
+    )

@@ -1,0 +1,116 @@
+"""Where the cache is, and opening it only when it is really ours.
+
+`MSAUTH_CACHE_DIR`, else a private `$XDG_RUNTIME_DIR` (memory, never on disk), else the user's
+cache directory exactly as platformdirs names it (a test keeps both equal; importing it would
+cost more than the whole answer). The records are in its sub-directory `v1`, mode 0700.
+"""
+
+import os
+import stat
+import sys
+
+VERSION = "v1"
+_OPEN_DIRECTORY = (
+    os.O_RDONLY
+    | getattr(os, "O_DIRECTORY", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+)
+
+
+class Refused(OSError):  # noqa: N818 - it is a refusal, and callers read it as one
+    """The directory is there, but not safe to use; str() says why, `fix` how to mend it."""
+
+    def __init__(self, message: str, fix: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.fix = fix
+
+
+def base() -> str:
+    """Return the path of the cache's base directory; it may not exist.
+
+    Raises Refused when no place is known, or for root with another user's HOME (sudo -E).
+    """
+    env = os.environ
+    chosen = env.get("MSAUTH_CACHE_DIR")
+    if chosen:
+        return os.path.abspath(chosen)
+    if sys.platform == "win32":
+        from .place_windows import base as windows_base
+
+        return windows_base()
+    if sys.platform == "darwin":
+        home = _home()
+        return home + "/Library/Caches/msauth"
+    runtime = env.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/"):
+        try:
+            status = os.lstat(runtime)
+        except OSError:
+            pass
+        else:
+            if (
+                stat.S_ISDIR(status.st_mode)
+                and status.st_uid == os.geteuid()
+                and not status.st_mode & 0o077
+            ):
+                return runtime.rstrip("/") + "/msauth"
+    xdg = env.get("XDG_CACHE_HOME", "").strip()
+    if xdg.startswith("/"):
+        return xdg.rstrip("/") + "/msauth"
+    return _home() + "/.cache/msauth"
+
+
+def _home() -> str:
+    home = os.path.expanduser("~")
+    if not home.startswith("/"):
+        raise Refused("no home directory", "export MSAUTH_CACHE_DIR=/a/private/directory")
+    if os.geteuid() == 0:
+        try:
+            owner = os.stat(home).st_uid
+        except OSError:
+            owner = 0
+        if owner != 0:
+            raise Refused(
+                f"{home} belongs to another user", "export MSAUTH_CACHE_DIR=/a/private/directory"
+            )
+    return home.rstrip("/")
+
+
+def path() -> str:
+    """Return the path of the directory that holds the records."""
+    return base() + "/" + VERSION
+
+
+def open_directory() -> int:
+    """Return a file descriptor of the records' directory.
+
+    Raises FileNotFoundError when there is none yet, Refused when its owner or mode is wrong,
+    OSError for the rest. Everything else is then opened relative to this descriptor, so that a
+    directory swapped for a link changes nothing.
+    """
+    where = path()
+    descriptor = os.open(where, _OPEN_DIRECTORY)
+    try:
+        check(os.fstat(descriptor), where)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def check(status: os.stat_result, where: str) -> None:
+    """Raise Refused unless the directory is ours and private."""
+    if not hasattr(os, "geteuid"):
+        return
+    if status.st_uid != os.geteuid():
+        raise Refused(
+            f"cache directory {where} belongs to another user (uid {status.st_uid})",
+            f"sudo chown -R {os.geteuid()} '{where}'",
+        )
+    if status.st_mode & 0o077:
+        raise Refused(
+            f"cache directory {where} is open to other users (mode {status.st_mode & 0o777:04o})",
+            f"chmod 700 '{where}'",
+        )

@@ -1,0 +1,155 @@
+"""`git-credential-msauth [options] get|store|erase|capability`: the helper that git calls.
+
+Git runs it for every request to a host it is configured for, so most calls must cost nothing:
+`store` and foreign hosts return at once, a cached `get` reads one small file.
+"""
+
+import os
+import sys
+
+from .errors import MsauthError, report
+from .options import FLAG, SIGN_IN, Options, parse
+
+PROG = "git-credential-msauth"
+OPTIONS = {**SIGN_IN, "--help": FLAG, "-h": FLAG, "--version": FLAG}
+HELP = """\
+usage: git-credential-msauth [options] get|store|erase|capability
+
+Answers git's question for a credential of Azure DevOps with an Entra ID token. Git calls it;
+to configure it:
+
+    [credential "https://dev.azure.com"]
+        helper =
+        helper = msauth
+        useHttpPath = true
+    [credential "https://*.visualstudio.com"]
+        helper =
+        helper = msauth
+        useHttpPath = true
+
+options:
+  --credential KIND      how to sign in (default: auto)
+  --tenant TENANT        the tenant, instead of the organisation's own
+  --client-id ID         the application or managed identity
+  --profile NAME         a profile of profiles.toml
+  --authority-host HOST  the sign-in host of another cloud
+  --disable-instance-discovery
+  --min-valid SECONDS    how long a token must still live (default: 300)
+  --force-refresh        sign in again even when a token is cached
+"""
+
+
+def main() -> int:
+    """Answer git; ends without interpreter teardown, which costs more than the answer."""
+    try:
+        code, output = run(sys.argv[1:], _standard_input)
+    except KeyboardInterrupt:
+        code, output = 130, b""
+    try:
+        while output:
+            output = output[os.write(1, output) :]
+    except OSError:
+        code = code or 1
+    os._exit(code)
+
+
+def run(argv: list[str], read: "object") -> tuple[int, bytes]:
+    """Return the exit code and what goes to stdout; read() returns all of stdin as bytes."""
+    assert callable(read)
+    if argv and argv[-1] == "store":
+        read()  # a token is its own record: nothing that git knows is worth keeping
+        return 0, b""
+    try:
+        options, words = parse(argv, OPTIONS)
+        if "--help" in options or "-h" in options:
+            return 0, HELP.encode()
+        if "--version" in options:
+            from . import __version__
+
+            return 0, f"{PROG} {__version__}\n".encode()
+        action = words[0] if words else ""
+        if action == "get":
+            return _get(options, read())
+        if action == "erase":
+            return _erase(read())
+        if action == "capability":
+            from .protocols.git import CAPABILITIES
+
+            return 0, CAPABILITIES
+        if not action:
+            from .errors import UsageError
+
+            raise UsageError("no action given", f"{PROG} --help")
+    except MsauthError as error:
+        return report(PROG, error), b""
+    return 0, b""  # gitcredentials(7): an unknown action is ignored
+
+
+def _get(options: Options, data: bytes) -> tuple[int, bytes]:
+    from . import broker
+    from .cache.record import fingerprint
+    from .protocols import azure_devops, git
+
+    credential, organisation = _recognised(data)
+    if credential is None:
+        return 0, b""
+    challenges = credential.texts("wwwauth")
+    tried = git.tried(credential)
+    try:
+        request = broker.devops_request(options, organisation, challenges)
+        if tried:
+            # The token of the first round was rejected inside this very git command.
+            broker.reject_fingerprint(request, tried, azure_devops.claims_of(challenges))
+        token = broker.get_token(request, prog=PROG)
+    except MsauthError as error:
+        return report(PROG, error), git.QUIT
+    mark = fingerprint(token.text)
+    return 0, git.answer(
+        credential, token.text, token.expires_on, fingerprint=mark, final=bool(tried)
+    )
+
+
+def _erase(data: bytes) -> tuple[int, bytes]:
+    from . import broker
+    from .protocols import azure_devops, git
+
+    credential, organisation = _recognised(data)
+    if credential is not None:
+        secret = git.secret(credential)
+        claims = azure_devops.claims_of(credential.texts("wwwauth"))
+        broker.reject(secret, claims, organisation=organisation, prog=PROG)
+    return 0, b""
+
+
+def _recognised(data: bytes) -> "tuple[Credential, str] | tuple[None, str]":
+    """Return git's attributes and the organisation, or None for whatever is not ours."""
+    from .protocols import azure_devops, git
+
+    credential = git.parse(data)
+    if credential is None:
+        return None, ""
+    value = credential.value
+    organisation = azure_devops.organisation(
+        value("protocol"), value("host"), value("path"), value("username")
+    )
+    if organisation is None:
+        return None, ""
+    return credential, organisation
+
+
+def _standard_input() -> bytes:
+    chunks = []
+    try:
+        while chunk := os.read(0, 65536):
+            chunks.append(chunk)
+    except OSError:
+        pass
+    return b"".join(chunks)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .protocols.git import Credential
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,169 @@
+"""Azure DevOps: which hosts are its, whose organisation a URL names, what a challenge says.
+
+Everything is decided on raw ASCII bytes against an exact list. No URL parser is involved: their
+disagreements (userinfo, backslash, stripped tabs) are how tokens went to the wrong host.
+"""
+
+_HOSTS = frozenset(
+    (
+        b"dev.azure.com",
+        b"pkgs.dev.azure.com",
+        b"feeds.dev.azure.com",
+        b"vssps.dev.azure.com",
+        b"vsrm.dev.azure.com",
+        b"aex.dev.azure.com",
+    )
+)
+_LEGACY = b".visualstudio.com"
+_LEGACY_SERVICES = frozenset((b"pkgs", b"vssps", b"vsrm", b"feeds"))
+# Labels under visualstudio.com that are Microsoft's own sites, not organisations.
+_NOT_ORGANISATIONS = frozenset(
+    (b"www", b"app", b"vs-ssh", b"marketplace", b"my", b"login", b"code", b"docs", b"support")
+)
+_LABEL = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-")
+_HEX = frozenset("0123456789abcdef")
+_NO_TENANT = "00000000-0000-0000-0000-000000000000"
+_SIGN_IN_HOSTS = frozenset(
+    (
+        "login.microsoftonline.com",
+        "login.windows.net",
+        "login.microsoft.com",
+        "sts.windows.net",
+        "login.microsoftonline.us",
+        "login.partner.microsoftonline.cn",
+        "login.chinacloudapi.cn",
+    )
+)
+
+
+def organisation(protocol: bytes, host: bytes, path: bytes, username: bytes) -> str | None:
+    """Return the organisation a credential is asked for, or None when the host is not ours.
+
+    protocol, host (with its port, if any), path and username are git's attributes, as bytes.
+    "" means the host is Azure DevOps' but names no organisation (no `useHttpPath`, no user).
+    """
+    if protocol != b"https" or not host.isascii():
+        return None
+    host = host.lower().removesuffix(b":443")
+    if host in _HOSTS:
+        return _label(path.lstrip(b"/").partition(b"/")[0]) or _label(username) or ""
+    if not host.endswith(_LEGACY):
+        return None
+    label, _, service = host[: -len(_LEGACY)].partition(b".")
+    if label in _NOT_ORGANISATIONS or (service and service not in _LEGACY_SERVICES):
+        return None
+    if service == b"" and host != label + _LEGACY:
+        return None
+    return _label(label) or None
+
+
+def _label(text: bytes) -> str:
+    """Return an organisation's name in lower case, or "" for anything that cannot be one."""
+    text = text.lower()
+    if not 0 < len(text) <= 50 or not _LABEL.issuperset(text):
+        return ""
+    if text[:1] == b"-" or text[-1:] == b"-":
+        return ""
+    return text.decode("ascii")
+
+
+def tenant_of(challenges: list[str]) -> str | None:
+    """Return the tenant GUID that `WWW-Authenticate` values name, "" for none, None if silent.
+
+    Only a known sign-in host over https is believed. "" is the answer of an organisation that
+    is backed by personal accounts (a bare `Bearer`, or the zero GUID).
+    """
+    silent: str | None = None
+    for parameters in bearer(challenges):
+        uri = parameters.get("authorization_uri", "")
+        if not uri:
+            silent = ""
+            continue
+        if not uri.startswith("https://"):
+            continue
+        host, _, rest = uri[8:].partition("/")
+        if host not in _SIGN_IN_HOSTS:
+            continue
+        tenant = rest.partition("/")[0].lower()
+        if tenant == _NO_TENANT:
+            silent = ""
+        elif tenant_guid(tenant):
+            return tenant
+    return silent
+
+
+def tenant_guid(text: str) -> str:
+    """Return a tenant GUID in lower case, or "" for the zero GUID and anything else."""
+    text = text.lower()
+    if len(text) != 36 or text == _NO_TENANT:
+        return ""
+    parts = text.split("-")
+    if [len(part) for part in parts] != [8, 4, 4, 4, 12] or not _HEX.issuperset("".join(parts)):
+        return ""
+    return text
+
+
+def claims_of(challenges: list[str]) -> str | None:
+    """Return the JSON of a claims challenge (continuous access evaluation), or None.
+
+    Claims are believed only as base64 of a JSON object, and only up to 8 KiB.
+    """
+    for parameters in bearer(challenges):
+        encoded = parameters.get("claims", "")
+        if not encoded or parameters.get("error", "") != "insufficient_claims":
+            continue
+        import base64
+        import json
+
+        if len(encoded) > 8192:
+            continue
+        try:
+            padded = encoded.replace("-", "+").replace("_", "/") + "=" * (-len(encoded) % 4)
+            text = base64.b64decode(padded, validate=True).decode("utf-8")
+            if isinstance(json.loads(text), dict):
+                return text
+        except ValueError:
+            continue
+    return None
+
+
+def bearer(challenges: list[str]) -> list[dict[str, str]]:
+    """Return the parameters of every Bearer challenge (RFC 9110 11.6.1), names in lower case.
+
+    Azure DevOps sends one header per scheme or all in one, and `authorization_uri` unquoted
+    although it holds characters that RFC 9110 wants quoted.
+    """
+    found: list[dict[str, str]] = []
+    current: dict[str, str] | None = None
+    for challenge in challenges:
+        current = None
+        for part in _parts(challenge):
+            name, equals, value = part.partition("=")
+            scheme, space, rest = name.strip().partition(" ")
+            if not equals or space:
+                # A new scheme, alone or with its first parameter behind a space.
+                current = {} if scheme.lower() == "bearer" else None
+                if current is not None:
+                    found.append(current)
+                name = rest
+                if not equals:
+                    continue
+            if current is not None:
+                value = value.strip()
+                if len(value) > 1 and value[0] == value[-1] == '"':
+                    value = value[1:-1]
+                current.setdefault(name.strip().lower(), value)
+    return found
+
+
+def _parts(challenge: str) -> list[str]:
+    """Split at commas outside of quotes."""
+    parts, start, quoted = [], 0, False
+    for index, character in enumerate(challenge):
+        if character == '"':
+            quoted = not quoted
+        elif character == "," and not quoted:
+            parts.append(challenge[start:index].strip())
+            start = index + 1
+    parts.append(challenge[start:].strip())
+    return [part for part in parts if part]

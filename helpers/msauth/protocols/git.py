@@ -1,0 +1,123 @@
+"""git's credential protocol (git-credential(1), gitprotocol of helpers), both directions.
+
+Input is split on `\\n` only: treating a lone CR as a line end let a server add attributes
+(CVE-2024-50338, CVE-2024-52006). Whatever is not exactly well-formed is no request at all.
+"""
+
+_MAX_LINE = 65535
+
+
+class Credential:
+    """What git said: single attributes, and lists (`wwwauth[]`, `capability[]`, `state[]`)."""
+
+    __slots__ = ("lists", "values")
+
+    def __init__(self, values: dict[str, bytes], lists: dict[str, list[bytes]]) -> None:
+        self.values = values
+        self.lists = lists
+
+    def value(self, name: str) -> bytes:
+        return self.values.get(name, b"")
+
+    def texts(self, name: str) -> list[str]:
+        return [item.decode("utf-8", "replace") for item in self.lists.get(name, [])]
+
+    def can(self, capability: bytes) -> bool:
+        return capability in self.lists.get("capability", ())
+
+    def __repr__(self) -> str:
+        return f"Credential({sorted(self.values)}, {sorted(self.lists)})"
+
+
+def parse(data: bytes) -> Credential | None:
+    """Return git's attributes up to the first blank line, or None for malformed input.
+
+    None: a line without `=`, too long, with CR, NUL or an encoded one, or a repeated attribute
+    (two hosts could be read differently by two readers). Unknown keys are kept and ignored.
+    """
+    head = data.partition(b"\n\n")[0]
+    if b"\r" in head or b"\0" in head:
+        return None
+    values: dict[str, bytes] = {}
+    lists: dict[str, list[bytes]] = {}
+    for line in head.split(b"\n"):
+        if not line:
+            continue
+        key, equals, value = line.partition(b"=")
+        if not equals or not key or len(line) > _MAX_LINE or not key.isascii():
+            return None
+        name = key.decode("ascii")
+        if name.endswith("[]"):
+            items = lists.setdefault(name[:-2], [])
+            if value:
+                items.append(value)
+            else:
+                items.clear()
+            continue
+        if name in values:
+            return None
+        if b"%" in value and name != "password" and _encoded_control(value):
+            return None
+        values[name] = value
+    return Credential(values, lists)
+
+
+def _encoded_control(value: bytes) -> bool:
+    lower = value.lower()
+    return b"%0a" in lower or b"%0d" in lower or b"%00" in lower
+
+
+def tried(credential: Credential) -> str:
+    """Return the fingerprint of the token that this very git command already tried, or ""."""
+    for item in credential.lists.get("state", ()):
+        if item.startswith(b"msauth.tried="):
+            return item[13:].decode("ascii", "replace")
+    return ""
+
+
+def secret(credential: Credential) -> str:
+    """Return the secret that git names (`erase`): a credential or a password, or ""."""
+    value = credential.value("credential") or credential.value("password")
+    return value.decode("utf-8", "surrogateescape")
+
+
+def answer(
+    credential: Credential, token: str, expires_on: int, *, fingerprint: str, final: bool
+) -> bytes:
+    """Return the attributes of a served token.
+
+    With `authtype` (git 2.46) it is a Bearer credential that no other helper may store; for an
+    older git it is a password, and the user name holds no colon (RFC 7617). `continue=1` with
+    our state makes git come back in the same command if the token is rejected; the second
+    answer (final) goes without, so that a second rejection ends as usual.
+    """
+    lines = []
+    if credential.can(b"authtype"):
+        lines.append("capability[]=authtype")
+        if credential.can(b"state"):
+            lines.append("capability[]=state")
+        lines += ["authtype=Bearer", f"credential={token}", "ephemeral=1"]
+        if credential.can(b"state"):
+            lines.append(f"state[]=msauth.tried={fingerprint}")
+            if not final:
+                lines.append("continue=1")
+    else:
+        lines += [f"username={_username(credential)}", f"password={token}"]
+    lines.append(f"password_expiry_utc={expires_on}")
+    return ("\n".join(lines) + "\n").encode("ascii")
+
+
+def _username(credential: Credential) -> str:
+    given = credential.value("username")
+    if given and given.isascii() and b":" not in given:
+        text = given.decode("ascii")
+        if text.isprintable():
+            return text
+    return "msauth"
+
+
+QUIT = b"quit=1\n"
+"""Stops git from asking other helpers, askpass or the terminal for a password."""
+
+CAPABILITIES = b"version 0\ncapability authtype\ncapability state\n"
+"""The answer to the `capability` action."""

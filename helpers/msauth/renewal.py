@@ -1,0 +1,82 @@
+"""Single flight: lock the key, read again, sign in, write, answer."""
+
+import os
+import time
+
+from . import signin
+from .cache import directory, failures, reader, record, writer
+from .cache.lock import key_lock
+from .errors import SignInError, say
+from .request import Token, TokenRequest
+
+LOCK_TIMEOUT = 30
+"""Seconds to wait for a neighbour's silent sign-in before going on without it."""
+PROMPT_TIMEOUT = 300
+"""Seconds to wait for a neighbour whose user is being asked."""
+
+
+def renew(request: TokenRequest, *, prog: str) -> Token:
+    """Return a token that is fresh enough, signing in at most once however many ask.
+
+    Raises SignInError. A cache that cannot be used costs the sharing, never the answer.
+    """
+    started = int(time.time())
+    descriptor = _open(prog)
+    if descriptor is None:
+        return signin.acquire(request, claims=request.claims, prog=prog)
+    try:
+        stem = record.name_of(request.canonical())
+        timeout = PROMPT_TIMEOUT if request.interactive else LOCK_TIMEOUT
+        with key_lock(stem, timeout=timeout, waiting=lambda: _say_waiting(prog)):
+            if not request.force_refresh:
+                token = reader.read(request, now=int(time.time()), since=started)
+                if token is not None:
+                    return token
+                failure = failures.recall(descriptor, request)
+                if failure is not None and request.claims is None:
+                    raise failure
+            return _sign_in(descriptor, request, prog)
+    finally:
+        os.close(descriptor)
+
+
+def _sign_in(descriptor: int, request: TokenRequest, prog: str) -> Token:
+    """Sign in under the key's lock and write what came of it."""
+    canonical = request.canonical()
+    # Before the network call: a logout from here on makes what we write a miss.
+    epoch = reader.epoch(descriptor, request.profile)
+    claims = request.claims
+    if claims is None:
+        claims = writer.pending_claims(descriptor, canonical)
+    try:
+        token = signin.acquire(
+            request,
+            claims=claims,
+            prog=prog,
+            rejected=lambda text: writer.is_rejected(descriptor, text),
+        )
+    except SignInError as error:
+        failures.remember(descriptor, request, error)
+        raise
+    try:
+        writer.write_token(descriptor, request, token, epoch=epoch, claims=claims)
+        writer.clear_claims(descriptor, canonical)
+        failures.forget(descriptor, request)
+    except OSError:
+        pass  # the answer is in hand; only the next process is slower
+    return token
+
+
+def _open(prog: str) -> int | None:
+    try:
+        return writer.create_directory()
+    except directory.Refused as refused:
+        say(prog, "warning", f"not using the token cache: {refused.message}")
+        say(prog, "hint", refused.fix)
+    except OSError:
+        pass
+    return None
+
+
+def _say_waiting(prog: str) -> None:
+    say(prog, "note", "waiting for another process that is signing in")

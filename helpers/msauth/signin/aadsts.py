@@ -1,0 +1,206 @@
+"""From the errors of Entra ID and azure-identity to one error and the one useful hint.
+
+Codes: https://learn.microsoft.com/entra/identity-platform/reference-error-codes. Server texts
+are shown up to their first sentence; ids, claims and bodies never are.
+"""
+
+import base64
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..errors import SignInError, UnavailableError
+from ..request import TokenRequest
+
+_LOGIN = "login"
+_APP = "app"
+_AGAIN = "again"
+_MEANINGS: dict[int, tuple[str, str]] = {
+    # code: (what it means, which hint helps)
+    16000: ("several accounts match; a person must choose", _LOGIN),
+    50005: ("a policy wants a device that the server can identify", _LOGIN),
+    50020: ("this account is not a member or guest of the tenant", _LOGIN),
+    50034: ("this account does not exist in the tenant", _LOGIN),
+    50053: ("the account is locked", _LOGIN),
+    50055: ("the password has expired", _LOGIN),
+    50057: ("the account is disabled", "ask the tenant's administrator to enable the account"),
+    50058: ("the session is gone", _LOGIN),
+    50059: ("no tenant was named and none can be derived", "name one with --tenant"),
+    50072: ("multi-factor authentication must be set up", _LOGIN),
+    50074: ("multi-factor authentication is required", _LOGIN),
+    50076: ("multi-factor authentication is required", _LOGIN),
+    50078: ("multi-factor authentication has expired", _LOGIN),
+    50079: ("multi-factor authentication must be set up", _LOGIN),
+    50105: (
+        "the account is not assigned to this application",
+        "ask the tenant's administrator to assign it",
+    ),
+    50126: ("wrong user name or password", _LOGIN),
+    50128: ("the tenant's domain is unknown", "check --tenant"),
+    50132: ("the session was revoked", _LOGIN),
+    50158: ("an external security challenge must be met", _LOGIN),
+    50173: ("the sign-in was revoked (password changed or session ended)", _LOGIN),
+    53000: ("Conditional Access wants a compliant device", _LOGIN),
+    53001: ("Conditional Access wants a domain-joined device", _LOGIN),
+    53003: ("blocked by a Conditional Access policy", _LOGIN),
+    53004: ("multi-factor authentication must be set up", _LOGIN),
+    65001: ("nobody has consented to this application using this resource", "consent"),
+    65004: ("the user declined to consent", _LOGIN),
+    65002: ("this first-party client is not allowed to use this resource", "own-app"),
+    70002: ("the client's credentials are wrong", _APP),
+    70008: ("the refresh token has expired", _LOGIN),
+    70011: ("the scope is not valid", "check --scope"),
+    70016: ("the user has not finished signing in", _LOGIN),
+    70020: ("the device code has expired", _LOGIN),
+    70021: ("no federated credential of the app matches this assertion", _APP),
+    70043: ("the refresh token has expired under a sign-in frequency policy", _LOGIN),
+    700003: ("the device is unknown to the tenant", _LOGIN),
+    700016: ("the application does not exist in this tenant", "tenant-app"),
+    700024: ("the client assertion is outside its time range", "check the clock of this machine"),
+    700027: ("the certificate is not registered with the application", _APP),
+    700082: ("the refresh token has expired from inactivity", _LOGIN),
+    700084: ("the refresh token of a single page application has expired", _LOGIN),
+    700213: ("no federated credential of the app matches this assertion's subject", _APP),
+    700211: ("no federated credential of the app matches this assertion's issuer", _APP),
+    700212: ("no federated credential of the app matches this assertion's audience", _APP),
+    7000112: ("the application is disabled", "ask the tenant's administrator to enable it"),
+    7000215: ("the client secret is wrong", _APP),
+    7000218: ("the application is not a public client", "public-client"),
+    7000222: ("the client secret has expired", _APP),
+    90002: ("the tenant does not exist", "check --tenant, or the cloud in AZURE_AUTHORITY_HOST"),
+    90033: ("Entra ID is briefly unavailable", _AGAIN),
+    90072: ("this account is not a member or guest of the tenant", _LOGIN),
+    500011: ("the resource does not exist in this tenant", "check --tenant and --scope"),
+    500113: ("no reply address is registered for the application", "reply"),
+    50011: ("the application does not have this reply address", "reply"),
+    9002313: ("the request was malformed", "check --scope and --client-id"),
+}
+_TRANSIENT = frozenset({90033, 90055, 50196, 90006, 90010})
+_CODE = re.compile(r"AADSTS(\d{4,8})")
+_SECRET_SHAPED = re.compile(r"eyJ[\w-]{8,}[\w.-]*|[\w+/=~.-]{60,}")
+_HINT_TEXTS = {
+    _AGAIN: "try again in a minute",
+    "own-app": "use an app registration of your own: --credential browser --client-id …",
+    "public-client": "allow public client flows in the app registration",
+    "reply": "add the redirect URI http://localhost (mobile and desktop) to the app registration",
+}
+
+
+def meaning(code: int) -> str | None:
+    """Return what an AADSTS code means, in a few words, or None for one we do not know."""
+    known = _MEANINGS.get(code)
+    return known[0] if known else None
+
+
+def explain(kind: str, text: str, request: TokenRequest, *, claims: str | None) -> SignInError:
+    """Return the error for a text of Entra ID's or of a tool that repeats one."""
+    found = _CODE.search(text)
+    if found is None:
+        return SignInError(f"{kind}: {first_sentence(text)}", login_hint(kind, request, claims))
+    code = int(found[1])
+    known, hint = _MEANINGS.get(code, ("", _LOGIN))
+    message = f"{kind}: {known} (AADSTS{code})" if known else first_sentence(text[found.start() :])
+    if not known:
+        message = f"{kind}: {message}"
+    return SignInError(
+        message, _hint(kind, hint, request, claims), deterministic=code not in _TRANSIENT
+    )
+
+
+def _hint(kind: str, hint: str, request: TokenRequest, claims: str | None) -> str | None:
+    if hint == _LOGIN:
+        return login_hint(kind, request, claims)
+    if hint == _APP:
+        return "check the app registration's secret, certificate or federated credential"
+    if hint == "consent":
+        tenant = request.tenant or "organizations"
+        client = f"?client_id={request.client_id}" if request.client_id else ""
+        return f"an administrator can consent at {request.authority}/{tenant}/adminconsent{client}"
+    if hint == "tenant-app":
+        return f"check --client-id, and that --tenant {request.tenant or 'T'} has the application"
+    return _HINT_TEXTS.get(hint, hint)
+
+
+def login_hint(kind: str, request: TokenRequest, claims: str | None) -> str | None:
+    """Return the command by which a person signs in for this kind, or None if none can help."""
+    tenant = f" --tenant {request.tenant}" if request.tenant else ""
+    scope = f" --scope {request.scopes[0]}" if request.scopes else ""
+    if kind in ("azure-cli", "azure-cli-cache", "auto"):
+        challenge = ""
+        if claims is not None:
+            challenge = " --claims-challenge " + base64.b64encode(claims.encode()).decode()
+        return f"az login{tenant}{scope}{challenge}"
+    if kind == "azure-developer-cli":
+        return "azd auth login" + (f" --tenant-id {request.tenant}" if request.tenant else "")
+    if kind == "azure-powershell":
+        return "Connect-AzAccount" + (f" -Tenant {request.tenant}" if request.tenant else "")
+    if kind in ("browser", "device-code", "broker"):
+        if request.profile:
+            return f"msauth login --profile {request.profile}"
+        client = f" --client-id {request.client_id}" if request.client_id else ""
+        return f"msauth login --credential {kind}{tenant}{client}{scope}"
+    return None
+
+
+@contextmanager
+def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Iterator[None]:
+    """Turn what azure-identity raises into UnavailableError or SignInError, without its cause.
+
+    The cause is cut off because a traceback would show argument lists and response bodies.
+    """
+    from azure.core.exceptions import (
+        AzureError,
+        ClientAuthenticationError,
+        HttpResponseError,
+        ServiceRequestError,
+        ServiceResponseError,
+    )
+    from azure.identity import CredentialUnavailableError
+
+    error: SignInError
+    try:
+        yield
+        return
+    except CredentialUnavailableError as caught:
+        text = str(caught.message or caught)
+        if "AADSTS" in text:
+            error = explain(kind, text, request, claims=claims)
+        else:
+            error = UnavailableError(first_sentence(text), login_hint(kind, request, claims))
+    except ClientAuthenticationError as caught:
+        error = explain(kind, str(caught.message or caught), request, claims=claims)
+    except (ServiceRequestError, ServiceResponseError) as caught:
+        error = unreachable(kind, request, str(caught.message or caught))
+    except HttpResponseError as caught:
+        error = SignInError(
+            f"{kind}: the sign-in server answered {caught.status_code or 'with an error'}",
+            "try again in a minute",
+            deterministic=False,
+        )
+    except (AzureError, ValueError, OSError) as caught:
+        error = SignInError(f"{kind}: {first_sentence(str(caught))}", deterministic=False)
+    raise error from None
+
+
+def unreachable(kind: str, request: TokenRequest, text: str) -> SignInError:
+    """Return the error for a sign-in server that cannot be reached or trusted."""
+    host = request.authority.removeprefix("https://")
+    if "CERTIFICATE_VERIFY" in text.upper():
+        return SignInError(
+            f"{kind}: the certificate of {host} is not trusted",
+            "export REQUESTS_CA_BUNDLE=/path/to/your/company-ca.pem",
+            deterministic=False,
+        )
+    return SignInError(
+        f"{kind}: cannot reach {host}",
+        "check the network, and HTTPS_PROXY if you need a proxy",
+        deterministic=False,
+    )
+
+
+def first_sentence(text: str) -> str:
+    """Return the part of a text that a person needs, with what looks like a secret cut out."""
+    text = text.strip().removeprefix("ERROR: ").removeprefix("Authentication failed: ")
+    text = text.partition("\n")[0]
+    text = re.split(r"(?<=\w)\.\s|\s*Trace ID:|\s*To mitigate", text, maxsplit=1)[0]
+    return _SECRET_SHAPED.sub("…", text).strip().rstrip(".")[:300] or "no reason was given"

@@ -1,0 +1,133 @@
+"""One attempt to sign in, and the way from azure-identity's answers and errors to ours."""
+
+import base64
+import binascii
+import json
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SignInError
+from ..request import Token, TokenRequest
+from . import aadsts, network
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessTokenInfo
+
+
+class Attempt:
+    """What a kind of credential needs to know: the request, the claims and who is asking."""
+
+    def __init__(
+        self,
+        request: TokenRequest,
+        claims: str | None,
+        prog: str,
+        rejected: Callable[[str], bool],
+    ) -> None:
+        self.request = request
+        self.claims = claims
+        self.prog = prog
+        self.rejected = rejected
+        self.env = os.environ
+        # Expiry is counted from before the request left, so a slow answer cannot lengthen it.
+        self.started = int(time.time())
+
+    @property
+    def tenant(self) -> str | None:
+        return self.request.tenant
+
+    @property
+    def client_id(self) -> str:
+        return self.request.client_id or self.env.get("AZURE_CLIENT_ID", "")
+
+    def authority_options(self) -> dict[str, Any]:
+        """Return azure-identity's keyword arguments for authority, network and retries."""
+        return {
+            "authority": self.request.authority,
+            "disable_instance_discovery": not self.request.instance_discovery,
+            "additionally_allowed_tenants": ["*"],
+            **network.azure_options(self.env),
+        }
+
+    def ask(self, kind: str, credential: Any, *, renewable: bool = True) -> Token:
+        """Return the token of an azure-identity credential.
+
+        renewable: whether asking again before the expiry gives a newer token.
+        Raises UnavailableError or SignInError; no error holds a token, a secret or claims.
+        """
+        options: dict[str, Any] = {}
+        if self.tenant:
+            options["tenant_id"] = self.tenant
+        if self.request.cae or self.claims is not None:
+            options["enable_cae"] = True
+        if self.claims is not None:
+            options["claims"] = self.claims
+        with aadsts.translated(kind, self.request, claims=self.claims):
+            info = credential.get_token_info(*self.request.scopes, options=options)
+        return self.token(kind, info, renewable=renewable)
+
+    def token(self, kind: str, info: "AccessTokenInfo", *, renewable: bool = True) -> Token:
+        """Return our value for azure-identity's; raises SignInError for a rejected token."""
+        if self.rejected(info.token):
+            raise SignInError(
+                f"{kind}: the only token to be had is the one that the server rejected",
+                aadsts.login_hint(kind, self.request, self.claims),
+            )
+        expires_on = int(info.expires_on)
+        refresh_on = int(info.refresh_on or 0) if renewable else expires_on
+        if renewable and not refresh_on:
+            refresh_on = self.started + (expires_on - self.started) // 2
+        return token_from(
+            kind,
+            info.token,
+            expires_on,
+            refresh_on=jittered(self.started, refresh_on, expires_on),
+            issued=self.started,
+        )
+
+
+def jittered(started: int, refresh_on: int, expires_on: int) -> int:
+    """Return refresh_on moved by up to ±10 % of its distance, so that machines spread out."""
+    import random
+
+    moved = refresh_on + int(max(0, refresh_on - started) * random.uniform(-0.1, 0.1))  # noqa: S311
+    return min(moved, expires_on)
+
+
+def token_from(kind: str, text: str, expires_on: int, *, refresh_on: int, issued: int) -> Token:
+    """Return a Token with what its own claims say of account and tenant (for display only)."""
+    claims = claims_of(text)
+    account = ""
+    for name in ("upn", "preferred_username", "unique_name", "appid", "azp", "oid"):
+        value = claims.get(name)
+        if isinstance(value, str) and value:
+            account = value
+            break
+    tenant = claims.get("tid")
+    return Token(
+        text,
+        expires_on,
+        refresh_on=refresh_on,
+        issued=issued,
+        tenant=tenant if isinstance(tenant, str) else "",
+        account=account,
+        credential=kind,
+    )
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return a JWT's claims without checking its signature, or {} for an opaque token.
+
+    For display only; servers decide what a token is worth.
+    """
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        data = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
+        claims = json.loads(data)
+    except (binascii.Error, ValueError):
+        return {}
+    return claims if isinstance(claims, dict) else {}

@@ -1,0 +1,88 @@
+"""Which kinds are tried, in which order, and what is said when none can sign in.
+
+Order of `auto`: what the environment was given on purpose (environment, workload-identity),
+then the machine's own identity, then the developer's sign-ins. A kind is tried only when its
+environment is there; nothing is probed over the network to find out.
+"""
+
+from ..errors import SignInError, UnavailableError, UsageError
+from ..request import Token
+from .aadsts import login_hint
+from .attempt import Attempt
+from .kinds import KINDS
+
+DEPLOYED = ("environment", "workload-identity", "managed-identity")
+DEVELOPER = ("azure-cli",)
+_CLASSES = {
+    "environmentcredential": "environment",
+    "workloadidentitycredential": "workload-identity",
+    "managedidentitycredential": "managed-identity",
+    "azureclicredential": "azure-cli",
+    "azuredeveloperclicredential": "azure-developer-cli",
+    "azurepowershellcredential": "azure-powershell",
+    "interactivebrowsercredential": "browser",
+    "brokercredential": "broker",
+}
+
+
+def order(choice: str) -> tuple[str, ...]:
+    """Return the kinds that AZURE_TOKEN_CREDENTIALS allows `auto` to try, in order.
+
+    choice: "", "dev", "prod" or the name of an azure-identity class, in any case.
+    Raises UsageError for anything else, as azure-identity raises ValueError.
+    """
+    word = choice.strip().lower()
+    if not word:
+        return DEPLOYED + DEVELOPER
+    if word == "dev":
+        return DEVELOPER
+    if word == "prod":
+        return DEPLOYED
+    kind = _CLASSES.get(word)
+    if kind is None or kind not in KINDS:
+        raise UsageError(
+            f"AZURE_TOKEN_CREDENTIALS={choice!r} is not dev, prod or a known credential",
+            "unset AZURE_TOKEN_CREDENTIALS",
+        )
+    return (kind,)
+
+
+def sign_in(attempt: Attempt) -> Token:
+    """Return the token of the chosen kind, or of the first one of `auto` that can sign in.
+
+    A kind that is set up but fails ends the chain: its error is the one worth reading.
+    """
+    chosen = attempt.request.credential
+    if chosen != "auto":
+        return _one(chosen, attempt)
+    tried = []
+    choice = attempt.env.get("AZURE_TOKEN_CREDENTIALS", "")
+    kinds = order(choice)
+    for kind in kinds:
+        reason, ask = KINDS[kind]
+        why = None if len(kinds) == 1 else reason(attempt)
+        if why is None:
+            try:
+                return ask(attempt)
+            except UnavailableError as error:
+                why = error.message
+        tried.append(f"{kind}: {why}")
+    raise SignInError(
+        "no credential can sign in\n" + "\n".join(tried),
+        login_hint("auto", attempt.request, None),
+    )
+
+
+def _one(kind: str, attempt: Attempt) -> Token:
+    if kind not in KINDS:
+        raise UsageError(f"credential {kind} is not available in this version")
+    reason, ask = KINDS[kind]
+    why = reason(attempt)
+    if why is not None:
+        raise SignInError(f"{kind}: {why}", login_hint(kind, attempt.request, None))
+    try:
+        return ask(attempt)
+    except UnavailableError as error:
+        raise SignInError(
+            f"{kind}: {error.message}", error.hint, deterministic=error.deterministic
+        ) from None
