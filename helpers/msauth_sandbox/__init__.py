@@ -1,0 +1,12 @@
+"""A miniature Microsoft cloud on loopback, to try and to test msauth without an account.
+
+It serves the real host names over TLS with its own certificate authority, behind a CONNECT proxy
+on a random loopback port; a client needs only the environment variables of ``Sandbox.environ``.
+Nothing leaves the machine: the proxy refuses, and counts, every host that is not served here.
+"""
+
+from __future__ import annotations
+
+from .cloud import Sandbox
+
+__all__ = ["Sandbox"]

@@ -1,0 +1,219 @@
+"""``msauth-sandbox``: run a command inside the miniature cloud, or keep serving it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .cloud import Sandbox
+
+SIGN_INS = (
+    "service-principal",
+    "workload-identity",
+    "managed-identity",
+    "azure-cli",
+    "github-actions",
+    "azure-pipelines",
+    "none",
+)
+_FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
+_EPILOG = """\
+examples:
+  msauth-sandbox -- git clone https://contoso@dev.azure.com/contoso/hello/_git/hello
+  msauth-sandbox --sign-in azure-cli -- az account get-access-token
+  eval "$(msauth-sandbox --print-env)"   # in a second terminal: keeps serving until Ctrl-C
+
+Nothing leaves this machine: hosts that the sandbox does not serve are refused.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(
+        prog="msauth-sandbox",
+        usage="msauth-sandbox [options] -- COMMAND [ARG...]\n"
+        "       msauth-sandbox [options] --print-env",
+        description="A miniature Microsoft cloud on loopback, to try msauth with no account.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    result.add_argument(
+        "--sign-in",
+        choices=SIGN_INS,
+        default="service-principal",
+        metavar="KIND",
+        help=f"who the command is: {', '.join(SIGN_INS)} (default: service-principal)",
+    )
+    result.add_argument(
+        "--tenant", default="contoso", help="contoso or fabrikam (default: contoso)"
+    )
+    result.add_argument(
+        "--expires-in",
+        type=float,
+        default=3600,
+        metavar="S",
+        help="lifetime of tokens in seconds (default: 3600)",
+    )
+    result.add_argument(
+        "--latency",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="how long each token request takes, in seconds (default: 0)",
+    )
+    result.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
+    result.add_argument(
+        "--directory", help="where repositories, CA and log live (default: a temporary directory)"
+    )
+    result.add_argument(
+        "--print-env", action="store_true", help="print export lines and serve until Ctrl-C"
+    )
+    result.add_argument(
+        "--stats", action="store_true", help="say on stderr what was asked, at the end"
+    )
+    result.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    options = parser().parse_args(argv)
+    command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if bool(command) == options.print_env:
+        return _fail(
+            "give either a command or --print-env",
+            "for example: msauth-sandbox -- git ls-remote "
+            "https://contoso@dev.azure.com/contoso/hello/_git/hello",
+            2,
+        )
+    try:
+        from .cloud import Sandbox
+    except ModuleNotFoundError as error:
+        return _fail(f"the package {error.name} is missing", "pip install 'msauth[sandbox]'", 1)
+    try:
+        cloud = Sandbox(
+            options.expires_in, options.latency, options.directory, options.port
+        ).start()
+    except OSError as error:
+        return _fail(f"cannot start: {error}", "choose another --port or --directory", 1)
+    try:
+        identity = identity_environ(cloud, options.sign_in, options.tenant)
+        if options.print_env:
+            return _serve(cloud, identity)
+        status = run(command, child_environ(cloud, identity, os.environ))
+        if options.stats:
+            print(f"msauth-sandbox: {cloud.stats()}", file=sys.stderr)
+        return status
+    except SetupError as error:
+        return _fail(str(error), error.hint, 1)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        cloud.close()
+
+
+class SetupError(Exception):
+    def __init__(self, message: str, hint: str) -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def identity_environ(cloud: Sandbox, sign_in: str, tenant: str) -> dict[str, str]:
+    """What the chosen sign-in adds. az always gets its own configuration directory."""
+    try:
+        cloud.service_principal_environ(tenant)
+    except ValueError:
+        raise SetupError(f"no tenant {tenant!r}", "use contoso or fabrikam") from None
+    environ = cloud.azure_cli_environ()
+    if sign_in == "service-principal":
+        return environ | cloud.service_principal_environ(tenant)
+    if sign_in == "workload-identity":
+        return environ | cloud.workload_identity_environ(tenant)
+    if sign_in == "managed-identity":
+        return environ | cloud.managed_identity_environ()
+    if sign_in == "github-actions":
+        return environ | cloud.github_actions_environ(tenant)
+    if sign_in == "azure-pipelines":
+        return environ | cloud.azure_pipelines_environ(tenant)
+    if sign_in == "azure-cli":
+        _az_login(child_environ(cloud, environ, os.environ))
+    return environ
+
+
+def _az_login(environ: dict[str, str]) -> None:
+    """``az login`` with a device code that the sandbox approves at once."""
+    try:
+        done = subprocess.run(
+            ["az", "login", "--use-device-code", "--output", "none"],
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        raise SetupError(
+            "az cannot be run", "pip install azure-cli, or another --sign-in"
+        ) from None
+    if done.returncode:
+        raise SetupError("az login failed", (done.stderr.strip().splitlines() or ["no output"])[-1])
+
+
+def child_environ(
+    cloud: Sandbox, identity: Mapping[str, str], inherited: Mapping[str, str]
+) -> dict[str, str]:
+    """The caller's environment, less every identity in it, plus the sandbox."""
+    drop = set(cloud.identity_variables) | {"ALL_PROXY", "all_proxy"}
+    kept = {name: value for name, value in inherited.items() if name not in drop}
+    kube = {"KUBECONFIG": str(cloud.kubeconfig())}
+    return kept | cloud.environ | cloud.control_environ | kube | dict(identity)
+
+
+def run(command: Sequence[str], environ: dict[str, str]) -> int:
+    """The command's exit code; 128 + N when signal N ended it; 126 and 127 as env(1)."""
+    try:
+        child = subprocess.Popen(command, env=environ)
+    except FileNotFoundError:
+        return _fail(f"{command[0]}: not found", "check the spelling and PATH", 127)
+    except OSError as error:
+        return _fail(f"{command[0]}: {error.strerror}", "check that it is an executable file", 126)
+    # The terminal sends Ctrl-C to the child as well; the child decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for name in _FORWARDED:
+        number = getattr(signal, name, None)
+        if number is not None:
+            signal.signal(number, lambda n, _frame: child.send_signal(n))
+    status = child.wait()
+    return status if status >= 0 else 128 - status
+
+
+def _serve(cloud: Sandbox, identity: Mapping[str, str]) -> int:
+    environ = child_environ(cloud, identity, {})
+    for name in sorted(set(cloud.identity_variables) - set(environ)):
+        print(f"unset {name}")
+    for name, value in sorted(environ.items()):
+        print(f"export {name}={shlex.quote(value)}")
+    sys.stdout.flush()
+    print(f"msauth-sandbox: serving on {cloud.url}; Ctrl-C ends it", file=sys.stderr, flush=True)
+    done = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda _number, _frame: done.set())
+    done.wait()
+    return 0
+
+
+def _fail(message: str, hint: str, status: int) -> int:
+    print(f"msauth-sandbox: error: {message}", file=sys.stderr)
+    print(f"msauth-sandbox: hint: {hint}", file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Microsoft Graph: the signed-in user, users, and Intune's managed devices."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from .directory import GRAPH, INTUNE_READ, User, stable_guid
+from .site import Call, Route, Site, bearer, json_response
+from .tokens import Rejected, token_id
+
+HOSTS = ("graph.microsoft.com", "graph.microsoft.us", "microsoftgraph.chinacloudapi.cn")
+
+_DEVICES = (("alex-laptop", "Windows", "alex@contoso.com"), ("sam-phone", "iOS", "sam@contoso.com"))
+
+
+class Graph(Site):
+    kind = "graph"
+
+    def routes(self) -> Sequence[Route]:
+        return (
+            ("GET", "/<version>/me", self.me),
+            ("GET", "/<version>/users", self.users),
+            ("GET", "/<version>/deviceManagement/managedDevices", self.devices),
+            ("GET", "/<version>/deviceManagement/managedDevices/<id>", self.device),
+            ("GET", "/<version>/organization", self.organization),
+        )
+
+    def normal_path(self, path: str) -> str:
+        """msgraph-sdk asks for ``/v1.0//deviceManagement/…``; Graph does not mind."""
+        return re.sub("/{2,}", "/", path)
+
+    def respond(self, call: Call) -> Response:
+        token = bearer(call.request)
+        if token is None:
+            call.record.error = "missing"
+            return _error(401, "InvalidAuthenticationToken", "Access token is empty.")
+        call.record.auth, call.record.token_id = "bearer", token_id(token)
+        try:
+            claims = self.state.mint.check(token, GRAPH)
+        except Rejected as rejected:
+            call.record.error = rejected.reason
+            return _denied(rejected)
+        call.record.tenant, call.record.client_id = claims["tid"], claims["appid"]
+        call.request.environ["sandbox.claims"] = claims
+        return super().respond(call)
+
+    def not_found(self, call: Call, status: int) -> Response:
+        return _error(status, "BadRequest", "Resource not found for the segment.")
+
+    def _may(self, call: Call, *permissions: str) -> bool:
+        """Delegated permissions are in ``scp``, those of an app in ``roles``."""
+        claims: dict[str, Any] = call.request.environ["sandbox.claims"]
+        held = {*str(claims.get("scp", "")).split(), *claims.get("roles", ())}
+        return not held.isdisjoint(permissions)
+
+    def me(self, call: Call, version: str) -> Response:
+        claims: dict[str, Any] = call.request.environ["sandbox.claims"]
+        user = self.state.directory.user_by_object_id(claims["oid"])
+        if user is None:
+            return _error(400, "BadRequest", "/me is only valid with delegated authentication.")
+        return json_response({"@odata.context": _context(call, "users/$entity"), **_user(user)})
+
+    def users(self, call: Call, version: str) -> Response:
+        if not self._may(call, "User.Read.All", "User.ReadWrite.All", "Directory.AccessAsUser.All"):
+            return _forbidden()
+        tenant = call.record.tenant
+        found = [_user(u) for u in self.state.directory.users.values() if tenant in u.object_ids]
+        return json_response({"@odata.context": _context(call, "users"), "value": found})
+
+    def organization(self, call: Call, version: str) -> Response:
+        tenant = self.state.directory.tenant(call.record.tenant or "")
+        assert tenant is not None
+        value = [{"id": tenant.id, "displayName": tenant.display_name}]
+        return json_response({"@odata.context": _context(call, "organization"), "value": value})
+
+    def devices(self, call: Call, version: str) -> Response:
+        if not self._may(call, INTUNE_READ, INTUNE_READ.replace("Read", "ReadWrite")):
+            return _forbidden()
+        context = _context(call, "deviceManagement/managedDevices")
+        devices = [_device(*device) for device in _DEVICES]
+        return json_response(
+            {"@odata.context": context, "@odata.count": len(devices), "value": devices}
+        )
+
+    def device(self, call: Call, version: str, id: str) -> Response:
+        if not self._may(call, INTUNE_READ, INTUNE_READ.replace("Read", "ReadWrite")):
+            return _forbidden()
+        for device in map(lambda d: _device(*d), _DEVICES):
+            if device["id"] == id:
+                return json_response(device)
+        return _error(404, "ResourceNotFound", "No such device.")
+
+
+def _context(call: Call, what: str) -> str:
+    return f"https://{call.host}/v1.0/$metadata#{what}"
+
+
+def _user(user: User) -> dict[str, Any]:
+    given, _, family = user.name.partition(" ")
+    return {
+        "id": user.object_ids[user.home.id],
+        "displayName": user.name,
+        "givenName": given,
+        "surname": family,
+        "mail": user.upn,
+        "userPrincipalName": user.upn,
+        "businessPhones": [],
+    }
+
+
+def _device(name: str, system: str, upn: str) -> dict[str, Any]:
+    return {
+        "@odata.type": "#microsoft.graph.managedDevice",
+        "id": stable_guid("device", name),
+        "deviceName": name,
+        "operatingSystem": system,
+        "complianceState": "compliant",
+        "userPrincipalName": upn,
+        "enrolledDateTime": "2026-01-05T08:00:00Z",
+        "lastSyncDateTime": "2026-11-20T08:00:00Z",
+    }
+
+
+def _forbidden() -> Response:
+    return _error(403, "Forbidden", "Insufficient privileges to complete the operation.")
+
+
+def _error(
+    status: int, code: str, message: str, headers: Sequence[tuple[str, str]] = ()
+) -> Response:
+    return json_response({"error": {"code": code, "message": message}}, status, headers)
+
+
+def _denied(rejected: Rejected) -> Response:
+    if rejected.challenge is None:
+        return _error(401, "InvalidAuthenticationToken", f"The token: {rejected.reason}.")
+    claims = base64.b64encode(rejected.challenge.encode()).decode()
+    challenge = (
+        'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/'
+        f'authorize", error="insufficient_claims", claims="{claims}"'
+    )
+    message = "Continuous access evaluation resulted in claims challenge."
+    return _error(401, "InvalidAuthenticationToken", message, [("WWW-Authenticate", challenge)])
