@@ -125,10 +125,8 @@ def reject(secret: str, claims: str | None, *, organisation: str, prog: str) -> 
 
 def reject_fingerprint(request: TokenRequest, fingerprint: str, claims: str | None) -> None:
     """Reject the cached token of a request if it is the one with this fingerprint."""
-    from .cache import record
-
     token = reader.read(request.with_(min_valid=0, claims=None), now=int(time.time()))
-    if token is not None and record.fingerprint(token.text) == fingerprint:
+    if token is not None and token.fingerprint == fingerprint:
         reject(token.text, claims, organisation="", prog="msauth")
 
 

@@ -68,6 +68,23 @@ def say(prog: str, level: str, text: str) -> None:
         pass
 
 
+def failed(prog: str, error: Exception) -> int:
+    """Report an error and return its exit code, without a traceback whatever it is.
+
+    For executables that import this module only once something went wrong. MSAUTH_TRACE shows
+    where a fault of our own happened: files and lines, no values.
+    """
+    if isinstance(error, MsauthError):
+        return report(prog, error)
+    if os.environ.get("MSAUTH_TRACE"):
+        import traceback
+
+        for frame in traceback.extract_tb(error.__traceback__):
+            say(prog, "trace", f"{frame.filename}:{frame.lineno} in {frame.name}")
+    name = type(error).__name__
+    return report(prog, MsauthError(f"internal error ({name})", "run again with MSAUTH_TRACE=1"))
+
+
 def report(prog: str, error: MsauthError) -> int:
     """Say an error and its hint on stderr; return its exit code."""
     say(prog, "error", error.message)

@@ -7,7 +7,6 @@ Git runs it for every request to a host it is configured for, so most calls must
 import os
 import sys
 
-from .errors import MsauthError, report
 from .options import FLAG, SIGN_IN, Options, parse
 
 PROG = "git-credential-msauth"
@@ -80,14 +79,15 @@ def run(argv: list[str], read: "object") -> tuple[int, bytes]:
             from .errors import UsageError
 
             raise UsageError("no action given", f"{PROG} --help")
-    except MsauthError as error:
-        return report(PROG, error), b""
+    except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
+        from .errors import failed
+
+        return failed(PROG, error), b""
     return 0, b""  # gitcredentials(7): an unknown action is ignored
 
 
 def _get(options: Options, data: bytes) -> tuple[int, bytes]:
     from . import broker
-    from .cache.record import fingerprint
     from .protocols import azure_devops, git
 
     credential, organisation = _recognised(data)
@@ -101,11 +101,16 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
             # The token of the first round was rejected inside this very git command.
             broker.reject_fingerprint(request, tried, azure_devops.claims_of(challenges))
         token = broker.get_token(request, prog=PROG)
-    except MsauthError as error:
-        return report(PROG, error), git.QUIT
-    mark = fingerprint(token.text)
+    except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
+        from .errors import failed
+
+        return failed(PROG, error), git.QUIT
     return 0, git.answer(
-        credential, token.text, token.expires_on, fingerprint=mark, final=bool(tried)
+        credential,
+        token.text,
+        token.expires_on,
+        fingerprint=token.fingerprint,
+        final=bool(tried),
     )
 
 

@@ -5,7 +5,9 @@ An option is a key of the table; its value says how it is read:
 `--name VALUE` or `--name=VALUE`; the last one wins.
 """
 
-from .errors import UsageError
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .errors import UsageError
 
 FLAG, VALUE, MANY = "flag", "value", "many"
 
@@ -57,12 +59,12 @@ def parse(
             raise _unknown(name, table)
         if kind == FLAG:
             if equals:
-                raise UsageError(f"option {name} takes no value")
+                raise usage_error(f"option {name} takes no value")
             options[name] = "1"
             continue
         if not equals:
             if index == len(argv):
-                raise UsageError(f"option {name} needs a value")
+                raise usage_error(f"option {name} needs a value")
             value = argv[index]
             index += 1
         if kind == MANY:
@@ -87,10 +89,17 @@ def many(options: Options, name: str) -> list[str]:
     return value
 
 
-def _unknown(name: str, table: dict[str, str]) -> UsageError:
+def _unknown(name: str, table: dict[str, str]) -> "UsageError":
     from difflib import get_close_matches
 
     near = get_close_matches(name, table, 1)
-    return UsageError(
+    return usage_error(
         f"unknown option {name}", f"did you mean {near[0]}?" if near else "see --help"
     )
+
+
+def usage_error(message: str, hint: str = "see --help") -> "UsageError":
+    """Return a UsageError; a command line that works never imports it."""
+    from .errors import UsageError
+
+    return UsageError(message, hint)

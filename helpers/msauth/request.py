@@ -157,7 +157,16 @@ class Token:
     is when a renewal becomes worth trying (0: nobody knows). credential: the kind that gave it.
     """
 
-    __slots__ = ("account", "credential", "expires_on", "issued", "refresh_on", "tenant", "text")
+    __slots__ = (
+        "_fingerprint",
+        "account",
+        "credential",
+        "expires_on",
+        "issued",
+        "refresh_on",
+        "tenant",
+        "text",
+    )
 
     def __init__(
         self,
@@ -169,14 +178,25 @@ class Token:
         tenant: str = "",
         account: str = "",
         credential: str = "",
+        fingerprint: str = "",
     ) -> None:
         self.text = text
+        self._fingerprint = fingerprint
         self.expires_on = expires_on
         self.refresh_on = refresh_on
         self.issued = issued
         self.tenant = tenant
         self.account = account
         self.credential = credential
+
+    @property
+    def fingerprint(self) -> str:
+        """What may be said of the token in a log or in git's `state[]`."""
+        if not self._fingerprint:
+            from .cache.record import fingerprint
+
+            self._fingerprint = fingerprint(self.text)
+        return self._fingerprint
 
     def __repr__(self) -> str:
         return f"Token(<{len(self.text)} characters>, expires_on={self.expires_on})"

@@ -5,11 +5,8 @@ Options beat `MSAUTH_*` variables, those beat the profile, and that beats `AZURE
 
 import os
 
-from .errors import UsageError
-from .options import Options
+from .options import Options, usage_error
 from .request import KINDS, MIN_VALID, PUBLIC_AUTHORITY, TokenRequest, identity_of
-
-Environment = "os._Environ[str] | dict[str, str]"
 
 _TENANT_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
 
@@ -33,7 +30,7 @@ def request_for(
         from difflib import get_close_matches
 
         near = get_close_matches(credential, KINDS, 1)
-        raise UsageError(
+        raise usage_error(
             f"unknown credential {credential!r}",
             f"did you mean --credential {near[0]}?" if near else "one of: " + ", ".join(KINDS),
         )
@@ -78,7 +75,7 @@ def authority_of(options: Options, env: "os._Environ[str] | dict[str, str]") -> 
     text = text.rstrip("/")
     host = text[8:]
     if not text.startswith("https://") or not host or not set(host) <= _TENANT_CHARACTERS | {":"}:
-        raise UsageError(f"authority host {text!r} is not an https host")
+        raise usage_error(f"authority host {text!r} is not an https host")
     return text.lower()
 
 
@@ -92,7 +89,7 @@ def _pick(
 
 def _check(value: str, name: str) -> None:
     if value and not set(value) <= _TENANT_CHARACTERS:
-        raise UsageError(f"{name} {value!r} is neither a GUID nor a domain name")
+        raise usage_error(f"{name} {value!r} is neither a GUID nor a domain name")
 
 
 def _seconds(options: Options, name: str, default: int) -> int:
@@ -100,5 +97,5 @@ def _seconds(options: Options, name: str, default: int) -> int:
     if value is None:
         return default
     if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 6:
-        raise UsageError(f"{name} takes a number of seconds")
+        raise usage_error(f"{name} takes a number of seconds")
     return int(value)

@@ -73,6 +73,7 @@ def token_of(attributes: dict[str, str], payload: bytes) -> Token | None:
         tenant=attributes.get("tenant", ""),
         account=attributes.get("account", ""),
         credential=attributes.get("credential", ""),
+        fingerprint=attributes.get("fingerprint", ""),
     )
 
 

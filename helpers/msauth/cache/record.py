@@ -1,7 +1,7 @@
 """The record format: plain text attributes and a payload under one checksum. Pure.
 
     msauth record 1
-    check=<SHA-256 of all that follows this line, hex>
+    check=<checksum of all that follows this line, 16 hex digits>
     epoch=…
     issued=<epoch seconds>
     …
@@ -11,42 +11,46 @@
     <payload>
     end
 
-The echo makes a hash collision or a renamed file a miss; the checksum makes every truncation
-and every flipped bit one.
+The echo makes a name collision or a renamed file a miss; the checksum makes every truncation
+and every flipped bit one. Names and checksum are residues modulo a prime, which cost two
+microseconds and no import (a hash module is a shared object to load, half a millisecond on many
+builds). They guard against damage, not against an attacker: whoever can write here is the user.
 """
-
-try:  # hashlib costs 3 ms and OpenSSL; the C module alone is free
-    from _sha2 import sha256
-except ImportError:
-    try:
-        from _sha256 import sha256
-    except ImportError:  # a Python built without either
-        from hashlib import sha256
 
 MAGIC = b"msauth record 1\ncheck="
 _TRAILER = b"\nend\n"
-_CHECK_END = len(MAGIC) + 64
+_CHECK_END = len(MAGIC) + 16
 MAX_BYTES = 65536
+_CHECK_PRIME = 0xFFFFFFFFFFFFFFC5
+_NAME_PRIME = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF61
+"""The largest primes below 2**64 and 2**128."""
 
 
 def name_of(canonical: bytes) -> str:
-    """Return the file name stem of a key."""
-    digest: str = sha256(canonical).hexdigest()
-    return digest[:40]
+    """Return the file name stem of a key; its length takes part, so leading zeros count."""
+    return f"{int.from_bytes(canonical, 'big') % _NAME_PRIME:032x}{len(canonical) % 0xFFFF:04x}"
+
+
+def check_of(body: bytes) -> bytes:
+    """Return the checksum of a record's body: any burst of up to 64 bits changes it."""
+    return b"%016x" % ((int.from_bytes(body, "big") + len(body)) % _CHECK_PRIME)
 
 
 def fingerprint(token: str) -> str:
-    """Return what may be said of a token in a log, a file name or git's `state[]`."""
-    digest: str = sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
-    return digest[:32]
+    """Return what may be said of a token in a log, a file name or git's `state[]`.
+
+    A cached token's fingerprint is written in its record, so a cache hit never computes it.
+    """
+    from hashlib import sha256
+
+    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
 def encode(canonical: bytes, attributes: dict[str, str], payload: bytes) -> bytes:
     """Return a record's bytes; attribute names and values hold no newline."""
     lines = "".join(f"{name}={value}\n" for name, value in attributes.items())
     body = lines.encode("utf-8", "surrogateescape") + canonical + b"\n" + payload + _TRAILER
-    check: str = sha256(body).hexdigest()
-    return MAGIC + check.encode("ascii") + b"\n" + body
+    return MAGIC + check_of(body) + b"\n" + body
 
 
 def decode(data: bytes, canonical: bytes | None) -> tuple[dict[str, str], bytes] | None:
@@ -59,7 +63,7 @@ def decode(data: bytes, canonical: bytes | None) -> tuple[dict[str, str], bytes]
     body = data[_CHECK_END + 1 :]
     if data[_CHECK_END : _CHECK_END + 1] != b"\n":
         return None
-    if data[len(MAGIC) : _CHECK_END] != sha256(body).hexdigest().encode("ascii"):
+    if data[len(MAGIC) : _CHECK_END] != check_of(body):
         return None
     head, _, rest = body.partition(b"\n\n")
     if canonical is not None and not (head + b"\n").endswith(b"\n" + canonical):

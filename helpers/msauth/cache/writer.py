@@ -76,7 +76,7 @@ def write_token(
     epoch: as read before the token was asked for, so that a logout meanwhile wins.
     Raises OSError when the file system will not.
     """
-    mark = record.fingerprint(token.text) + REJECTED
+    mark = token.fingerprint + REJECTED
     if is_rejected(descriptor, token.text):
         return
     canonical = request.canonical()
@@ -89,6 +89,7 @@ def write_token(
         "tenant": _line(token.tenant),
         "account": _line(token.account),
         "credential": _line(token.credential),
+        "fingerprint": token.fingerprint,
     }
     if claims is not None:
         attributes["claims"] = record.fingerprint(claims)
