@@ -72,7 +72,15 @@ def _claim(stem: str, now: int) -> bool:
         os.close(descriptor)
 
 
-_FIELDS = ("credential", "profile", "client_id", "authority", "tenant")
+_FIELDS = (
+    "credential",
+    "profile",
+    "client_id",
+    "authority",
+    "tenant",
+    "username",
+    "identity_resource_id",
+)
 
 
 def _arguments(request: TokenRequest) -> list[str]:
@@ -98,6 +106,8 @@ def _request(arguments: list[str]) -> TokenRequest:
         client_id=fields["client_id"],
         authority=fields["authority"],
         tenant=fields["tenant"] or None,
+        username=fields["username"],
+        identity_resource_id=fields["identity_resource_id"],
         instance_discovery=fields["instance_discovery"] == "1",
         cae=fields["cae"] == "1",
         persist=fields["persist"] == "1",

@@ -65,7 +65,9 @@ class TokenRequest:
     or None for the sign-in's own. scopes: full scopes. claims: the JSON of a claims challenge
     (OpenID Connect core 5.5) or None; never part of the key, see `cache.reader`.
     min_valid: seconds. interactive: whether a person may be asked.
-    identity: the selecting environment, from `identity_of`.
+    identity: the selecting environment, from `identity_of`. username: the account that an
+    interactive sign-in shall be of. identity_resource_id: an Azure resource id that names a
+    user-assigned managed identity. persist: whether an interactive sign-in outlives the process.
     """
 
     __slots__ = (
@@ -76,6 +78,7 @@ class TokenRequest:
         "credential",
         "force_refresh",
         "identity",
+        "identity_resource_id",
         "instance_discovery",
         "interactive",
         "min_valid",
@@ -83,6 +86,7 @@ class TokenRequest:
         "profile",
         "scopes",
         "tenant",
+        "username",
     )
 
     def __init__(
@@ -102,6 +106,8 @@ class TokenRequest:
         force_refresh: bool = False,
         interactive: bool = False,
         persist: bool = True,
+        username: str = "",
+        identity_resource_id: str = "",
     ) -> None:
         self.scopes = scopes
         self.credential = credential
@@ -118,6 +124,8 @@ class TokenRequest:
         self.force_refresh = force_refresh
         self.interactive = interactive
         self.persist = persist
+        self.username = username
+        self.identity_resource_id = identity_resource_id
 
     def with_(self, **changes: object) -> "TokenRequest":
         """Return a copy with some fields changed."""
@@ -139,6 +147,10 @@ class TokenRequest:
             lines.append("request.cae=1")
         if not self.instance_discovery:
             lines.append("request.instance_discovery=0")
+        if self.username:
+            lines.append(f"request.username={quoted(self.username)}")
+        if self.identity_resource_id:
+            lines.append(f"request.identity_resource_id={quoted(self.identity_resource_id)}")
         text = "\n".join(lines) + "\n" + self.identity
         return text.encode("utf-8", "surrogateescape")
 

@@ -22,9 +22,16 @@ def request_for(
 ) -> TokenRequest:
     """Return the request that these options and this environment ask for.
 
+    scopes: () asks for the profile's own.
     Raises UsageError for a value that cannot be meant: an unknown credential, a tenant that is
-    neither a GUID nor a domain, an authority that is not https, a bad number of seconds.
+    neither a GUID nor a domain, an authority that is not https, a bad number of seconds, a
+    profile that does not exist or is wrong.
     """
+    options = with_profile(options, env)
+    if not scopes:
+        scopes = profile_scopes(options, env)
+        if not scopes:
+            raise usage_error("no product or scope is asked for", "name a product, or use --scope")
     credential = _pick(options, "--credential", env, "MSAUTH_CREDENTIAL") or "auto"
     if credential not in KINDS:
         from difflib import get_close_matches
@@ -44,11 +51,17 @@ def request_for(
     return TokenRequest(
         scopes,
         credential=credential,
+        profile=_pick(options, "profile", {}, ""),
         client_id=client_id,
         authority=authority_of(options, env),
         instance_discovery="--disable-instance-discovery" not in options,
         tenant=tenant.lower() or None,
         identity=identity_of(credential, env),
+        username=_pick(options, "--username", {}, ""),
+        identity_resource_id=_pick(
+            options, "--identity-resource-id", env, "MSAUTH_IDENTITY_RESOURCE_ID"
+        ),
+        persist="--no-persist" not in options,
         claims=claims,
         cae=cae,
         min_valid=_seconds(options, "--min-valid", MIN_VALID),
@@ -57,8 +70,38 @@ def request_for(
     )
 
 
+def with_profile(options: Options, env: "os._Environ[str] | dict[str, str]") -> Options:
+    """Return the options with the chosen profile's values where neither option nor variable is.
+
+    `--profile ""` is no profile, also where MSAUTH_PROFILE names one. Idempotent. Raises
+    UsageError, as `profiles.values`.
+    """
+    if "profile" in options:
+        return options
+    name = options["--profile"] if "--profile" in options else env.get("MSAUTH_PROFILE", "")
+    if not name:
+        return options
+    assert isinstance(name, str)
+    from . import profiles
+
+    merged = {**options, "profile": name}
+    for key, value in profiles.values(name, env).items():
+        option, variable = profiles.TARGETS[key]
+        if not options.get(option) and not env.get(variable):
+            merged[option] = value
+    return merged
+
+
+def profile_scopes(options: Options, env: "os._Environ[str] | dict[str, str]") -> tuple[str, ...]:
+    """Return the scopes of the chosen profile, () without any; raises UsageError."""
+    scopes = with_profile(options, env).get("profile.scopes", "")
+    assert isinstance(scopes, str)
+    return tuple(scopes.split(" ")) if scopes else ()
+
+
 def explicit_tenant(options: Options, env: "os._Environ[str] | dict[str, str]") -> str:
     """Return the tenant a person asked for by option, variable or profile, or ""."""
+    options = with_profile(options, env)
     tenant = _pick(options, "--tenant", env, "MSAUTH_TENANT")
     _check(tenant, "--tenant")
     return tenant.lower()
@@ -66,6 +109,7 @@ def explicit_tenant(options: Options, env: "os._Environ[str] | dict[str, str]") 
 
 def authority_of(options: Options, env: "os._Environ[str] | dict[str, str]") -> str:
     """Return the sign-in authority as `https://host[:port]`, without a trailing slash."""
+    options = with_profile(options, env)
     text = _pick(options, "--authority-host", env, "AZURE_AUTHORITY_HOST")
     if not text:
         return PUBLIC_AUTHORITY

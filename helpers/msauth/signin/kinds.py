@@ -112,7 +112,7 @@ def managed_identity(attempt: Attempt) -> Token:
     """The identity of the machine or app service; the tenant is the identity's own."""
     from azure.identity import ManagedIdentityCredential
 
-    resource_id = attempt.env.get("MSAUTH_IDENTITY_RESOURCE_ID")
+    resource_id = attempt.request.identity_resource_id
     credential = ManagedIdentityCredential(
         client_id=attempt.client_id or None,
         identity_config={"mi_res_id": resource_id} if resource_id else None,
