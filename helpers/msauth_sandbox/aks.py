@@ -1,4 +1,5 @@
 """An API server as AKS runs it behind Entra ID: discovery, version, namespaces, pods, whoami."""
+# ruff: noqa: ARG002 - the views of a route table share one signature
 
 from __future__ import annotations
 
@@ -9,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from .directory import AKS, stable_guid
 from .site import Call, Route, Site, bearer, json_response
-from .tokens import Rejected, token_id
+from .tokens import TokenRejectedError, token_id
 
 HOST = "hello-dns-1a2b3c4d.hcp.westeurope.azmk8s.io"
 
@@ -45,7 +46,7 @@ class ApiServer(Site):
         contoso = self.state.directory.tenants["contoso"]
         try:
             claims = self.state.mint.check(token, AKS, (contoso.id,))
-        except Rejected as rejected:
+        except TokenRejectedError as rejected:
             call.record.error = rejected.reason
             return _status(401, "Unauthorized", "Unauthorized")
         call.record.tenant, call.record.client_id = claims["tid"], claims["appid"]

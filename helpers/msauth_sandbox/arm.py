@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response
 
 from .directory import ARM, Tenant, User, stable_guid
 from .site import Call, Route, Site, bearer, json_response
-from .tokens import Rejected, token_id
+from .tokens import TokenRejectedError, token_id
 
 HOSTS = ("management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn")
 
@@ -26,9 +26,9 @@ class ResourceManager(Site):
         return (
             ("GET", "/tenants", self.tenants),
             ("GET", "/subscriptions", self.subscriptions),
-            ("GET", "/subscriptions/<id>", self.subscription),
-            ("GET", "/subscriptions/<id>/resourcegroups", self.groups),
-            ("GET", "/subscriptions/<id>/resourceGroups", self.groups),
+            ("GET", "/subscriptions/<wanted>", self.subscription),
+            ("GET", "/subscriptions/<wanted>/resourcegroups", self.groups),
+            ("GET", "/subscriptions/<wanted>/resourceGroups", self.groups),
         )
 
     def respond(self, call: Call) -> Response:
@@ -38,7 +38,7 @@ class ResourceManager(Site):
         call.record.auth, call.record.token_id = "bearer", token_id(token)
         try:
             claims = self.state.mint.check(token, ARM)
-        except Rejected as rejected:
+        except TokenRejectedError as rejected:
             code = (
                 "ExpiredAuthenticationToken"
                 if rejected.reason == "expired"
@@ -91,10 +91,10 @@ class ResourceManager(Site):
         )
 
     def _subscription(self, tenant: Tenant) -> dict[str, Any]:
-        id = subscription_id(tenant)
+        number = subscription_id(tenant)
         return {
-            "id": f"/subscriptions/{id}",
-            "subscriptionId": id,
+            "id": f"/subscriptions/{number}",
+            "subscriptionId": number,
             "tenantId": tenant.id,
             "displayName": f"{tenant.display_name} Development",
             "state": "Enabled",
@@ -112,18 +112,18 @@ class ResourceManager(Site):
         subscription = self._subscription(tenant)
         return json_response({"value": [subscription], "count": {"type": "Total", "value": 1}})
 
-    def subscription(self, call: Call, id: str) -> Response:
+    def subscription(self, call: Call, wanted: str) -> Response:
         tenant, _ = self._caller(call)
-        if id.lower() != subscription_id(tenant):
-            return _no_subscription(id)
+        if wanted.lower() != subscription_id(tenant):
+            return _no_subscription(wanted)
         return json_response(self._subscription(tenant))
 
-    def groups(self, call: Call, id: str) -> Response:
+    def groups(self, call: Call, wanted: str) -> Response:
         tenant, _ = self._caller(call)
-        if id.lower() != subscription_id(tenant):
-            return _no_subscription(id)
+        if wanted.lower() != subscription_id(tenant):
+            return _no_subscription(wanted)
         group = {
-            "id": f"/subscriptions/{id}/resourceGroups/hello",
+            "id": f"/subscriptions/{wanted}/resourceGroups/hello",
             "name": "hello",
             "type": "Microsoft.Resources/resourceGroups",
             "location": "westeurope",
@@ -132,6 +132,6 @@ class ResourceManager(Site):
         return json_response({"value": [group]})
 
 
-def _no_subscription(id: str) -> Response:
-    message = f"The subscription '{id[:40]}' could not be found."
+def _no_subscription(wanted: str) -> Response:
+    message = f"The subscription '{wanted[:40]}' could not be found."
     return json_response({"error": {"code": "SubscriptionNotFound", "message": message}}, 404)

@@ -1,4 +1,5 @@
 """Entra ID: discovery, keys, and the authorize, device code and token endpoints."""
+# ruff: noqa: ARG002 - the views of a route table share one signature
 
 from __future__ import annotations
 
@@ -172,7 +173,7 @@ class Authority(Site):
             hook(call.record)
 
     def device_code(self, call: Call, tenant: str) -> Response:
-        """RFC 8628, section 3.2. In auto mode the default user has approved before the first poll."""
+        """RFC 8628, section 3.2. In auto mode the user has approved before the first poll."""
         record, form = call.record, call.request.form
         record.kind = "devicecode"
         record.scope = form.get("scope")

@@ -1,4 +1,4 @@
-"""A browser without a window: follows redirects and submits a page's only form, as sign-ins need."""
+"""A browser without a window: it follows redirects and submits a page's form."""
 
 from __future__ import annotations
 

@@ -29,7 +29,8 @@ _EPILOG = """\
 examples:
   msauth-sandbox -- git clone https://contoso@dev.azure.com/contoso/hello/_git/hello
   msauth-sandbox --sign-in azure-cli -- az account get-access-token
-  eval "$(msauth-sandbox --print-env)"   # in a second terminal: keeps serving until Ctrl-C
+  msauth-sandbox --print-env > sandbox.env     # keeps serving until Ctrl-C; meanwhile,
+  . ./sandbox.env                              # in another terminal, you are inside
 
 Nothing leaves this machine: hosts that the sandbox does not serve are refused.
 """
@@ -150,7 +151,7 @@ def _az_login(environ: dict[str, str]) -> None:
     """``az login`` with a device code that the sandbox approves at once."""
     try:
         done = subprocess.run(
-            ["az", "login", "--use-device-code", "--output", "none"],
+            ["az", "login", "--use-device-code", "--output", "none"],  # noqa: S607 - from PATH
             env=environ,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

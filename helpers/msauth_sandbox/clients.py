@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from .aadsts import SignInError
 from .directory import Application, Certificate, Tenant
-from .tokens import Key, Rejected, base64url
+from .tokens import Key, TokenRejectedError, base64url
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
@@ -72,7 +72,7 @@ def _check_federated(application: Application, assertion: str, claims: Mapping[s
         raise SignInError(700212, f"Audience '{claims.get('aud')}'.")
     try:
         Key.verify(assertion)
-    except Rejected:
+    except TokenRejectedError:
         raise SignInError(50013, "The assertion's signature is wrong.") from None
     if float(claims.get("exp", 0)) <= time.time():
         raise SignInError(700024)

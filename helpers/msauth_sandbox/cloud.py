@@ -74,7 +74,7 @@ class Sandbox:
         else:
             self.directory = self._given
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._log_file = open(self._private("requests.jsonl"), "w", encoding="utf-8")
+        self._log_file = open(self._private("requests.jsonl"), "w", encoding="utf-8")  # noqa: SIM115 - closed by close
         world = Directory()
         self._state = State(
             directory=world,
@@ -215,7 +215,7 @@ class Sandbox:
         }
 
     def managed_identity_environ(self, protocol: str = "app-service") -> dict[str, str]:
-        """``app-service`` (IDENTITY_*), ``msi`` (MSI_*), or ``imds`` (nothing; the proxy serves)."""
+        """``app-service`` (IDENTITY_*), ``msi`` (MSI_*), or ``imds`` (nothing to set)."""
         endpoint, key = self.url + IDENTITY_PATH, self._router.managed_identity.key
         if protocol == "app-service":
             return {"IDENTITY_ENDPOINT": endpoint, "IDENTITY_HEADER": key}
@@ -249,7 +249,7 @@ class Sandbox:
         }
 
     def azure_cli_environ(self) -> dict[str, str]:
-        """An az configuration directory of the sandbox's own, so that ``~/.azure`` is left alone."""
+        """An az configuration directory of the sandbox's own; ``~/.azure`` is left alone."""
         path = self.directory / "azure-config"
         path.mkdir(mode=0o700, exist_ok=True)
         return {"AZURE_CONFIG_DIR": str(path)}
@@ -365,6 +365,7 @@ class Sandbox:
         self,
         tenant: str = "contoso",
         scope: str = f"{DEVOPS}/.default",
+        *,
         user: str | None = None,
         client: str | None = None,
         expires_in: float | None = None,
@@ -429,6 +430,7 @@ class Sandbox:
         error_code: int = 50076,
         error: str | None = None,
         times: int | None = 1,
+        *,
         http_status: int | None = None,
         grant: str | None = None,
         suberror: str | None = None,
@@ -457,7 +459,7 @@ class Sandbox:
         retry_after: int | None = None,
         path: str = "*",
     ) -> None:
-        """The next requests to ``host`` and ``path`` (shell patterns) are answered with ``status``."""
+        """The next requests to ``host`` and ``path`` (shell patterns) get this ``status``."""
         self._state.faults.add_http(HttpFault(host, status, times, retry_after, path))
 
     def drop_connections(self, times: int | None = 1, host: str = "*", path: str = "*") -> None:
@@ -469,7 +471,7 @@ class Sandbox:
         self._state.sessions.revoke_refresh(user, error_code)
 
     def device_code(self, mode: str = "auto", interval: int | None = None) -> None:
-        """What becomes of new device codes: ``auto`` approves, ``manual`` waits, ``deny`` declines."""
+        """What becomes of new device codes: ``auto`` approves them, ``manual`` waits."""
         if mode not in ("auto", "manual", "deny"):
             raise ValueError(f"unknown device code mode {mode!r}")
         self.configure(device_code=mode)
@@ -502,8 +504,8 @@ class Sandbox:
         self, uri: str, scopes: tuple[str, ...] = ("user_impersonation",), tenant: str | None = None
     ) -> str:
         """An API of one's own, such as ``api://hello``; returns its app id."""
-        id = stable_guid("resource", uri)
+        app_id = stable_guid("resource", uri)
         tenants = (self._tenant(tenant).id,) if tenant else None
-        resource = Resource(id, uri, (uri.rstrip("/"),), scopes=scopes, tenants=tenants)
+        resource = Resource(app_id, uri, (uri.rstrip("/"),), scopes=scopes, tenants=tenants)
         self._state.directory.resources.append(resource)
-        return id
+        return app_id

@@ -16,7 +16,7 @@ from .directory import DEVOPS, ZERO_GUID, Tenant, stable_guid
 from .repositories import Repositories, serve_git
 from .site import Call, Route, Site, bearer, html_response, json_response
 from .state import State
-from .tokens import Rejected, token_id
+from .tokens import TokenRejectedError, token_id
 
 _ROOT = "dev.azure.com"
 _SERVICES = ("pkgs", "feeds", "vssps", "vsrm", "aex", "vstoken", "vsaex")
@@ -46,8 +46,8 @@ class Place:
     path: str
 
 
-class Denied(Exception):
-    """``reason`` is that of tokens.Rejected, or none, pat, personal."""
+class AccessDeniedError(Exception):
+    """``reason`` is that of tokens.TokenRejectedError, or none, pat, personal."""
 
     def __init__(self, reason: str, challenge: str | None = None) -> None:
         super().__init__(reason)
@@ -107,7 +107,7 @@ class DevOps(Site):
             call.record.tenant = organization.tenant.id if organization.tenant else None
         try:
             who = self._authorize(call, organization)
-        except Denied as denied:
+        except AccessDeniedError as denied:
             call.record.error = denied.reason
             return self._denied(call, organization, denied, git is not None and bool(git[2]))
         headers = [("X-TFS-Session", str(uuid.uuid4())), ("X-VSS-UserData", f"{who}:{who}")]
@@ -125,27 +125,27 @@ class DevOps(Site):
         if token is None:
             password = _basic_password(request.headers.get("Authorization", ""))
             if not password:
-                raise Denied("none")
+                raise AccessDeniedError("none")
             record.auth = "basic"
             if secrets.compare_digest(password.encode(), self.pat.encode()):
                 record.auth = "pat"
                 return "pat"
             if password.count(".") != 2:
-                raise Denied("pat")
+                raise AccessDeniedError("pat")
             token = password
         record.token_id = token_id(token)
         if organization is not None and organization.tenant is None:
-            raise Denied("personal")
+            raise AccessDeniedError("personal")
         tenant_ids = (organization.tenant.id,) if organization and organization.tenant else None
         try:
             claims = self.state.mint.check(token, DEVOPS, tenant_ids)
-        except Rejected as rejected:
-            raise Denied(rejected.reason, rejected.challenge) from rejected
+        except TokenRejectedError as rejected:
+            raise AccessDeniedError(rejected.reason, rejected.challenge) from rejected
         record.client_id = str(claims.get("appid"))
         return str(claims.get("upn") or claims.get("appid"))
 
     def _denied(
-        self, call: Call, organization: Organization | None, denied: Denied, git: bool
+        self, call: Call, organization: Organization | None, denied: AccessDeniedError, git: bool
     ) -> Response:
         """401 with challenges to git, HEAD, OPTIONS and callers that suppress the redirect."""
         request = call.request
@@ -156,10 +156,9 @@ class DevOps(Site):
             location = f"{_SIGN_IN}?realm={call.host}&reply_to={quote(target, '')}&redirect=1"
             response = Response(status=302, headers={"Location": location})
         elif denied.reason == "expired" and not git and not suppressed:
-            response = html_response(
+            return html_response(
                 "Azure DevOps Services | Sign In", "Your session has expired.", 203
             )
-            return response
         else:
             response = html_response("Access Denied", "TF400813: not authorized", 401)
             for value in self._challenges(organization, denied):
@@ -178,7 +177,9 @@ class DevOps(Site):
         response.headers["X-VSS-E2EID"] = str(uuid.uuid4())
         return response
 
-    def _challenges(self, organization: Organization | None, denied: Denied) -> list[str]:
+    def _challenges(
+        self, organization: Organization | None, denied: AccessDeniedError
+    ) -> list[str]:
         settings = self.state.settings
         tenant = organization.tenant if organization else None
         if denied.reason == "insufficient_claims" and denied.challenge and tenant:
@@ -243,11 +244,12 @@ class DevOps(Site):
         if place.service == "pkgs":
             return self._feed(call, organization, path)
         if path == "/_apis/projects":
+            ids = {n: stable_guid("project", organization.name, n) for n in organization.projects}
             projects = [
                 {
-                    "id": stable_guid("project", organization.name, name),
+                    "id": ids[name],
                     "name": name,
-                    "url": f"{base}/_apis/projects/{stable_guid('project', organization.name, name)}",
+                    "url": f"{base}/_apis/projects/{ids[name]}",
                     "state": "wellFormed",
                     "visibility": "private",
                 }

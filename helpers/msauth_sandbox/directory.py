@@ -78,7 +78,7 @@ class FederatedCredential:
 
 @dataclass(frozen=True)
 class Certificate:
-    """A registered certificate, or an issuer whose leaves with ``subject_name`` are trusted (SNI)."""
+    """A registered certificate, or the issuer of leaves named ``subject_name`` (SNI)."""
 
     certificate: x509.Certificate
     subject_name: str | None = None
@@ -273,7 +273,7 @@ class Directory:
         """A tenant by GUID, by one of its domains, or by its short name."""
         wanted = name.lower()
         for tenant in self.tenants.values():
-            if wanted == tenant.id or wanted == tenant.name or wanted in tenant.domains:
+            if wanted in (tenant.id, tenant.name, *tenant.domains):
                 return tenant
         return None
 

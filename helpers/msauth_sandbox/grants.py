@@ -62,7 +62,7 @@ class Grants:
             wanted = self.wanted(form.get("scope"), tenant)
             if wanted.permissions != (".default",):
                 raise SignInError(1002012)
-            return self.app_token(application, tenant, wanted, requested, cae, record)
+            return self.app_token(application, tenant, wanted, requested=requested, cae=cae)
         if application.secret is not None or "client_assertion" in form:
             home = tenant or next(iter(self._state.directory.tenants.values()))
             clients.authenticate(application, home, form, token_url)
@@ -80,7 +80,15 @@ class Grants:
         record.scope = scope
         wanted = self.wanted(scope, tenant)
         return self.user_tokens(
-            application, tenant, user, wanted, requested, cae, host, nonce, form, record
+            application,
+            tenant,
+            user,
+            wanted,
+            requested=requested,
+            cae=cae,
+            host=host,
+            nonce=nonce,
+            form=form,
         )
 
     def tenant(self, segment: str) -> Tenant | None:
@@ -140,9 +148,9 @@ class Grants:
         application: Application,
         tenant: Tenant,
         wanted: Wanted,
+        *,
         requested: Mapping[str, Any],
         cae: bool,
-        record: Record,
     ) -> dict[str, Any]:
         token = self._state.mint.access_token(
             tenant=tenant,
@@ -153,7 +161,7 @@ class Grants:
             requested=requested,
             cae=cae,
         )
-        return self._body(token, record)
+        return self._body(token)
 
     def user_tokens(
         self,
@@ -161,12 +169,12 @@ class Grants:
         tenant: Tenant,
         user: User,
         wanted: Wanted,
+        *,
         requested: Mapping[str, Any],
         cae: bool,
         host: str,
         nonce: str | None,
         form: Mapping[str, str],
-        record: Record,
     ) -> dict[str, Any]:
         if tenant.id not in user.object_ids:
             raise SignInError(50020, f"User '{user.upn}'.")
@@ -183,7 +191,7 @@ class Grants:
             requested=requested,
             cae=cae,
         )
-        body = self._body(token, record)
+        body = self._body(token)
         prefix = wanted.audience if wanted.audience.endswith("/") else wanted.audience + "/"
         granted = [prefix + name for name in scopes]
         if ".default" in wanted.permissions:
@@ -208,7 +216,7 @@ class Grants:
         body["client_info"] = base64.urlsafe_b64encode(info).rstrip(b"=").decode()
         return body
 
-    def _body(self, token: str, record: Record) -> dict[str, Any]:
+    def _body(self, token: str) -> dict[str, Any]:
         settings = self._state.settings
         body: dict[str, Any] = {
             "token_type": "Bearer",

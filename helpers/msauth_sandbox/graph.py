@@ -1,4 +1,5 @@
 """Microsoft Graph: the signed-in user, users, and Intune's managed devices."""
+# ruff: noqa: ARG002 - the views of a route table share one signature
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from .directory import GRAPH, INTUNE_READ, User, stable_guid
 from .site import Call, Route, Site, bearer, json_response
-from .tokens import Rejected, token_id
+from .tokens import TokenRejectedError, token_id
 
 HOSTS = ("graph.microsoft.com", "graph.microsoft.us", "microsoftgraph.chinacloudapi.cn")
 
@@ -26,7 +27,7 @@ class Graph(Site):
             ("GET", "/<version>/me", self.me),
             ("GET", "/<version>/users", self.users),
             ("GET", "/<version>/deviceManagement/managedDevices", self.devices),
-            ("GET", "/<version>/deviceManagement/managedDevices/<id>", self.device),
+            ("GET", "/<version>/deviceManagement/managedDevices/<wanted>", self.device),
             ("GET", "/<version>/organization", self.organization),
         )
 
@@ -42,7 +43,7 @@ class Graph(Site):
         call.record.auth, call.record.token_id = "bearer", token_id(token)
         try:
             claims = self.state.mint.check(token, GRAPH)
-        except Rejected as rejected:
+        except TokenRejectedError as rejected:
             call.record.error = rejected.reason
             return _denied(rejected)
         call.record.tenant, call.record.client_id = claims["tid"], claims["appid"]
@@ -87,11 +88,11 @@ class Graph(Site):
             {"@odata.context": context, "@odata.count": len(devices), "value": devices}
         )
 
-    def device(self, call: Call, version: str, id: str) -> Response:
+    def device(self, call: Call, version: str, wanted: str) -> Response:
         if not self._may(call, INTUNE_READ, INTUNE_READ.replace("Read", "ReadWrite")):
             return _forbidden()
-        for device in map(lambda d: _device(*d), _DEVICES):
-            if device["id"] == id:
+        for device in (_device(*d) for d in _DEVICES):
+            if device["id"] == wanted:
                 return json_response(device)
         return _error(404, "ResourceNotFound", "No such device.")
 
@@ -136,7 +137,7 @@ def _error(
     return json_response({"error": {"code": code, "message": message}}, status, headers)
 
 
-def _denied(rejected: Rejected) -> Response:
+def _denied(rejected: TokenRejectedError) -> Response:
     if rejected.challenge is None:
         return _error(401, "InvalidAuthenticationToken", f"The token: {rejected.reason}.")
     claims = base64.b64encode(rejected.challenge.encode()).decode()

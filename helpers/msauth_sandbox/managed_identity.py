@@ -1,4 +1,4 @@
-"""Managed identity: App Service and MSI endpoints on loopback, IMDS under its link-local address."""
+"""Managed identity: App Service and MSI on loopback, IMDS under its own address."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ManagedIdentity(Site):
             record.error = f"AADSTS{error.code}"
             body = {"error": error.error, "error_description": str(error)}
             return json_response(body, error.http_status)
-        answer = self._grants.app_token(application, contoso, wanted, {}, False, record)
+        answer = self._grants.app_token(application, contoso, wanted, requested={}, cae=False)
         record.token_id = token_id(answer["access_token"])
         self._before_answer(call)
         return json_response(

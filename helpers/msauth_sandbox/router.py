@@ -8,7 +8,7 @@ from . import aks, arm, authority, graph, managed_identity, oidc
 from .control import Control
 from .devops import DevOps
 from .repositories import Repositories
-from .site import Call, DropConnection, Site
+from .site import Call, DropConnectionError, Site
 from .state import State
 from .stats import Record
 
@@ -87,7 +87,7 @@ class Router:
         if fault is not None:
             call.record.error = "fault"
             if fault.status == 0:
-                raise DropConnection
+                raise DropConnectionError
             response = Response(f"fault {fault.status}\n", fault.status)
             if fault.retry_after is not None:
                 response.headers["Retry-After"] = str(fault.retry_after)

@@ -13,13 +13,13 @@ import ssl
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
-from typing import IO, Any, cast
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import trustme
 from werkzeug.wrappers import Request, Response
 
-from .site import DropConnection
+from .site import DropConnectionError
 
 Dispatch = Callable[[str, bool, Request], Response]
 """``(host, tunnelled, request)`` → response. An empty host means a request to the proxy itself."""
@@ -53,7 +53,7 @@ class Certificates:
 class Body(io.RawIOBase):
     """The request body, ended where its length or its last chunk says (RFC 9112, section 6)."""
 
-    def __init__(self, source: IO[bytes], length: int, chunked: bool) -> None:
+    def __init__(self, source: io.BufferedIOBase, length: int, chunked: bool) -> None:
         self._source = source
         self._left = 0 if chunked else length
         self._chunked = chunked
@@ -94,8 +94,6 @@ class Body(io.RawIOBase):
 
 class Connection(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "msauth-sandbox"
-    sys_version = ""
     wbufsize = 64 * 1024
     disable_nagle_algorithm = True
     server: Listener
@@ -118,10 +116,13 @@ class Connection(BaseHTTPRequestHandler):
     def handle(self) -> None:
         try:
             super().handle()
-        except (OSError, DropConnection, ValueError):
+        except (OSError, DropConnectionError, ValueError):
             self.close_connection = True
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def version_string(self) -> str:
+        return "msauth-sandbox"
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
         """Requests are logged by stats.RequestLog, without their queries."""
 
     def handle_expect_100(self) -> bool:
@@ -156,7 +157,7 @@ class Connection(BaseHTTPRequestHandler):
         tls = self.server.certificates.context(host).wrap_socket(plain, server_side=True)
         self.server.track(tls)
         self.connection = self.request = tls
-        self.rfile = tls.makefile("rb", 64 * 1024)
+        self.rfile = cast(io.BufferedIOBase, tls.makefile("rb", 64 * 1024))
         self.wfile = cast(io.BufferedIOBase, tls.makefile("wb", self.wbufsize))
         self.tunnel = host
         self.close_connection = False

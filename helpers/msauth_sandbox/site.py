@@ -1,4 +1,5 @@
 """What every service of the cloud has in common: a name, a route table, and one answer per call."""
+# ruff: noqa: ARG002 - the views of a route table share one signature
 
 from __future__ import annotations
 
@@ -28,7 +29,7 @@ class Call:
         return self.request.path
 
 
-class DropConnection(Exception):
+class DropConnectionError(Exception):
     """Close the connection without an answer."""
 
 

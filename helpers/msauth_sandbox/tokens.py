@@ -27,7 +27,7 @@ from .directory import Application, Directory, Resource, Tenant, User, stable_gu
 CLOCK_SKEW = 300
 
 
-class Rejected(Exception):
+class TokenRejectedError(Exception):
     """A resource server will not take this token.
 
     ``reason`` is one of malformed, signature, audience, issuer, tenant, expired, revoked and
@@ -104,9 +104,9 @@ class Key:
                 },
             )
         except jwt.InvalidSignatureError as error:
-            raise Rejected("signature") from error
+            raise TokenRejectedError("signature") from error
         except jwt.PyJWTError as error:
-            raise Rejected("malformed") from error
+            raise TokenRejectedError("malformed") from error
         return claims
 
     @classmethod
@@ -255,22 +255,22 @@ class Mint:
     def check(
         self, token: str, resource_id: str, tenant_ids: tuple[str, ...] | None = None
     ) -> dict[str, Any]:
-        """The claims of a token that the API ``resource_id`` accepts, or Rejected."""
+        """The claims of a token that the API ``resource_id`` accepts, or TokenRejectedError."""
         claims = Key.verify(token)
         resource = self._directory.resource(str(claims.get("aud", "")))
         tenant = str(claims.get("tid", ""))
         if resource is None or resource.id != resource_id:
-            raise Rejected("audience")
+            raise TokenRejectedError("audience")
         if claims.get("iss") not in (
             f"https://sts.windows.net/{tenant}/",
             f"https://login.microsoftonline.com/{tenant}/v2.0",
         ):
-            raise Rejected("issuer")
+            raise TokenRejectedError("issuer")
         now = time.time()
         if float(claims.get("exp", 0)) <= now or float(claims.get("nbf", 0)) > now + CLOCK_SKEW:
-            raise Rejected("expired")
+            raise TokenRejectedError("expired")
         if tenant_ids is not None and tenant not in tenant_ids:
-            raise Rejected("tenant")
+            raise TokenRejectedError("tenant")
         self._check_policy(str(claims.get("uti")), resource_id)
         return claims
 
@@ -279,15 +279,15 @@ class Mint:
             policy = self._policy
             issued = self._issued.get(uti)
             if issued is None or uti in policy.revoked:
-                raise Rejected("revoked")
+                raise TokenRejectedError("revoked")
             for audience in (None, resource_id):
                 if issued.sequence <= policy.revoked_up_to.get(audience, 0):
-                    raise Rejected("revoked")
+                    raise TokenRejectedError("revoked")
             need = policy.requirements.get(resource_id)
         if need is None or (not need.strict and issued.sequence > need.sequence):
             return
         if any(issued.requested.get(name) != want for name, want in need.wanted.items()):
-            raise Rejected("insufficient_claims", need.challenge)
+            raise TokenRejectedError("insufficient_claims", need.challenge)
 
     def revoke(self, token: str) -> None:
         uti = str(Key.verify(token).get("uti"))
