@@ -1,0 +1,115 @@
+"""ExecCredential, the protocol of Kubernetes' credential plugins, both directions.
+
+client.authentication.k8s.io, v1 and v1beta1, as the Kubernetes documentation "Authenticating"
+(client-go credential plugins) has it. Written by hand, because `json` costs as much as the whole
+answer; read without `json` in the one shape that kubectl writes when there is no cluster in it.
+"""
+
+import time
+
+V1 = "client.authentication.k8s.io/v1"
+V1BETA1 = "client.authentication.k8s.io/v1beta1"
+
+
+class ExecInfo:
+    """What the client said: apiVersion, whether stdin is a person's, the cluster's own config."""
+
+    __slots__ = ("api_version", "config", "interactive")
+
+    def __init__(self, api_version: str, interactive: bool, config: dict[str, str]) -> None:
+        self.api_version = api_version
+        self.interactive = interactive
+        self.config = config
+
+
+# What client-go encodes for a user without provideClusterInfo, to the byte.
+_PLAIN = {
+    f'{{"kind":"ExecCredential","apiVersion":"{version}","spec":{{"interactive":{word}}}}}': (
+        version,
+        word == "true",
+    )
+    for version in (V1, V1BETA1)
+    for word in ("true", "false")
+}
+# How the cluster's config may spell each of our options: with any case, `-` and `_`.
+_CONFIG = {
+    "tenant": "--tenant",
+    "tenantid": "--tenant",
+    "serverid": "--server-id",
+    "scope": "--scope",
+    "credential": "--credential",
+    "clientid": "--client-id",
+    "profile": "--profile",
+    "environment": "--environment",
+}
+
+
+def read(text: str) -> ExecInfo:
+    """Return what KUBERNETES_EXEC_INFO says; `config` has our option names.
+
+    Raises ValueError, with a message for a person, for anything but an ExecCredential of a
+    known version, and for a config value that is no text.
+    """
+    plain = _PLAIN.get(text.rstrip("\n"))
+    if plain is not None:
+        return ExecInfo(*plain, {})
+    return _read_any(text)
+
+
+def _read_any(text: str) -> ExecInfo:
+    import json
+
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError("KUBERNETES_EXEC_INFO is not JSON") from None
+    if not isinstance(value, dict) or value.get("kind") != "ExecCredential":
+        raise ValueError("KUBERNETES_EXEC_INFO is not an ExecCredential")
+    version = value.get("apiVersion")
+    if version not in (V1, V1BETA1):
+        raise ValueError(
+            f"KUBERNETES_EXEC_INFO has the unknown apiVersion {version!r}",
+            f"write apiVersion: {V1} into the kubeconfig",
+        )
+    spec = value.get("spec")
+    if spec is None:
+        spec = {}
+    if not isinstance(spec, dict):
+        raise ValueError("KUBERNETES_EXEC_INFO has a spec that is no object")
+    cluster = spec.get("cluster")
+    config = cluster.get("config") if isinstance(cluster, dict) else None
+    return ExecInfo(
+        version, spec.get("interactive") is True, _read_config(config if config else {})
+    )
+
+
+def _read_config(config: object) -> dict[str, str]:
+    if not isinstance(config, dict):
+        return {}  # another plugin's own shape
+    options = {}
+    for name, value in config.items():
+        option = _CONFIG.get(name.lower().replace("-", "").replace("_", ""))
+        if option is None:
+            continue
+        if not isinstance(value, str):
+            raise ValueError(f"the cluster's exec extension has a {name} that is no text")
+        if value:
+            options[option] = value
+    return options
+
+
+def write(api_version: str, token: str, expires_on: int) -> str:
+    """Return the answer, one line of JSON; expires_on: epoch seconds, written as RFC 3339 UTC.
+
+    token: RFC 6750 b64token characters only, none of which JSON escapes.
+    """
+    return (
+        f'{{"kind":"ExecCredential","apiVersion":"{api_version}","status":'
+        f'{{"expirationTimestamp":"{rfc3339(expires_on)}","token":"{token}"}}}}\n'
+    )
+
+
+def rfc3339(seconds: int) -> str:
+    """Return epoch seconds as RFC 3339 in UTC with whole seconds, the form every client reads."""
+    year, month, day, hour, minute, second = time.gmtime(seconds)[:6]
+    return f"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z"
