@@ -35,16 +35,15 @@ def parse(data: bytes) -> Credential | None:
     None: a line without `=`, too long, with CR, NUL or an encoded one, or a repeated attribute
     (two hosts could be read differently by two readers). Unknown keys are kept and ignored.
     """
-    head = data.partition(b"\n\n")[0]
-    if b"\r" in head or b"\0" in head:
-        return None
     values: dict[str, bytes] = {}
     lists: dict[str, list[bytes]] = {}
-    for line in head.split(b"\n"):
+    for line in data.split(b"\n"):
         if not line:
-            continue
+            break
         key, equals, value = line.partition(b"=")
         if not equals or not key or len(line) > _MAX_LINE or not key.isascii():
+            return None
+        if b"\r" in line or b"\0" in line:
             return None
         name = key.decode("ascii")
         if name.endswith("[]"):

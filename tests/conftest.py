@@ -1,0 +1,113 @@
+"""What every test stands on: the sandbox's cloud, a clean environment, the installed programs.
+
+Nothing of ours is faked. The programs under test are those that the wheel installed; the cloud is
+the sandbox's, under the real host names; git, kubectl and az are the machine's own.
+"""
+
+import os
+import shutil
+import subprocess
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from msauth_sandbox import Sandbox
+
+SCRIPTS = Path(sysconfig.get_path("scripts"))
+Environment = dict[str, str]
+Done = subprocess.CompletedProcess[bytes]
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[Sandbox]:
+    """The one running cloud of this test process; tests take `cloud`, which is reset."""
+    with Sandbox() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def cloud(sandbox: Sandbox) -> Iterator[Sandbox]:
+    sandbox.reset()
+    yield sandbox
+    sandbox.reset()
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    path = tmp_path / "home"
+    path.mkdir(mode=0o700)
+    return path
+
+
+@pytest.fixture
+def bare_env(home: Path) -> Environment:
+    """An environment that knows the installed programs and an empty home, and no identity."""
+    return {
+        "PATH": f"{SCRIPTS}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "MSAUTH_CACHE_DIR": str(home / "cache"),
+        "MSAUTH_BACKGROUND_REFRESH": "0",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+    }
+
+
+@pytest.fixture
+def env(bare_env: Environment, cloud: Sandbox) -> Environment:
+    """A bare environment inside the sandbox, signed in as its service principal."""
+    return bare_env | cloud.environ | cloud.service_principal_environ("contoso")
+
+
+@pytest.fixture
+def records(bare_env: Environment) -> Callable[[], list[Path]]:
+    """A function that lists the token records of the cache."""
+    return lambda: sorted(Path(bare_env["MSAUTH_CACHE_DIR"]).glob("v1/*.tok"))
+
+
+def run_program(
+    name: str,
+    *arguments: str,
+    env: Environment,
+    stdin: bytes = b"",
+    cwd: Path | None = None,
+    timeout: float = 60,
+) -> Done:
+    """Run an installed program (or any other on env's PATH) and return what it said."""
+    path = shutil.which(name, path=env["PATH"])
+    assert path is not None, f"{name} is not installed"
+    return subprocess.run(
+        [path, *arguments],
+        input=stdin,
+        env=env,
+        cwd=cwd,
+        capture_output=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def start_program(name: str, *arguments: str, env: Environment) -> "subprocess.Popen[bytes]":
+    """Start an installed program with pipes, for tests of many at once."""
+    path = shutil.which(name, path=env["PATH"])
+    assert path is not None, f"{name} is not installed"
+    return subprocess.Popen(
+        [path, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+    )
+
+
+@pytest.fixture
+def new_git() -> str:
+    """A git ≥ 2.46 with `authtype` and `state`, named by MSAUTH_TEST_GIT."""
+    candidate = os.environ.get("MSAUTH_TEST_GIT") or shutil.which("git") or "git"
+    text = subprocess.run([candidate, "version"], capture_output=True, check=True).stdout.decode()
+    version = tuple(int(part) for part in text.split()[2].split(".")[:2])
+    if version < (2, 46):
+        pytest.skip(f"{text.strip()} has no authtype; name a newer git in MSAUTH_TEST_GIT")
+    return candidate

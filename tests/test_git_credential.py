@@ -1,0 +1,349 @@
+"""The conformance table of git-credential-msauth: stdin, environment → stdout, stderr, exit."""
+
+import base64
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from msauth_sandbox import Sandbox
+
+from .conftest import Environment, run_program, start_program
+from .unit.test_azure_devops import FOREIGN
+
+PROG = "git-credential-msauth"
+HELLO = b"protocol=https\nhost=dev.azure.com\npath=contoso/hello/_git/hello\n"
+FABRIKAM = b"protocol=https\nhost=dev.azure.com\npath=fabrikam/widgets/_git/widgets\n"
+CAPABLE = b"capability[]=authtype\ncapability[]=state\n"
+
+
+def attributes(output: bytes) -> dict[str, str]:
+    lines = output.decode("ascii").split("\n")
+    assert lines.pop() == ""
+    return dict(line.split("=", 1) for line in lines)
+
+
+def tenant_in(token: str) -> str:
+    payload = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    tenant = claims["tid"]
+    assert isinstance(tenant, str)
+    return tenant
+
+
+def challenge(tenant: str) -> bytes:
+    return f"wwwauth[]=Bearer authorization_uri=https://login.windows.net/{tenant}\n".encode()
+
+
+def cae_challenge(tenant: str, claims: str) -> bytes:
+    encoded = base64.b64encode(claims.encode()).decode()
+    return (
+        f'wwwauth[]=Bearer authorization_uri="https://login.microsoftonline.com/{tenant}", '
+        f'error="insufficient_claims", claims="{encoded}"\n'
+    ).encode()
+
+
+def test_an_old_git_gets_a_password(env: Environment, cloud: Sandbox) -> None:
+    before = time.time()
+    done = run_program(PROG, "get", env=env, stdin=HELLO + b"username=contoso\n\n")
+    assert done.returncode == 0
+    assert done.stderr == b""
+    answer = attributes(done.stdout)
+    assert list(answer) == ["username", "password", "password_expiry_utc"]
+    assert answer["username"] == "contoso"
+    assert tenant_in(answer["password"]) == cloud.tenants["contoso"].id
+    assert 3500 < int(answer["password_expiry_utc"]) - before < 3700
+    assert cloud.count("unknown_host") == 0
+
+
+def test_a_capable_git_gets_an_ephemeral_bearer(env: Environment, cloud: Sandbox) -> None:
+    stdin = CAPABLE + HELLO + challenge(cloud.tenants["contoso"].id) + b"\n"
+    done = run_program(PROG, "get", env=env, stdin=stdin)
+    lines = done.stdout.decode().split("\n")
+    assert lines[:3] == ["capability[]=authtype", "capability[]=state", "authtype=Bearer"]
+    assert lines[3].startswith("credential=ey")
+    assert lines[4] == "ephemeral=1"
+    assert lines[5].startswith("state[]=msauth.tried=")
+    assert lines[6] == "continue=1"
+    token = lines[3].partition("=")[2]
+    assert token not in lines[5]
+    assert cloud.count("devops") == 0, "the challenge names the tenant: nothing to probe"
+
+
+def test_the_second_get_asks_nobody(env: Environment, cloud: Sandbox) -> None:
+    first = run_program(PROG, "get", env=env, stdin=HELLO)
+    cloud.reset()
+    second = run_program(PROG, "get", env=env, stdin=HELLO)
+    assert second.stdout == first.stdout
+    assert cloud.count("request") == 0
+
+
+def test_every_organisation_gets_its_own_tenant(env: Environment, cloud: Sandbox) -> None:
+    for stdin, tenant in ((HELLO, "contoso"), (FABRIKAM, "fabrikam")):
+        token = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)["password"]
+        assert tenant_in(token) == cloud.tenants[tenant].id
+    assert cloud.count("token") == 2
+
+
+@pytest.mark.parametrize("how", ["option", "variable"])
+def test_an_explicit_tenant_beats_the_challenge(
+    env: Environment, cloud: Sandbox, how: str
+) -> None:
+    tenant = cloud.tenants["fabrikam"].id
+    stdin = CAPABLE + HELLO + challenge(cloud.tenants["contoso"].id)
+    options = ["--tenant", tenant] if how == "option" else []
+    extra = {"MSAUTH_TENANT": tenant} if how == "variable" else {}
+    done = run_program(PROG, *options, "get", env=env | extra, stdin=stdin)
+    assert tenant_in(attributes(done.stdout)["credential"]) == tenant
+
+
+@pytest.mark.parametrize(
+    "named",
+    ["00000000-0000-0000-0000-000000000000", "../../evil", "common", ""],
+)
+def test_a_tenant_that_is_none_is_not_believed(
+    env: Environment, cloud: Sandbox, named: str
+) -> None:
+    """The sign-in's own tenant is used, and nothing is remembered for the organisation."""
+    done = run_program(PROG, "get", env=env, stdin=CAPABLE + HELLO + challenge(named))
+    token = attributes(done.stdout)["credential"]
+    assert tenant_in(token) == cloud.tenants["contoso"].id
+
+
+def test_an_unknown_sign_in_host_is_not_believed(env: Environment, cloud: Sandbox) -> None:
+    fabrikam = cloud.tenants["fabrikam"].id
+    line = f"wwwauth[]=Bearer authorization_uri=https://login.evil.com/{fabrikam}\n".encode()
+    done = run_program(PROG, "get", env=env, stdin=CAPABLE + HELLO + line)
+    assert tenant_in(attributes(done.stdout)["credential"]) == cloud.tenants["contoso"].id
+    assert cloud.count("unknown_host") == 0
+
+
+@pytest.mark.parametrize(
+    ("user", "path"), [(b"username=fabrikam\n", b""), (b"", b"path=fabrikam/widgets\n")]
+)
+def test_the_organisation_may_be_the_user_name(
+    env: Environment, cloud: Sandbox, user: bytes, path: bytes
+) -> None:
+    stdin = b"protocol=https\nhost=dev.azure.com\n" + user + path
+    token = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)["password"]
+    assert tenant_in(token) == cloud.tenants["fabrikam"].id
+
+
+def test_the_legacy_host_names_the_organisation(env: Environment, cloud: Sandbox) -> None:
+    stdin = b"protocol=https\nhost=fabrikam.visualstudio.com\nusername=someone\n"
+    token = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)["password"]
+    assert tenant_in(token) == cloud.tenants["fabrikam"].id
+
+
+@pytest.mark.parametrize("action", ["get", "erase", "store", "approve", "frobnicate"])
+def test_foreign_hosts_get_nothing(env: Environment, cloud: Sandbox, action: str) -> None:
+    sweep = FOREIGN if action == "get" else FOREIGN[:2]
+    for host in sweep:
+        stdin = b"protocol=https\nhost=" + host + b"\npath=contoso/x\nusername=contoso\n"
+        done = run_program(PROG, action, env=env, stdin=stdin)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b""), host
+    assert cloud.count("request") == 0
+
+
+HOSTILE = [
+    b"",
+    b"\n",
+    b"protocol=https\n",
+    b"host=dev.azure.com\n",
+    b"protocol=\nhost=dev.azure.com\npath=contoso/x\n",
+    b"protocol=http\nhost=dev.azure.com\npath=contoso/x\n",
+    b"protocol=https\nhost=\npath=contoso/x\n",
+    b"protocol=https\nhost=dev.azure.com\nhost=dev.azure.com\npath=contoso/x\n",
+    b"protocol=http\nprotocol=https\nhost=dev.azure.com\npath=contoso/x\n",
+    b"protocol=https\nhost=dev.azure.com\rhost=evil\npath=contoso/x\n",
+    b"protocol=https\r\nhost=dev.azure.com\r\npath=contoso/x\r\n",
+    b"protocol=https\nhost=dev.azure.com\0\npath=contoso/x\n",
+    b"protocol=https\nhost=dev.azure.com\npath=contoso%0ahost=evil\n",
+    b"protocol=https\nhost=dev.azure.com\npath=a\nno-equals-sign\n",
+    b"\nprotocol=https\nhost=dev.azure.com\npath=contoso/x\n",
+    b"url=https://dev.azure.com/contoso\n",
+    b"protocol=https\nhost=dev.azure.com\npath=" + b"a" * 70000 + b"\n",
+    b"\xff\xfe=\xff\n",
+    os.urandom(4096).replace(b"\n", b"") + b"\n",
+]
+
+
+@pytest.mark.parametrize("stdin", HOSTILE)
+def test_hostile_input_gets_nothing(env: Environment, cloud: Sandbox, stdin: bytes) -> None:
+    for action in ("get", "erase"):
+        done = run_program(PROG, action, env=env, stdin=stdin)
+        assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert cloud.count("request") == 0
+
+
+def test_store_writes_nothing_and_reads_everything(env: Environment, home: Path) -> None:
+    done = run_program(PROG, "store", env=env, stdin=HELLO + b"password=s\n" + b"x=y\n" * 50000)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert list(home.iterdir()) == []
+
+
+def test_capability_action(bare_env: Environment) -> None:
+    done = run_program(PROG, "capability", env=bare_env)
+    assert done.stdout == b"version 0\ncapability authtype\ncapability state\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ([], 2, [b"error: no action given", b"hint: "]),
+        (["--tennant", "x", "get"], 2, [b"unknown option --tennant", b"did you mean --tenant?"]),
+        (["--tenant"], 2, [b"option --tenant needs a value"]),
+        (["--force-refresh=1", "get"], 2, [b"takes no value"]),
+        (["--credential", "azure-clj", "get"], 2, [b"unknown credential", b"azure-cli"]),
+        (["--tenant", "a b", "get"], 2, [b"neither a GUID nor a domain"]),
+        (["--min-valid", "soon", "get"], 2, [b"number of seconds"]),
+        (["--authority-host", "http://login.evil", "get"], 2, [b"not an https host"]),
+    ],
+)
+def test_usage_errors(
+    env: Environment, cloud: Sandbox, arguments: list[str], code: int, words: list[bytes]
+) -> None:
+    done = run_program(PROG, *arguments, env=env, stdin=HELLO)
+    assert done.returncode == code
+    for line in done.stderr.split(b"\n")[:-1]:
+        assert line.startswith((PROG.encode() + b": error: ", PROG.encode() + b": hint: "))
+    for word in words:
+        assert word in done.stderr
+    assert done.stdout in (b"", b"quit=1\n")
+    assert cloud.count("token") == 0
+
+
+def test_help_and_version(bare_env: Environment) -> None:
+    assert b"usage: git-credential-msauth" in run_program(PROG, "--help", env=bare_env).stdout
+    assert run_program(PROG, "--version", env=bare_env).stdout.startswith(PROG.encode() + b" 0.")
+
+
+def test_nobody_signed_in_stops_git_with_one_hint(bare_env: Environment, cloud: Sandbox) -> None:
+    env = bare_env | cloud.environ
+    stdin = CAPABLE + HELLO + challenge(cloud.tenants["contoso"].id)
+    done = run_program(PROG, "get", env=env, stdin=stdin)
+    assert done.returncode == 1
+    assert done.stdout == b"quit=1\n"
+    lines = done.stderr.decode().split("\n")
+    assert lines[0] == f"{PROG}: error: no credential can sign in"
+    assert any("environment: AZURE_CLIENT_ID is not set" in line for line in lines)
+    assert any("azure-cli: az is not on PATH" in line for line in lines)
+    assert f"hint: az login --tenant {cloud.tenants['contoso'].id}" in lines[-2]
+    assert cloud.count("token") == 0
+
+
+def test_a_wrong_secret_is_one_error_and_is_not_repeated(
+    env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    secret = "wrong~Secret~0123456789"
+    env = env | {"AZURE_CLIENT_SECRET": secret}
+    for _ in range(3):
+        done = run_program(PROG, "get", env=env, stdin=HELLO)
+        assert (done.returncode, done.stdout) == (1, b"quit=1\n")
+        assert b"AADSTS7000215" in done.stderr
+        assert b"Traceback" not in done.stderr
+        assert secret.encode() not in done.stderr
+    assert cloud.count("token") == 1
+    for path in home.rglob("*"):
+        if path.is_file():
+            assert secret.encode() not in path.read_bytes()
+    # The corrected secret is tried at once.
+    env["AZURE_CLIENT_SECRET"] = cloud.client_secret
+    assert b"password=" in run_program(PROG, "get", env=env, stdin=HELLO).stdout
+
+
+def test_erase_evicts_exactly_the_rejected_token(
+    env: Environment, cloud: Sandbox, records: Callable[[], list[Path]]
+) -> None:
+    first = attributes(run_program(PROG, "get", env=env, stdin=HELLO).stdout)["password"]
+    run_program(PROG, "get", env=env, stdin=FABRIKAM)
+    assert len(records()) == 2
+    # Another secret: nothing happens.
+    run_program(PROG, "erase", env=env, stdin=HELLO + b"username=x\npassword=other\n")
+    assert len(records()) == 2
+    done = run_program(PROG, "erase", env=env, stdin=HELLO + f"password={first}\n".encode())
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert len(records()) == 1
+    second = attributes(run_program(PROG, "get", env=env, stdin=HELLO).stdout)["password"]
+    assert second != first
+    # A late erase of the old token leaves the new one.
+    run_program(PROG, "erase", env=env, stdin=HELLO + f"password={first}\n".encode())
+    cloud.reset()
+    third = attributes(run_program(PROG, "get", env=env, stdin=HELLO).stdout)["password"]
+    assert third == second
+    assert cloud.count("token") == 0
+
+
+def test_erase_keeps_the_claims_for_the_next_get(env: Environment, cloud: Sandbox) -> None:
+    token = attributes(run_program(PROG, "get", env=env, stdin=HELLO).stdout)["password"]
+    claims = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+    tenant = cloud.tenants["contoso"].id
+    stdin = HELLO + f"password={token}\n".encode() + cae_challenge(tenant, claims)
+    run_program(PROG, "erase", env=env, stdin=stdin)
+    cloud.reset()
+    run_program(PROG, "get", env=env, stdin=HELLO)
+    assert cloud.count("token", claims=True) == 1
+    # They are honoured once; the token that satisfied them is then served as usual.
+    run_program(PROG, "get", env=env, stdin=HELLO)
+    assert cloud.count("token") == 1
+
+
+def test_a_token_rejected_within_the_same_command_is_replaced(
+    env: Environment, cloud: Sandbox
+) -> None:
+    tenant = cloud.tenants["contoso"].id
+    stdin = CAPABLE + HELLO + challenge(tenant)
+    first = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)
+    state = f"state[]={first['state[]']}\n".encode()
+    done = run_program(PROG, "get", env=env, stdin=stdin + state)
+    second = attributes(done.stdout)
+    assert second["credential"] != first["credential"]
+    assert "continue" not in second
+    assert cloud.count("token") == 2
+
+
+@pytest.mark.parametrize("herd", [2, 16, 64])
+def test_a_herd_makes_one_request(env: Environment, cloud: Sandbox, herd: int) -> None:
+    cloud.configure(latency=0.3)
+    processes = [start_program(PROG, "get", env=env) for _ in range(herd)]
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write(HELLO)
+        process.stdin.close()
+        process.stdin = None
+    answers = {process.communicate(timeout=120)[0] for process in processes}
+    assert len(answers) == 1
+    assert b"password=ey" in answers.pop()
+    assert cloud.count("token") == 1
+    assert cloud.count("devops") == 1
+
+
+def test_a_short_lived_token_is_shared_by_the_herd(env: Environment, cloud: Sandbox) -> None:
+    """Tokens shorter than the margin are no reason for one request each."""
+    cloud.configure(latency=0.5, expires_in=120)
+    processes = [start_program(PROG, "get", env=env) for _ in range(8)]
+    outputs = [process.communicate(HELLO, timeout=120)[0] for process in processes]
+    assert all(b"password=ey" in output for output in outputs)
+    assert cloud.count("token") < 8
+
+
+def test_force_refresh_signs_in_again(env: Environment, cloud: Sandbox) -> None:
+    first = run_program(PROG, "get", env=env, stdin=HELLO).stdout
+    second = run_program(PROG, "--force-refresh", "get", env=env, stdin=HELLO).stdout
+    assert attributes(first)["password"] != attributes(second)["password"]
+    assert run_program(PROG, "get", env=env, stdin=HELLO).stdout == second
+
+
+def test_no_token_in_the_trace(env: Environment, cloud: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "trace"
+    for where in ("1", str(path)):
+        done = run_program(PROG, "get", env=env | {"MSAUTH_TRACE": where}, stdin=HELLO)
+        token = attributes(done.stdout)["password"]
+        text = done.stderr if where == "1" else path.read_bytes()
+        assert b"cache" in text
+        assert token.encode() not in text
+        assert token.split(".")[2].encode() not in text
+    assert path.stat().st_mode & 0o777 == 0o600
