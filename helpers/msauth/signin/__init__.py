@@ -22,7 +22,12 @@ def acquire(
     rejected it; such a token is never returned.
     Raises SignInError: nothing could sign in, or only a person can.
     """
+    import logging
+
     from .attempt import Attempt
     from .chain import sign_in
 
+    # Without any handler Python prints their warnings on stderr, with the server's own words.
+    for library in ("azure", "msal"):
+        logging.getLogger(library).addHandler(logging.NullHandler())
     return sign_in(Attempt(request, claims, prog, rejected or (lambda _: False)))

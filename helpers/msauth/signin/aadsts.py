@@ -168,7 +168,12 @@ def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Itera
         else:
             error = UnavailableError(first_sentence(text), login_hint(kind, request, claims))
     except ClientAuthenticationError as caught:
-        error = explain(kind, str(caught.message or caught), request, claims=claims)
+        text = str(caught.message or caught)
+        network = "CERTIFICATE_VERIFY" in text or "Max retries" in text
+        if network and "AADSTS" not in text:
+            error = unreachable(kind, request, text)
+        else:
+            error = explain(kind, text, request, claims=claims)
     except (ServiceRequestError, ServiceResponseError) as caught:
         error = unreachable(kind, request, str(caught.message or caught))
     except HttpResponseError as caught:
