@@ -111,10 +111,10 @@ def _check_certificate(
 
 def _registered(application: Application, header: Mapping[str, Any]) -> x509.Certificate | None:
     """The certificate an assertion's header names, by thumbprint, or by its chain (SNI)."""
+    # MSAL for Python keeps the padding that RFC 7515 leaves out.
+    named = str(header.get("x5t#S256") or header.get("x5t") or "").rstrip("=")
     for entry in application.certificates:
-        if entry.subject_name is None and header.get("x5t#S256", header.get("x5t")) in (
-            thumbprints(entry.certificate)
-        ):
+        if entry.subject_name is None and named in thumbprints(entry.certificate):
             return entry.certificate
     chain = header.get("x5c")
     if not chain:

@@ -1,0 +1,173 @@
+"""The proxy, the loopback endpoints, and the server under load."""
+
+from __future__ import annotations
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import requests
+
+from msauth_sandbox import Sandbox
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "example.com",
+        "dev.azure.com.evil.example",
+        "xvisualstudio.com",
+        "nonesuch.visualstudio.com",
+        "dc.services.visualstudio.com",
+        "login.microsoftonline.com.",
+    ],
+)
+def test_nothing_else_is_served(cloud, http, host):
+    with pytest.raises(requests.exceptions.ProxyError):
+        http.get(f"https://{host}/")
+    assert cloud.count("unknown_host", host=host) == 1
+    assert cloud.stats()["unknown_hosts"] == [host]
+    assert cloud.count("request") == 0
+
+
+def test_no_other_port_and_no_plain_http(cloud, http):
+    with pytest.raises(requests.exceptions.ProxyError):
+        http.get("https://dev.azure.com:8443/")
+    assert http.get("http://dev.azure.com/").status_code == 502
+    assert cloud.count("unknown_host") == 2
+
+
+def test_certificates_are_for_the_host(cloud, http):
+    for host in ("dev.azure.com", "contoso.visualstudio.com", cloud.aks_host):
+        assert http.head(f"https://{host}/").status_code in (401, 404)
+    http.verify = True
+    with pytest.raises(requests.exceptions.SSLError):
+        http.get("https://dev.azure.com/")
+
+
+def test_two_hundred_at_once(cloud, sign_in):
+    with ThreadPoolExecutor(200) as pool:
+        statuses = list(pool.map(lambda _: requests_ok(cloud), range(200)))
+    assert statuses == [200] * 200
+    assert cloud.count("token") == 200
+
+
+def requests_ok(cloud: Sandbox) -> int:
+    form = {
+        "grant_type": "client_credentials",
+        "client_id": cloud.client_id,
+        "client_secret": cloud.client_secret,
+        "scope": "https://vault.azure.net/.default",
+    }
+    url = "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"
+    answer = requests.post(
+        url, data=form, proxies={"https": cloud.url}, verify=str(cloud.ca_file), timeout=60
+    )
+    return answer.status_code
+
+
+def test_keep_alive(cloud, http):
+    for _ in range(5):
+        assert http.head("https://dev.azure.com/contoso/").status_code == 401
+    assert cloud.count("connect") == 1
+
+
+def test_chunked_bodies(cloud, http):
+    def body():
+        yield b"grant_type=refresh_token&client_id=04b07795-8ddb-461a-bbee-02f9e1bf7b46"
+        yield b"&scope=https://vault.azure.net/.default&refresh_token=none"
+
+    url = "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert http.post(url, data=body(), headers=headers).json()["error"] == "invalid_grant"
+    assert http.post(url, data=body(), headers=headers).json()["error_codes"] == [70000]
+    assert cloud.count("connect") == 1
+
+
+def test_dropped_connections(cloud, http):
+    cloud.drop_connections(1, host="dev.azure.com")
+    with pytest.raises(requests.exceptions.ConnectionError):
+        http.head("https://dev.azure.com/contoso/")
+    assert http.head("https://dev.azure.com/contoso/").status_code == 401
+
+
+def test_garbage_does_not_hurt(cloud, http):
+    for junk in (b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"CONNECT : HTTP/1.1\r\n\r\n", b""):
+        with socket.create_connection(("127.0.0.1", cloud.port)) as raw:
+            raw.sendall(junk)
+            raw.shutdown(socket.SHUT_WR)
+            raw.recv(4096)
+    assert http.head("https://dev.azure.com/contoso/").status_code == 401
+
+
+class TestManagedIdentity:
+    def test_app_service(self, cloud):
+        environ = cloud.managed_identity_environ()
+        query = {"api-version": "2019-08-01", "resource": "https://vault.azure.net"}
+        ask = requests.Session()
+        ask.trust_env = False
+        url = environ["IDENTITY_ENDPOINT"]
+        assert ask.get(url, params=query).status_code == 401
+        headers = {"X-IDENTITY-HEADER": environ["IDENTITY_HEADER"]}
+        body = ask.get(url, params=query, headers=headers).json()
+        assert all(isinstance(value, str) for value in body.values())
+        assert body["resource"] == "https://vault.azure.net"
+        assert cloud.count("managed_identity") == 2
+        rebound = {**headers, "Host": "evil.example:80"}
+        assert ask.get(url, params=query, headers=rebound).status_code == 502
+
+    def test_instance_metadata(self, cloud, http):
+        url = "http://169.254.169.254/metadata/identity/oauth2/token"
+        query = {"api-version": "2018-02-01", "resource": "https://management.azure.com/"}
+        assert http.get(url, params=query).status_code == 400
+        body = http.get(url, params=query, headers={"Metadata": "true"}).json()
+        assert body["token_type"] == "Bearer"
+
+
+class TestControl:
+    def test_stats_are_open_and_the_rest_is_not(self, cloud):
+        base = cloud.url + "/_sandbox"
+        assert requests.get(f"{base}/stats", timeout=5).json()["requests"] == 0
+        assert requests.post(f"{base}/reset", timeout=5).status_code == 403
+        key = {"X-Sandbox-Key": cloud.control_key}
+        assert requests.post(f"{base}/close", headers=key, timeout=5).status_code == 404
+
+    def test_every_knob(self, cloud, sign_in, http):
+        def control(name, **arguments):
+            key = {"X-Sandbox-Key": cloud.control_key}
+            url = f"{cloud.url}/_sandbox/{name}"
+            answer = requests.post(url, headers=key, json=arguments, timeout=5)
+            return answer.status_code, answer.json()
+
+        assert control("configure", expires_in=77)[0] == 200
+        assert sign_in.app().json()["expires_in"] == 77
+        assert control("configure", colour="red") == (400, {"error": "unknown setting colour"})
+        assert control("fail-tokens", error_code=53003)[0] == 200
+        assert sign_in.app().json()["error_codes"] == [53003]
+        token = control("issue-token", tenant="fabrikam")[1]["result"]
+        head = {"Authorization": f"Bearer {token}"}
+        url = "https://dev.azure.com/fabrikam/_apis/projects"
+        assert http.get(url, headers=head).ok
+        assert control("revoke", token=token)[0] == 200
+        assert http.get(url, headers=head).status_code == 401
+        assert "nbf" in control("require-claims", audience="devops")[1]["result"]
+        assert control("count", kind="token")[1] == {"result": 2}
+        assert control("reset")[0] == 200
+        assert http.get(url, headers=head).ok
+
+
+def test_private_files(cloud):
+    assert cloud.directory.stat().st_mode & 0o077 == 0
+    assert (cloud.directory / "requests.jsonl").stat().st_mode & 0o077 == 0
+
+
+def test_two_sandboxes_are_apart_and_leave_nothing(tmp_path):
+    with Sandbox() as one, Sandbox(directory=tmp_path / "two") as two:
+        assert one.port != two.port
+        assert one.client_secret != two.client_secret
+        where = one.directory
+        assert where.exists()
+    assert not where.exists()
+    assert (tmp_path / "two" / "requests.jsonl").exists()
+    with pytest.raises(ConnectionError):
+        socket.create_connection(("127.0.0.1", one.port))
