@@ -26,6 +26,9 @@ def renew_behind(request: TokenRequest, now: int) -> None:
         executable = sys.executable
         if not executable or not hasattr(os, "fork"):
             return
+        if "threading" in sys.modules:
+            _spawn([executable, "-I", "-m", "msauth.background", *_arguments(request)])
+            return
         child = os.fork()
     except OSError:
         return
@@ -47,6 +50,14 @@ def renew_behind(request: TokenRequest, now: int) -> None:
     except BaseException:  # noqa: BLE001 - nothing of ours may run on in the forked copy
         pass
     os._exit(0)
+
+
+def _spawn(command: list[str]) -> None:
+    """Start the renewal from a program that may have threads, where a bare fork can deadlock."""
+    import subprocess
+
+    null = subprocess.DEVNULL
+    subprocess.Popen(command, stdin=null, stdout=null, stderr=null, start_new_session=True)
 
 
 def _claim(stem: str, now: int) -> bool:

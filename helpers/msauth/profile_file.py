@@ -13,6 +13,7 @@ from typing import Any
 
 from .cache import record, writer
 from .errors import UsageError
+from .products import normalise_scope
 from .profiles import SUFFIX, TARGETS, key, stamp
 from .request import KINDS
 
@@ -193,10 +194,10 @@ def _kind(value: object) -> tuple[str, str]:
 def _scopes(value: object) -> tuple[str, str]:
     if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
         return "must be an array of strings", ""
-    for scope in value:
-        if not scope or not scope.isprintable() or " " in scope:
-            return f"holds {scope!r}, which is no scope", ""
-    return "", " ".join(value)
+    try:
+        return "", " ".join(map(normalise_scope, value))
+    except UsageError as error:
+        return f"is wrong: {error.message}", ""
 
 
 def _boolean(value: object) -> tuple[str, str]:

@@ -63,7 +63,8 @@ def values(name: str, env: "os._Environ[str] | dict[str, str]") -> dict[str, str
 
 def stamp(status: os.stat_result) -> str:
     """Return a text that changes with every edit of the file, and with its owner and mode."""
-    return f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}.{status.st_mode:o}.{status.st_uid}"
+    place = f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}"
+    return f"{place}.{status.st_mode:o}.{status.st_uid}"
 
 
 def key(where: str, name: str) -> bytes:

@@ -1,0 +1,1 @@
+"""The commands of `msauth`: one module each, with `run(argv) -> exit code`."""

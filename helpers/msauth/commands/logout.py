@@ -1,0 +1,60 @@
+"""`msauth logout`: end the cached sign-ins, so that no renewal in flight brings one back."""
+
+import os
+import sys
+
+from ..cache import directory, writer
+from ..errors import MsauthError, UsageError
+from ..options import FLAG, VALUE, one
+from . import asked
+
+HELP = """\
+usage: msauth logout [--profile NAME | --all]
+
+Forgets the cached tokens and the kept browser and device code sign-ins: of a profile, of every
+profile and none (--all), or by default of what was signed in without a profile (or with the one
+that MSAUTH_PROFILE names). az, azd and PowerShell keep their own sign-ins: `az logout`.
+"""
+
+
+def run(argv: list[str]) -> int:
+    """Sign out. Raises UsageError, or MsauthError when the cache cannot be written."""
+    given = asked.understood(argv, {"--profile": VALUE, "--all": FLAG}, HELP)
+    if given is None:
+        return 0
+    options, _ = given
+    if "--all" in options and "--profile" in options:
+        raise UsageError("--all and --profile exclude each other")
+    profile: str | None = None
+    if "--all" not in options:
+        named = "--profile" in options
+        profile = one(options, "--profile") if named else os.environ.get("MSAUTH_PROFILE", "")
+    removed = _forget(profile)
+    kept = _forget_interactive(profile)
+    whose = "every sign-in" if profile is None else f"profile {profile}" if profile else ""
+    what = f"{removed} token{'s' * (removed != 1)} removed"
+    if kept:
+        what += f", {kept} kept sign-in{'s' * (kept != 1)} removed"
+    sys.stdout.write(f"signed out{' of ' + whose if whose else ''}: {what}\n")
+    return 0
+
+
+def _forget(profile: str | None) -> int:
+    try:
+        return writer.logout(profile)
+    except directory.Refused as refused:
+        raise MsauthError(f"cannot sign out: {refused.message}", refused.fix) from None
+    except OSError as error:
+        raise MsauthError(
+            f"cannot sign out: {directory.path()}: {error.strerror}", "check the directory"
+        ) from None
+
+
+def _forget_interactive(profile: str | None) -> int:
+    """Remove what browser and device code sign-ins keep for later processes."""
+    try:
+        from ..signin import interactive  # type: ignore[attr-defined,unused-ignore]
+    except ImportError:
+        return 0
+    removed: int = interactive.forget(profile) or 0
+    return removed
