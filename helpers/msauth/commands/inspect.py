@@ -74,9 +74,9 @@ def run(argv: list[str]) -> int:
         return 0
     options, words = given
     if "--az" in options:
-        from . import az_cache
+        from . import az
 
-        return az_cache.run(as_json="--json" in options)
+        return az.run(as_json="--json" in options)
     request = asked.request(options, words, interactive=asked.may_ask())
     token = broker.get_token(request, prog="msauth")
 

@@ -1,11 +1,10 @@
 """Who would be signed in for a request, from what is on this machine alone; nothing is asked."""
 
-import json
 import os
 from typing import NamedTuple
 
 from ..errors import UsageError
-from ..request import TokenRequest, az_directory
+from ..request import TokenRequest
 
 
 class Who(NamedTuple):
@@ -44,26 +43,14 @@ def would_answer(request: TokenRequest) -> Who:
 def _named(kind: str, request: TokenRequest, client_id: str) -> Who:
     tenant = request.tenant or ""
     if kind in ("azure-cli", "azure-cli-cache"):
-        account, home = az_account()
-        if not account:
+        from ..signin.az_cache import AzCache
+
+        account = AzCache(os.environ).account(request.tenant)
+        if account is None:
             return Who(kind, "", tenant, "not signed in: az login")
-        return Who(kind, account, tenant or home, None)
+        return Who(kind, account.name, account.tenant, None)
     if kind in ("environment", "service-principal", "workload-identity"):
         return Who(kind, client_id, tenant or os.environ.get("AZURE_TENANT_ID", ""), None)
     if kind in ("browser", "device-code", "broker"):
         return Who(kind, request.username, tenant, None)
     return Who(kind, client_id if kind == "managed-identity" else "", tenant, None)
-
-
-def az_account() -> tuple[str, str]:
-    """Return account and tenant of az's default subscription; ("", "") when nobody is signed in.
-
-    azureProfile.json begins with a byte order mark, which Python's json refuses.
-    """
-    try:
-        with open(az_directory(os.environ) + "/azureProfile.json", encoding="utf-8-sig") as file:
-            subscriptions = json.load(file)["subscriptions"]
-        found = [entry for entry in subscriptions if entry.get("isDefault")] or subscriptions
-        return str(found[0]["user"]["name"]), str(found[0]["tenantId"])
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
-        return "", ""

@@ -4,13 +4,11 @@ The format is MSAL's: https://github.com/AzureAD/microsoft-authentication-librar
 (`token_cache.py`). Only the fields listed here are ever taken out of the file.
 """
 
-import json
 import os
 import time
 from typing import Any
 
-from ..errors import MsauthError
-from ..request import az_directory
+from ..signin import az_cache
 from . import show
 
 FIELDS: dict[str, tuple[str, ...]] = {
@@ -20,73 +18,55 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "RefreshToken": ("home_account_id", "client_id", "family_id", "last_modification_time"),
 }
 _TIMES = ("expires_on", "cached_at", "last_modification_time")
-_MAX_BYTES = 16 << 20
 
 
 def run(*, as_json: bool) -> int:
-    """Show the tables. Raises MsauthError for a file that cannot be read."""
-    folder = os.path.abspath(az_directory(os.environ))
-    plain, encrypted = f"{folder}/msal_token_cache.json", f"{folder}/msal_token_cache.bin"
-    now = int(time.time())
-    if not os.path.exists(plain):
-        there = os.path.exists(encrypted)
-        state, file = ("encrypted", encrypted) if there else ("missing", plain)
-        if as_json:
-            show.as_json({"file": file, "state": state} | {kind: [] for kind in FIELDS})
-        elif there:
-            show.paragraph(f"{encrypted} is encrypted; only az can read it")
-        else:
-            show.paragraph(f"there is no {plain}: nobody has signed in with az (az login)")
-        return 0
-    tables = _tables(_read(plain))
+    """Show the tables; 1 when there is a file of which nothing can be understood."""
+    path, encrypted, kinds = az_cache.contents(os.environ)
+    path = os.path.abspath(path)
+    if kinds:
+        state, text = "plain", f"{path} (not encrypted)"
+    elif encrypted:
+        path = path.removesuffix(".json") + ".bin"
+        state, text = "encrypted", f"{path} is encrypted: only az can read it"
+    elif os.path.exists(path):
+        state, text = "unreadable", f"{path} is empty, or no JSON that makes sense"
+    else:
+        state, text = "missing", f"there is no {path}: nobody has signed in with az (az login)"
+    tables = _tables(kinds)
     if as_json:
         dated = {kind: [_dated(row) for row in found] for kind, found in tables.items()}
-        show.as_json({"file": plain, "state": "plain", **dated})
-        return 0
-    show.paragraph(f"{plain} (not encrypted)")
+        show.as_json({"file": path, "state": state, **dated})
+        return int(state == "unreadable")
+    show.paragraph(text)
     users = {row["home_account_id"]: row["username"] for row in tables["Account"]}
-    for kind, fields in FIELDS.items():
+    for kind, fields in FIELDS.items() if kinds else ():
         rows = [
-            [_told(kind, field, row[field], users, now) for field in fields] for row in tables[kind]
+            [_told(kind, field, row[field], users, now=int(time.time())) for field in fields]
+            for row in tables[kind]
         ]
-        columns = [_COLUMNS.get(field, field) for field in fields]
         if rows:
+            columns = [_column(kind, field) for field in fields]
             show.table(f"{kind} ({len(rows)})", columns, rows)
         else:
             show.paragraph(f"{kind}: none")
-    return 0
+    return int(state == "unreadable")
 
 
-_COLUMNS = {"home_account_id": "account", "last_modification_time": "age", "cached_at": "cached"}
+def _column(kind: str, field: str) -> str:
+    """Return the cache's own name of a field, but for what is shown as something else."""
+    if field == "home_account_id" and kind != "Account":
+        return "account"
+    return "age" if field == "last_modification_time" else field
 
 
-def _read(path: str) -> dict[str, Any]:
-    """Return the parsed file; az truncates it while it rewrites it, so an empty one is retried."""
-    problem = "is not JSON"
-    for pause in (0.05, 0.2, 0.5, 0):
-        try:
-            with open(path, "rb") as file:
-                data = json.loads(file.read(_MAX_BYTES))
-            if isinstance(data, dict):
-                return data
-            break
-        except OSError as error:
-            problem = error.strerror or "cannot be read"
-            break
-        except ValueError:
-            time.sleep(pause)
-    raise MsauthError(f"az's token cache {path} {problem}", "az logout; az login")
-
-
-def _tables(data: dict[str, Any]) -> dict[str, list[dict[str, str]]]:
+def _tables(kinds: dict[str, list[az_cache.Entry]]) -> dict[str, list[dict[str, str]]]:
+    """Return the listed fields of each kind as texts, "" where the cache has none."""
     tables = {}
     for kind, fields in FIELDS.items():
-        entries = data.get(kind)
-        found = entries.values() if isinstance(entries, dict) else ()
         rows = [
             {field: str(entry.get(field) or "") for field in fields}
-            for entry in found
-            if isinstance(entry, dict)
+            for entry in kinds.get(kind, ())
         ]
         tables[kind] = sorted(rows, key=lambda row: list(row.values()))
     return tables
@@ -107,7 +87,7 @@ def _dated(row: dict[str, str]) -> dict[str, Any]:
     return dated
 
 
-def _told(kind: str, field: str, text: str, users: dict[str, str], now: int) -> str:
+def _told(kind: str, field: str, text: str, users: dict[str, str], *, now: int) -> str:
     if field == "home_account_id" and kind != "Account":
         return users.get(text, text)
     if field not in _TIMES:
