@@ -8,7 +8,6 @@ import os
 import sys
 
 from . import broker
-from .errors import MsauthError, report, say
 from .protocols import exec_credential
 from .token_question import Question
 
@@ -36,8 +35,10 @@ def run(argv: list[str], env: "Environment") -> tuple[int, bytes]:
     """
     try:
         return 0, _answer(Question(argv, env), env).encode("ascii", "backslashreplace")
-    except MsauthError as error:
-        return report(PROG, error), b""
+    except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
+        from .errors import failed
+
+        return failed(PROG, error), b""
 
 
 def _answer(question: Question, env: "Environment") -> str:
@@ -64,14 +65,16 @@ def _token(question: Question, env: "Environment") -> "Token":
         return token
     from .cache import handouts
 
-    if not handouts.given_again(request, token.text) or not handouts.may_force(request):
+    if not handouts.given_again(request, token) or not handouts.may_force(request):
         return token
+    from .errors import MsauthError, say
+
     try:
         renewed = broker.get_token(request.with_(force_refresh=True), prog=PROG)
     except MsauthError as error:
         say(PROG, "warning", f"asked again at once, but no new token: {error.message}")
         return token
-    if handouts.given_again(request, renewed.text):
+    if handouts.given_again(request, renewed):
         say(PROG, "warning", "asked again at once, but signing in gives the same token again")
     return renewed
 

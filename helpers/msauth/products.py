@@ -5,7 +5,11 @@ Storage, Databricks, Container Registry and the AKS and Arc server applications 
 identifier in every cloud; `""` means that the cloud does not have the product.
 """
 
-from .errors import UsageError
+from .options import usage_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .errors import UsageError
 
 PUBLIC, USGOV, CHINA = 0, 1, 2
 CLOUDS = ("AzurePublicCloud", "AzureUSGovernment", "AzureChinaCloud")
@@ -121,7 +125,7 @@ def scopes_for(product: str, authority: str) -> tuple[str, ...]:
         raise _unknown(product, "product", tuple(PRODUCTS), "msauth-token --list-products")
     cloud = cloud_of(authority)
     if not resources[cloud]:
-        raise UsageError(
+        raise usage_error(
             f"product {product} does not exist in {CLOUDS[cloud]}",
             "msauth-token --list-products shows what does; --scope asks for anything else",
         )
@@ -137,7 +141,7 @@ def normalise_scope(text: str) -> str:
     Raises UsageError for what RFC 6749 3.3 does not allow in a scope.
     """
     if not text or not _SCOPE_CHARACTERS.issuperset(text):
-        raise UsageError(f"scope {text!r} is empty or has a character that no scope can have")
+        raise usage_error(f"scope {text!r} is empty or has a character that no scope can have")
     if _is_guid(text):
         return text.lower() + "/.default"
     scheme, separator, rest = text.partition("://")
@@ -147,10 +151,10 @@ def normalise_scope(text: str) -> str:
         hint = "--scope takes a GUID, https://…, api://… or a full scope"
         if text in PRODUCTS:
             hint = f"{text} is a product: give it without --scope"
-        raise UsageError(f"scope {text!r} names no resource", hint)
+        raise usage_error(f"scope {text!r} names no resource", hint)
     host, _, path = rest.partition("/")
     if not host or text.startswith("-"):
-        raise UsageError(f"scope {text!r} names no resource")
+        raise usage_error(f"scope {text!r} names no resource")
     if not path or (scheme == "api" and _is_guid(path)) or _is_product_resource(text):
         return text + "/.default"
     return text
@@ -176,7 +180,7 @@ def cloud_of(authority: str) -> int:
     cloud = _HOSTS.get(host)
     if cloud is None:
         if host.endswith(_FOREIGN):
-            raise UsageError(
+            raise usage_error(
                 f"the products of the cloud behind {host} are not known here",
                 "--scope asks for a resource by its own name",
             )
@@ -209,8 +213,10 @@ def _is_product_resource(text: str) -> bool:
     return any(text in resources for resources in PRODUCTS.values())
 
 
-def _unknown(name: str, what: str, known: tuple[str, ...], otherwise: str) -> UsageError:
+def _unknown(name: str, what: str, known: tuple[str, ...], otherwise: str) -> "UsageError":
     from difflib import get_close_matches
 
     near = get_close_matches(name, known, 1)
-    return UsageError(f"unknown {what} {name!r}", f"did you mean {near[0]}?" if near else otherwise)
+    return usage_error(
+        f"unknown {what} {name!r}", f"did you mean {near[0]}?" if near else otherwise
+    )

@@ -4,11 +4,10 @@ Flags beat the config that a kubeconfig has for the cluster, and that beats the 
 """
 
 from . import products
-from .errors import UsageError
-from .options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse
+from .options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse, usage_error
 from .protocols import exec_credential
 from .request import TokenRequest
-from .selection import authority_of, request_for
+from .selection import authority_of, profile_scopes, request_for
 
 OPTIONS = {
     **SIGN_IN,
@@ -53,9 +52,9 @@ class Question:
                 self.info = exec_credential.read(env["KUBERNETES_EXEC_INFO"])
                 self._add(self.info.config)
         except ValueError as error:
-            raise UsageError(*error.args) from None
+            raise usage_error(*map(str, error.args[:2])) from None
         if len(self.words) > 1:
-            raise UsageError(f"one product at a time, not {' '.join(self.words)}")
+            raise usage_error(f"one product at a time, not {' '.join(self.words)}")
 
     def asks_for(self, *names: str) -> bool:
         """Say whether one of these flags was given."""
@@ -80,18 +79,18 @@ class Question:
     def request(self, env: "Environment", *, interactive: bool) -> TokenRequest:
         """Return the request; raises UsageError."""
         return request_for(
-            self._scopes(self.authority(env)),
+            self._scopes(self.authority(env), env),
             self.options,
             env,
             interactive=interactive,
             claims=_claims(one(self.options, "--claims")),
         )
 
-    def _scopes(self, authority: str) -> tuple[str, ...]:
+    def _scopes(self, authority: str, env: "Environment") -> tuple[str, ...]:
         scopes = many(self.options, "--scope")
         server = one(self.options, "--server-id")
         if scopes and self.words:
-            raise UsageError(f"give either the product {self.words[0]} or --scope")
+            raise usage_error(f"give either the product {self.words[0]} or --scope")
         if scopes:
             return tuple(dict.fromkeys(map(products.normalise_scope, scopes)))
         if self.words:
@@ -99,10 +98,10 @@ class Question:
         if server:
             return (products.normalise_scope(server),)
         if self.as_kubelogin:
-            raise UsageError(
+            raise usage_error(
                 "--server-id is required", f"for AKS it is --server-id {products.AKS_SERVER}"
             )
-        return products.scopes_for("aks", authority)
+        return profile_scopes(self.options, env) or products.scopes_for("aks", authority)
 
     def _add(self, config: dict[str, str]) -> None:
         """Take from the cluster's config what no flag has decided."""
@@ -121,7 +120,7 @@ def _from_kubelogin(argv: list[str], env: "Environment") -> Options:
     table = {**kubelogin.OPTIONS, **{name: OPTIONS[name] for name in ours}}
     flags, words = parse(kubelogin.normalised(argv), table)
     if words:
-        raise UsageError(f"get-token takes options only, not {words[0]!r}")
+        raise usage_error(f"get-token takes options only, not {words[0]!r}")
     options = {name: flags[name] for name in ours if name in flags}
     if "--help" in options or "-h" in options:
         return options
@@ -139,7 +138,7 @@ def _check_format(name: str) -> None:
     from .protocols.formats import FORMATS
 
     if name not in FORMATS:
-        raise UsageError(f"unknown format {name!r}", "one of: " + ", ".join(FORMATS))
+        raise usage_error(f"unknown format {name!r}", "one of: " + ", ".join(FORMATS))
 
 
 def _claims(text: str) -> str | None:
@@ -157,7 +156,7 @@ def _claims(text: str) -> str | None:
             return text
     except ValueError:
         pass
-    raise UsageError("--claims is neither a JSON object nor one in base64")
+    raise usage_error("--claims is neither a JSON object nor one in base64")
 
 
 def _refuse_their_commands(words: list[str]) -> None:

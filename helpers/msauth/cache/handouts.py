@@ -23,7 +23,7 @@ is one system call, atomic, with nothing that could be read torn.
 import os
 import time
 
-from ..request import TokenRequest
+from ..request import Token, TokenRequest
 from . import directory, record
 
 WINDOW = 60
@@ -44,7 +44,7 @@ _CREATE = (
 )
 
 
-def given_again(request: TokenRequest, token: str) -> bool:
+def given_again(request: TokenRequest, token: Token) -> bool:
     """Note that the parent is given this token; say whether it was given it a moment ago.
 
     Never raises: a cache that cannot be written notices nothing.
@@ -55,7 +55,7 @@ def given_again(request: TokenRequest, token: str) -> bool:
         return False
     try:
         stem = record.name_of(request.canonical())
-        name = f"{stem}-{parent()}-{record.fingerprint(token)[:16]}{GIVEN}"
+        name = f"{stem}-{parent()}-{token.fingerprint[:16]}{GIVEN}"
         age = _touch(descriptor, name)
         if age is None and os.getpid() % 64 == 0:
             _prune(descriptor)

@@ -68,7 +68,7 @@ def _read_any(text: str) -> ExecInfo:
     version = value.get("apiVersion")
     if version not in (V1, V1BETA1):
         raise ValueError(
-            f"KUBERNETES_EXEC_INFO has the unknown apiVersion {version!r}",
+            f"KUBERNETES_EXEC_INFO has the unknown apiVersion {str(version)[:80]!r}",
             f"write apiVersion: {V1} into the kubeconfig",
         )
     spec = value.get("spec")

@@ -40,13 +40,12 @@ IGNORED = (
     "--token-cache-dir",
     "--timeout",
     "--redirect-url",
-    "--login-hint",
     "--username",
     "--password",
     "--logtostderr",
     "--v",
 )
-"""Accepted, without effect: our cache is elsewhere, and nothing else of ours reads them."""
+"""Accepted, without effect: our cache is elsewhere, and no sign-in of ours takes the others."""
 
 OPTIONS = {
     **dict.fromkeys(_SWITCHES, "flag"),
@@ -64,6 +63,7 @@ OPTIONS = {
             "--authority-host",
             "--federated-token-file",
             "--identity-resource-id",
+            "--login-hint",
             "--azure-pipelines-service-connection-id",
             "--pop-claims",
         ),
@@ -181,8 +181,11 @@ def translate(
     elif kind == "workload-identity":
         changes["AZURE_FEDERATED_TOKEN_FILE"] = value("--federated-token-file") or None
     elif kind == "managed-identity":
-        resource = "" if client else flags.get("--identity-resource-id", "")
-        changes["MSAUTH_IDENTITY_RESOURCE_ID"] = resource or None
+        changes["MSAUTH_IDENTITY_RESOURCE_ID"] = None
+        if not client and flags.get("--identity-resource-id"):
+            options["--identity-resource-id"] = flags["--identity-resource-id"]
+    elif kind == "browser" and flags.get("--login-hint"):
+        options["--username"] = flags["--login-hint"]
     elif pipelines:
         changes["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"] = (
             value("--azure-pipelines-service-connection-id") or None

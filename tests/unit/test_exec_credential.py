@@ -1,0 +1,111 @@
+"""ExecCredential as clients write and read it."""
+
+import json
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from msauth.protocols import exec_credential
+from msauth.protocols.exec_credential import V1, V1BETA1
+
+B64TOKEN = st.text("ABCabc019-._~+/=", min_size=1)
+
+
+def info(version: object = V1, spec: object = None, **more: object) -> str:
+    return json.dumps({"kind": "ExecCredential", "apiVersion": version, "spec": spec, **more})
+
+
+@pytest.mark.parametrize("version", [V1, V1BETA1])
+@pytest.mark.parametrize("interactive", [True, False])
+def test_what_kubectl_writes_is_read_without_json(
+    version: str, interactive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compact = json.dumps(
+        {"kind": "ExecCredential", "apiVersion": version, "spec": {"interactive": interactive}},
+        separators=(",", ":"),
+    )
+    monkeypatch.setattr(exec_credential, "_read_any", None)  # fails the test if it is called
+    read = exec_credential.read(compact + "\n")
+    assert (read.api_version, read.interactive, read.config) == (version, interactive, {})
+
+
+@pytest.mark.parametrize(
+    ("text", "interactive", "config"),
+    [
+        (info(spec={"interactive": True}), True, {}),
+        (info(spec={"interactive": "true"}), False, {}),
+        (info(spec=None), False, {}),
+        (info(spec={"cluster": {"server": "https://x"}, "interactive": False}), False, {}),
+        (info(spec={"cluster": {"config": ["another plugin's"]}}), False, {}),
+        (
+            info(
+                spec={
+                    "cluster": {
+                        "config": {
+                            "tenant": "contoso.com",
+                            "serverId": "6dae",
+                            "credential": "azure-cli",
+                            "client-id": "c",
+                            "ENVIRONMENT": "AzureChinaCloud",
+                            "audience": "another plugin's",
+                        }
+                    }
+                }
+            ),
+            False,
+            {
+                "--tenant": "contoso.com",
+                "--server-id": "6dae",
+                "--credential": "azure-cli",
+                "--client-id": "c",
+                "--environment": "AzureChinaCloud",
+            },
+        ),
+    ],
+)
+def test_read(text: str, interactive: bool, config: dict[str, str]) -> None:
+    read = exec_credential.read(text)
+    assert (read.interactive, read.config) == (interactive, config)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "not JSON"),
+        ("{", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[]", "not an ExecCredential"),
+        ('{"kind":"Secret","apiVersion":"v1"}', "not an ExecCredential"),
+        (info("client.authentication.k8s.io/v1alpha1"), "unknown apiVersion"),
+        (info(None), "unknown apiVersion"),
+        (info(["v1"]), "unknown apiVersion"),
+        (info(spec=[1]), "no object"),
+        (info(spec={"cluster": {"config": {"tenant": 1}}}), "no text"),
+    ],
+)
+def test_what_is_not_one_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        exec_credential.read(text)
+
+
+@given(st.text())
+def test_no_text_is_a_crash(text: str) -> None:
+    try:
+        exec_credential.read(text)
+    except ValueError as error:
+        assert error.args[0].startswith("KUBERNETES_EXEC_INFO")
+
+
+@given(B64TOKEN, st.integers(0, 4102444800), st.sampled_from([V1, V1BETA1]))
+def test_an_answer_is_one_line_of_json(token: str, expires_on: int, version: str) -> None:
+    text = exec_credential.write(version, token, expires_on)
+    assert text.endswith("}\n")
+    assert text.count("\n") == 1
+    value = json.loads(text)
+    assert value["kind"] == "ExecCredential"
+    assert value["apiVersion"] == version
+    assert value["status"]["token"] == token
+    stamp = value["status"]["expirationTimestamp"]
+    assert stamp == datetime.fromtimestamp(expires_on, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
