@@ -7,6 +7,18 @@ Nothing leaves the machine: the proxy refuses, and counts, every host that is no
 
 from __future__ import annotations
 
-from .cloud import Sandbox
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .cloud import Sandbox
 
 __all__ = ["Sandbox"]
+
+
+def __getattr__(name: str) -> object:
+    """Imports on first use, so that the command line can say which package is missing."""
+    if name == "Sandbox":
+        from .cloud import Sandbox
+
+        return Sandbox
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -170,27 +170,58 @@ def _az_login(environ: dict[str, str]) -> None:
 def child_environ(
     cloud: Sandbox, identity: Mapping[str, str], inherited: Mapping[str, str]
 ) -> dict[str, str]:
-    """The caller's environment, less every identity in it, plus the sandbox."""
+    """The caller's environment, less every identity in it, plus the sandbox.
+
+    What a client would keep of the sandbox (az's sign-ins, msauth's cache) goes into the sandbox's
+    own directory, and a browser sign-in to its own browser, never to the person's real ones.
+    """
     drop = set(cloud.identity_variables) | {"ALL_PROXY", "all_proxy"}
     kept = {name: value for name, value in inherited.items() if name not in drop}
-    kube = {"KUBECONFIG": str(cloud.kubeconfig())}
-    return kept | cloud.environ | cloud.control_environ | kube | dict(identity)
+    own = {
+        "KUBECONFIG": str(cloud.kubeconfig()),
+        "MSAUTH_CACHE_DIR": str(cloud.directory / "msauth-cache"),
+        **git_proxy(cloud, inherited),
+        **cloud.browser_environ(),
+    }
+    return kept | cloud.environ | cloud.control_environ | own | dict(identity)
+
+
+def git_proxy(cloud: Sandbox, inherited: Mapping[str, str]) -> dict[str, str]:
+    """A proxy or CA in the person's git configuration would win over the environment's."""
+    given = inherited.get("GIT_CONFIG_COUNT", "")
+    first = int(given) if given.isdigit() else 0
+    pairs = (("http.proxy", cloud.url), ("http.sslCAInfo", str(cloud.ca_file)))
+    environ = {"GIT_CONFIG_COUNT": str(first + len(pairs))}
+    for number, (key, value) in enumerate(pairs, first):
+        environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return environ
 
 
 def run(command: Sequence[str], environ: dict[str, str]) -> int:
     """The command's exit code; 128 + N when signal N ended it; 126 and 127 as env(1)."""
+    child: subprocess.Popen[bytes] | None = None
+    early: list[int] = []
+
+    def forward(number: int, _frame: object) -> None:
+        if child is None:
+            early.append(number)
+        else:
+            child.send_signal(number)
+
+    # The terminal sends Ctrl-C to the child as well, and the child decides what it means. A
+    # Python function, not SIG_IGN, because an ignored signal would stay ignored in the child.
+    signal.signal(signal.SIGINT, lambda _number, _frame: None)
+    for name in _FORWARDED:
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), forward)
     try:
         child = subprocess.Popen(command, env=environ)
     except FileNotFoundError:
         return _fail(f"{command[0]}: not found", "check the spelling and PATH", 127)
     except OSError as error:
         return _fail(f"{command[0]}: {error.strerror}", "check that it is an executable file", 126)
-    # The terminal sends Ctrl-C to the child as well; the child decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for name in _FORWARDED:
-        number = getattr(signal, name, None)
-        if number is not None:
-            signal.signal(number, lambda n, _frame: child.send_signal(n))
+    for number in early:
+        child.send_signal(number)
     status = child.wait()
     return status if status >= 0 else 128 - status
 

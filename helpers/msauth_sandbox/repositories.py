@@ -122,7 +122,8 @@ def serve_git(request: Request, path: Path, service_path: str, user: str) -> Res
     )
     feeder.start()
     status, headers = _cgi_head(process.stdout)
-    response = Response(_stream(process, process.stdout, feeder), status)
+    response = Response(_stream(process.stdout), status)
+    response.call_on_close(lambda: _end(process, feeder))
     for name, value in headers:
         response.headers[name] = value
     return response
@@ -154,19 +155,19 @@ def _cgi_head(stdout: IO[bytes]) -> tuple[int, list[tuple[str, str]]]:
     return status, headers
 
 
-def _stream(
-    process: subprocess.Popen[bytes], stdout: IO[bytes], feeder: threading.Thread
-) -> Iterator[bytes]:
+def _stream(stdout: IO[bytes]) -> Iterator[bytes]:
+    # read1 hands progress on at once, read would wait for a full buffer.
+    while chunk := stdout.read1(_CHUNK):  # type: ignore[attr-defined]
+        yield chunk
+
+
+def _end(process: subprocess.Popen[bytes], feeder: threading.Thread) -> None:
+    """Also when the client went away half-way: git sees a closed pipe and ends."""
+    assert process.stdout is not None
+    process.stdout.close()
     try:
-        # read1 hands progress on at once, read would wait for a full buffer.
-        while chunk := stdout.read1(_CHUNK):  # type: ignore[attr-defined]
-            yield chunk
-    finally:
-        stdout.close()
-        if process.poll() is None:
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        feeder.join(timeout=5)
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    feeder.join(timeout=5)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 from werkzeug.wrappers import Request, Response
 
 from . import aks, arm, authority, graph, managed_identity, oidc
@@ -77,10 +79,16 @@ class Router:
         self.state.log.add(record)
         try:
             response = self._answer(site, Call(request, record, host))
-            record.status = response.status_code
-            return response
-        finally:
+        except (DropConnectionError, OSError):
             self.state.log.answered(record)
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect of ours must show, not hang a client
+            record.error = type(error).__name__
+            traceback.print_exc()
+            response = Response("the sandbox failed; its stderr says why\n", 500)
+        record.status = response.status_code
+        self.state.log.answered(record)
+        return response
 
     def _answer(self, site: Site, call: Call) -> Response:
         fault = self.state.faults.http(call.host, call.path)
