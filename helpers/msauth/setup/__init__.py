@@ -1,0 +1,1 @@
+"""Writing, showing and undoing the configuration of the tools that call msauth."""

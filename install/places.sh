@@ -1,0 +1,5 @@
+# Where install.sh puts things and uninstall.sh finds them; sourced, not run.
+
+venv=${XDG_DATA_HOME:-$HOME/.local/share}/msauth/venv
+bin=$HOME/.local/bin
+programs='git-credential-msauth msauth msauth-token msauth-run'
