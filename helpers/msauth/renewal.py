@@ -2,6 +2,7 @@
 
 import os
 import time
+from contextlib import ExitStack
 
 from . import signin
 from .cache import directory, failures, reader, record, writer
@@ -15,32 +16,49 @@ PROMPT_TIMEOUT = 300
 """Seconds to wait for a neighbour whose user is being asked."""
 
 
-def renew(request: TokenRequest, *, prog: str) -> Token:
+def renew(request: TokenRequest, *, prog: str, anew: bool = False) -> Token:
     """Return a token that is fresh enough, signing in at most once however many ask.
 
+    anew: a person asked to sign in now (`msauth login`): nothing remembered is the answer.
     Raises SignInError. A cache that cannot be used costs the sharing, never the answer.
     """
     started = int(time.time())
     descriptor = _open(prog)
     if descriptor is None:
-        return signin.acquire(request, claims=request.claims, prog=prog)
+        return signin.acquire(request, claims=request.claims, prog=prog, anew=anew)
     try:
         stem = record.name_of(request.canonical())
-        timeout = PROMPT_TIMEOUT if request.interactive else LOCK_TIMEOUT
-        with key_lock(stem, timeout=timeout, waiting=lambda: _say_waiting(prog)):
-            if not request.force_refresh:
+        with ExitStack() as stack:
+            _wait(stack, stem, request, prog)
+            if not request.force_refresh and not anew:
                 token = reader.read(request, now=int(time.time()), since=started)
                 if token is not None:
                     return token
                 failure = failures.recall(descriptor, request)
                 if failure is not None and request.claims is None:
                     raise failure
-            return _sign_in(descriptor, request, prog)
+            return _sign_in(descriptor, request, prog, anew=anew)
     finally:
         os.close(descriptor)
 
 
-def _sign_in(descriptor: int, request: TokenRequest, prog: str) -> Token:
+def _wait(stack: ExitStack, stem: str, request: TokenRequest, prog: str) -> None:
+    """Take the key's lock for as long as stack lives, or go on without it.
+
+    A neighbour that is not done after LOCK_TIMEOUT may have died badly, unless a person is being
+    asked: then what is waited for is that person.
+    """
+    lock = key_lock(stem, timeout=LOCK_TIMEOUT, waiting=lambda: _say_waiting(prog))
+    began = time.monotonic()
+    if stack.enter_context(lock) or not request.interactive:
+        return
+    if time.monotonic() - began < LOCK_TIMEOUT or not signin.prompting():
+        return
+    if not stack.enter_context(key_lock(stem, timeout=PROMPT_TIMEOUT - LOCK_TIMEOUT)):
+        raise signin.busy(request.credential)
+
+
+def _sign_in(descriptor: int, request: TokenRequest, prog: str, *, anew: bool = False) -> Token:
     """Sign in under the key's lock and write what came of it."""
     canonical = request.canonical()
     # Before the network call: a logout from here on makes what we write a miss.
@@ -54,6 +72,7 @@ def _sign_in(descriptor: int, request: TokenRequest, prog: str) -> Token:
             claims=claims,
             prog=prog,
             rejected=lambda text: writer.is_rejected(descriptor, text),
+            anew=anew,
         )
     except SignInError as error:
         failures.remember(descriptor, request, error)

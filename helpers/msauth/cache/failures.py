@@ -26,6 +26,8 @@ def recall(descriptor: int, request: TokenRequest) -> SignInError | None:
         return None
     if attributes.get("mark") != _mark():
         return None
+    if request.interactive and attributes.get("interactive") != "1":
+        return None  # the one that failed could not ask anybody; this one can
     return SignInError(message, hint, deterministic=attributes.get("deterministic") == "1")
 
 
@@ -42,6 +44,7 @@ def remember(descriptor: int, request: TokenRequest, error: SignInError) -> None
         "until": str(now + seconds),
         "seconds": str(seconds),
         "deterministic": "1" if error.deterministic else "0",
+        "interactive": str(int(request.interactive)),
         "mark": _mark(),
     }
     payload = f"{error.message}\0{error.hint or ''}".encode("utf-8", "surrogateescape")

@@ -6,6 +6,7 @@ behind `auto` is a list of their names in `chain`.
 
 from collections.abc import Callable
 
+from ..errors import SignInError
 from ..request import Token, TokenRequest
 
 
@@ -15,11 +16,13 @@ def acquire(
     claims: str | None,
     prog: str,
     rejected: Callable[[str], bool] | None = None,
+    anew: bool = False,
 ) -> Token:
     """Return a new token from the request's kind of credential.
 
     claims: the JSON of a claims challenge to satisfy. rejected: says of a token whether a server
-    rejected it; such a token is never returned.
+    rejected it; such a token is never returned. anew: ask the person even when an earlier
+    interactive sign-in could answer silently (`msauth login`).
     Raises SignInError: nothing could sign in, or only a person can.
     """
     import logging
@@ -30,4 +33,29 @@ def acquire(
     # Without any handler Python prints their warnings on stderr, with the server's own words.
     for library in ("azure", "msal"):
         logging.getLogger(library).addHandler(logging.NullHandler())
-    return sign_in(Attempt(request, claims, prog, rejected or (lambda _: False)))
+    return sign_in(Attempt(request, claims, prog, rejected or (lambda _: False), anew=anew))
+
+
+def prompting() -> bool:
+    """Say whether some process of this user is waiting for the person at the terminal."""
+    from .prompts import somebody_asks
+
+    return somebody_asks()
+
+
+def busy(kind: str) -> SignInError:
+    """Return the error for another process's prompt that nobody answered in time."""
+    from .prompts import busy as error
+
+    return error(kind)
+
+
+def forget(profile: str | None) -> int:
+    """Forget the interactive sign-ins of a profile ("" without one), or all (None).
+
+    Removes what `browser` and `device-code` keep: the account and its refresh tokens. Returns
+    how many sign-ins were forgotten; never raises.
+    """
+    from .persistence import forget as forget_stored
+
+    return forget_stored(profile)

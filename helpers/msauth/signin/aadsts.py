@@ -133,7 +133,11 @@ def login_hint(kind: str, request: TokenRequest, claims: str | None) -> str | No
     if kind == "azure-developer-cli":
         return "azd auth login" + (f" --tenant-id {request.tenant}" if request.tenant else "")
     if kind == "azure-powershell":
-        return "Connect-AzAccount" + (f" -Tenant {request.tenant}" if request.tenant else "")
+        challenge = ""
+        if claims is not None:
+            challenge = " -ClaimsChallenge " + base64.b64encode(claims.encode()).decode()
+        place = f" -Tenant {request.tenant}" if request.tenant else ""
+        return f"Connect-AzAccount{place}{challenge}"
     if kind in ("browser", "device-code", "broker"):
         if request.profile:
             return f"msauth login --profile {request.profile}"
@@ -161,6 +165,8 @@ def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Itera
     try:
         yield
         return
+    except SignInError:
+        raise
     except CredentialUnavailableError as caught:
         text = str(caught.message or caught)
         if "AADSTS" in text:

@@ -6,18 +6,19 @@ import json
 import os
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..errors import SignInError
 from ..request import Token, TokenRequest
 from . import aadsts, network
 
-if TYPE_CHECKING:
-    from azure.core.credentials import AccessTokenInfo
-
 
 class Attempt:
-    """What a kind of credential needs to know: the request, the claims and who is asking."""
+    """What a kind of credential needs to know: the request, the claims and who is asking.
+
+    rejected: says of a token whether a server rejected it. anew: a person asked to sign in now,
+    so what an earlier sign-in left is not used.
+    """
 
     def __init__(
         self,
@@ -25,11 +26,14 @@ class Attempt:
         claims: str | None,
         prog: str,
         rejected: Callable[[str], bool],
+        *,
+        anew: bool = False,
     ) -> None:
         self.request = request
         self.claims = claims
         self.prog = prog
         self.rejected = rejected
+        self.anew = anew
         self.env = os.environ
         # Expiry is counted from before the request left, so a slow answer cannot lengthen it.
         self.started = int(time.time())
@@ -42,6 +46,11 @@ class Attempt:
     def client_id(self) -> str:
         return self.request.client_id or self.env.get("AZURE_CLIENT_ID", "")
 
+    @property
+    def wants_new(self) -> bool:
+        """Whether a token that somebody already holds will not do."""
+        return self.claims is not None or self.request.force_refresh
+
     def authority_options(self) -> dict[str, Any]:
         """Return azure-identity's keyword arguments for authority, network and retries."""
         return {
@@ -51,14 +60,23 @@ class Attempt:
             **network.azure_options(self.env),
         }
 
-    def ask(self, kind: str, credential: Any, *, renewable: bool = True) -> Token:
+    def ask(
+        self,
+        kind: str,
+        credential: Any,
+        *,
+        renewable: bool = True,
+        name_tenant: bool = True,
+        check: bool = True,
+    ) -> Token:
         """Return the token of an azure-identity credential.
 
-        renewable: whether asking again before the expiry gives a newer token.
+        renewable: whether asking again before the expiry gives a newer token. name_tenant:
+        whether to name the request's tenant. check: whether a rejected token is an error.
         Raises UnavailableError or SignInError; no error holds a token, a secret or claims.
         """
         options: dict[str, Any] = {}
-        if self.tenant:
+        if self.tenant and name_tenant:
             options["tenant_id"] = self.tenant
         if self.request.cae or self.claims is not None:
             options["enable_cae"] = True
@@ -66,22 +84,27 @@ class Attempt:
             options["claims"] = self.claims
         with aadsts.translated(kind, self.request, claims=self.claims):
             info = credential.get_token_info(*self.request.scopes, options=options)
-        return self.token(kind, info, renewable=renewable)
+        expires_on = int(info.expires_on)
+        refresh_on = int(info.refresh_on or 0) if renewable else expires_on
+        return self.token(kind, info.token, expires_on, refresh_on=refresh_on, check=check)
 
-    def token(self, kind: str, info: "AccessTokenInfo", *, renewable: bool = True) -> Token:
-        """Return our value for azure-identity's; raises SignInError for a rejected token."""
-        if self.rejected(info.token):
+    def token(
+        self, kind: str, text: str, expires_on: int, *, refresh_on: int, check: bool = True
+    ) -> Token:
+        """Return our value for a token; times in epoch seconds, refresh_on 0 for half its life.
+
+        Raises SignInError for a token that a server rejected, unless check is False.
+        """
+        if check and self.rejected(text):
             raise SignInError(
                 f"{kind}: the only token to be had is the one that the server rejected",
                 aadsts.login_hint(kind, self.request, self.claims),
             )
-        expires_on = int(info.expires_on)
-        refresh_on = int(info.refresh_on or 0) if renewable else expires_on
-        if renewable and not refresh_on:
+        if not refresh_on:
             refresh_on = self.started + (expires_on - self.started) // 2
         return token_from(
             kind,
-            info.token,
+            text,
             expires_on,
             refresh_on=jittered(self.started, refresh_on, expires_on),
             issued=self.started,
@@ -92,6 +115,8 @@ def jittered(started: int, refresh_on: int, expires_on: int) -> int:
     """Return refresh_on moved by up to ±10 % of its distance, so that machines spread out."""
     import random
 
+    if refresh_on >= expires_on:
+        return expires_on
     moved = refresh_on + int(max(0, refresh_on - started) * random.uniform(-0.1, 0.1))  # noqa: S311
     return min(moved, expires_on)
 

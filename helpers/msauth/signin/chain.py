@@ -1,8 +1,8 @@
 """Which kinds are tried, in which order, and what is said when none can sign in.
 
-Order of `auto`: what the environment was given on purpose (environment, workload-identity),
-then the machine's own identity, then the developer's sign-ins. A kind is tried only when its
-environment is there; nothing is probed over the network to find out.
+Order of `auto`: what the environment was given on purpose (DEPLOYED; the machine's own identity
+last), then the developer's sign-ins (DEVELOPER; those that may ask a person last). A kind is
+tried only when its environment is there; nothing is probed over the network to find out.
 """
 
 from ..errors import SignInError, UnavailableError, UsageError
@@ -11,8 +11,21 @@ from .aadsts import login_hint
 from .attempt import Attempt
 from .kinds import KINDS
 
-DEPLOYED = ("environment", "workload-identity", "managed-identity")
-DEVELOPER = ("azure-cli",)
+DEPLOYED = (
+    "environment",
+    "workload-identity",
+    "azure-pipelines",
+    "github-actions",
+    "managed-identity",
+)
+DEVELOPER = (
+    "azure-cli",
+    "azure-powershell",
+    "azure-developer-cli",
+    "broker",
+    "browser",
+    "device-code",
+)
 _CLASSES = {
     "environmentcredential": "environment",
     "workloadidentitycredential": "workload-identity",
@@ -20,7 +33,9 @@ _CLASSES = {
     "azureclicredential": "azure-cli",
     "azuredeveloperclicredential": "azure-developer-cli",
     "azurepowershellcredential": "azure-powershell",
+    "azurepipelinescredential": "azure-pipelines",
     "interactivebrowsercredential": "browser",
+    "devicecodecredential": "device-code",
     "brokercredential": "broker",
 }
 
@@ -39,7 +54,7 @@ def order(choice: str) -> tuple[str, ...]:
     if word == "prod":
         return DEPLOYED
     kind = _CLASSES.get(word)
-    if kind is None or kind not in KINDS:
+    if kind is None:
         raise UsageError(
             f"AZURE_TOKEN_CREDENTIALS={choice!r} is not dev, prod or a known credential",
             "unset AZURE_TOKEN_CREDENTIALS",
@@ -59,13 +74,13 @@ def sign_in(attempt: Attempt) -> Token:
     choice = attempt.env.get("AZURE_TOKEN_CREDENTIALS", "")
     kinds = order(choice)
     for kind in kinds:
-        reason, ask = KINDS[kind]
-        why = None if len(kinds) == 1 else reason(attempt)
+        found = KINDS[kind]
+        why = (found.absence or found.reason)(attempt) if len(kinds) > 1 else found.reason(attempt)
         if why is None:
             try:
-                return ask(attempt)
+                return found.sign_in(attempt)
             except UnavailableError as error:
-                why = error.message
+                why = error.message.removeprefix(f"{kind}: ")
         tried.append(f"{kind}: {why}")
     raise SignInError(
         "no credential can sign in\n" + "\n".join(tried),
@@ -74,15 +89,14 @@ def sign_in(attempt: Attempt) -> Token:
 
 
 def _one(kind: str, attempt: Attempt) -> Token:
-    if kind not in KINDS:
-        raise UsageError(f"credential {kind} is not available in this version")
-    reason, ask = KINDS[kind]
-    why = reason(attempt)
+    found = KINDS[kind]
+    why = found.reason(attempt)
     if why is not None:
         raise SignInError(f"{kind}: {why}", login_hint(kind, attempt.request, None))
     try:
-        return ask(attempt)
+        return found.sign_in(attempt)
     except UnavailableError as error:
+        message = error.message.removeprefix(f"{kind}: ")
         raise SignInError(
-            f"{kind}: {error.message}", error.hint, deterministic=error.deterministic
+            f"{kind}: {message}", error.hint, deterministic=error.deterministic
         ) from None

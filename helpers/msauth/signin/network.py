@@ -9,8 +9,13 @@ because companies install their private CA there and requests' own list does not
 import os
 import subprocess
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    import requests
+
+_TIMEOUT = (10, 30)
+"""Seconds to connect, and to wait for each piece of an answer."""
 _VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
@@ -49,6 +54,24 @@ def azure_options(env: Mapping[str, str]) -> dict[str, Any]:
         "retry_total": 2,
         "retry_backoff_factor": 0.2,
     }
+
+
+def session(env: Mapping[str, str]) -> "requests.Session":
+    """Return a session with our certificate authorities and time-outs, and without netrc.
+
+    requests would send a netrc's password along to whatever host it names (CVE-2024-47081).
+    """
+    import requests
+
+    class Session(requests.Session):
+        def request(self, *args: Any, **options: Any) -> requests.Response:
+            options.setdefault("timeout", _TIMEOUT)
+            return super().request(*args, **options)
+
+    made = Session()
+    made.verify = ca_bundle(env)
+    made.auth = lambda request: request
+    return made
 
 
 def _git_ca(env: Mapping[str, str]) -> str:

@@ -1,0 +1,178 @@
+"""The Azure CLI's sign-in: the token it holds, az itself, or its refresh token in process.
+
+az gives the same token until it nears its end, also after a server rejected it, and takes no
+claims. So a new token can only come from az's refresh token, redeemed here; the one that comes
+back with it is thrown away (Entra ID keeps the old one valid for a public client).
+"""
+
+from ..errors import SignInError, UnavailableError
+from ..request import Token
+from . import aadsts, network
+from .attempt import Attempt
+from .az_cache import CLIENT_ID, Account, AzCache, number
+from .programs import which
+
+
+def reason(attempt: Attempt) -> str | None:
+    return None if which("az", attempt.env) else "az is not on PATH"
+
+
+def azure_cli(attempt: Attempt) -> Token:
+    """Return the token az holds, else az's answer, else (a new one is needed) a redeemed one."""
+    cache = _look(attempt, "azure-cli")
+    account = cache.account(attempt.tenant)
+    if attempt.wants_new:
+        return _new(attempt, cache, account, "azure-cli")
+    held = _held(attempt, cache, account)
+    if held is not None:
+        if not attempt.rejected(held.text):
+            return held
+        return _new(attempt, cache, account, "azure-cli")
+    token = _from_az(attempt, cache, account)
+    if attempt.rejected(token.text):
+        return _new(attempt, cache, account, "azure-cli")
+    return token
+
+
+def azure_cli_cache(attempt: Attempt) -> Token:
+    """Return what az's files give without starting az, and start it only where they do not."""
+    cache = _look(attempt, "azure-cli-cache")
+    account = cache.account(attempt.tenant)
+    if not attempt.wants_new:
+        held = _held(attempt, cache, account)
+        if held is not None and not attempt.rejected(held.text):
+            return held
+    return _new(attempt, cache, account, "azure-cli-cache", instead=True)
+
+
+def _look(attempt: Attempt, kind: str) -> AzCache:
+    cache = AzCache(attempt.env)
+    if cache.other_cloud(attempt.request.authority):
+        host = attempt.request.authority.removeprefix("https://")
+        raise UnavailableError(
+            f"{kind}: az is set to another cloud than {host}",
+            "az cloud set --name … and az login, or unset AZURE_AUTHORITY_HOST",
+        )
+    return cache
+
+
+def _held(attempt: Attempt, cache: AzCache, account: Account | None) -> Token | None:
+    """Return the access token that az already holds, or None.
+
+    It is renewed when az would renew it, not before: az would only give the same one again.
+    """
+    if account is None:
+        return None
+    request = attempt.request
+    entry = cache.access_token(
+        account, request.scopes, request.authority, now=attempt.started, least=request.min_valid
+    )
+    if entry is None:
+        return None
+    expires_on = number(entry, "expires_on")
+    return attempt.token(
+        "azure-cli",
+        str(entry["secret"]),
+        expires_on,
+        refresh_on=number(entry, "refresh_on") or expires_on,
+        check=False,
+    )
+
+
+def _new(
+    attempt: Attempt,
+    cache: AzCache,
+    account: Account | None,
+    kind: str,
+    *,
+    instead: bool = False,
+) -> Token:
+    """Return a token that az has not handed out before; instead: az itself will do too."""
+    if account is not None:
+        user = cache.refreshable(account, attempt.request.authority)
+        if user is not None:
+            return _redeem(attempt, cache, account, user, kind)
+    if attempt.claims is None and (instead or attempt.request.force_refresh):
+        token = _from_az(attempt, cache, account)
+        if not attempt.rejected(token.text):
+            return token
+    raise SignInError(
+        f"{kind}: the server wants a new sign-in that az cannot do by itself",
+        aadsts.login_hint(kind, attempt.request, attempt.claims),
+    )
+
+
+def _from_az(attempt: Attempt, cache: AzCache, account: Account | None) -> Token:
+    """Ask `az account get-access-token`, through azure-identity.
+
+    While az rewrites its cache another az may believe that nobody is signed in; so it is asked
+    once more when its profile says that somebody is.
+    """
+    from azure.identity import AzureCliCredential
+
+    if which("az", attempt.env) is None:
+        raise UnavailableError("az is not on PATH")
+    other = account.subscription if account is not None else ""
+    credential = AzureCliCredential(
+        subscription=other or None, additionally_allowed_tenants=["*"], process_timeout=60
+    )
+
+    def ask() -> Token:
+        return attempt.ask(
+            "azure-cli", credential, renewable=False, name_tenant=not other, check=False
+        )
+
+    try:
+        return ask()
+    except SignInError as error:
+        # A code of Entra ID's is an answer, and a time-out would only be waited for again.
+        if "AADSTS" in error.message or "Failed to" in error.message or cache.signed_in is False:
+            raise
+    return ask()
+
+
+def _redeem(
+    attempt: Attempt, cache: AzCache, account: Account, user: dict[str, object], kind: str
+) -> Token:
+    """Redeem az's refresh token at the account's tenant, in memory.
+
+    A refresh token belongs to a user, not to a tenant: the home account's serves wherever the
+    user is a guest.
+    """
+    import msal
+    import requests
+
+    request = attempt.request
+    memory = msal.SerializableTokenCache()
+    try:
+        memory.deserialize(cache.serialized())
+        with network.session(attempt.env) as session:
+            app = msal.PublicClientApplication(
+                CLIENT_ID,
+                authority=f"{request.authority}/{account.tenant}",
+                client_capabilities=["CP1"],
+                instance_discovery=None if request.instance_discovery else False,
+                token_cache=memory,
+                http_client=session,
+            )
+            result = app.acquire_token_silent_with_error(
+                list(request.scopes),
+                account=user,
+                force_refresh=True,
+                claims_challenge=attempt.claims,
+            )
+    except requests.RequestException as error:
+        raise aadsts.unreachable(kind, request, str(error)) from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise aadsts.explain(kind, str(error), request, claims=attempt.claims) from None
+    if not isinstance(result, dict) or not isinstance(result.get("access_token"), str):
+        found = result if isinstance(result, dict) else {}
+        text = str(found.get("error_description") or found.get("error") or "az has no sign-in")
+        raise aadsts.explain(kind, text, request, claims=attempt.claims)
+    lifetime = int(result["expires_in"])
+    return attempt.token(
+        kind,
+        result["access_token"],
+        attempt.started + lifetime,
+        refresh_on=attempt.started + int(result.get("refresh_in") or lifetime // 2),
+    )

@@ -1,0 +1,149 @@
+"""Sign-ins without a secret: another issuer's token is the client assertion (RFC 7523).
+
+Entra ID trusts the token of a Kubernetes service account, a GitHub workflow or an Azure
+Pipelines job when the application has a federated credential for its issuer and subject.
+"""
+
+import os
+from collections.abc import Callable
+
+from ..errors import SignInError
+from ..request import Token
+from . import network
+from .attempt import Attempt
+
+AUDIENCE = "api://AzureADTokenExchange"
+
+
+def workload_identity_reason(attempt: Attempt) -> str | None:
+    env = attempt.env
+    if not attempt.client_id:
+        return "AZURE_CLIENT_ID is not set"
+    if not env.get("AZURE_FEDERATED_TOKEN_FILE"):
+        return "AZURE_FEDERATED_TOKEN_FILE is not set"
+    if not (attempt.tenant or env.get("AZURE_TENANT_ID")):
+        return "AZURE_TENANT_ID is not set"
+    return None
+
+
+def workload_identity(attempt: Attempt) -> Token:
+    """Sign in with the token that Kubernetes projects into AZURE_FEDERATED_TOKEN_FILE."""
+    from azure.identity import WorkloadIdentityCredential
+
+    path = attempt.env["AZURE_FEDERATED_TOKEN_FILE"]
+    if not os.path.isfile(path):
+        raise SignInError(
+            f"workload-identity: {path}: no such file", "check AZURE_FEDERATED_TOKEN_FILE"
+        )
+    credential = WorkloadIdentityCredential(
+        tenant_id=attempt.tenant or attempt.env["AZURE_TENANT_ID"],
+        client_id=attempt.client_id,
+        token_file_path=path,
+        **attempt.authority_options(),
+    )
+    return attempt.ask("workload-identity", credential)
+
+
+def azure_pipelines_reason(attempt: Attempt) -> str | None:
+    env = attempt.env
+    for name in ("SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"):
+        if not env.get(name):
+            return f"{name} is not set"
+    if not _pipelines_client(attempt):
+        return "neither AZURE_CLIENT_ID nor AZURESUBSCRIPTION_CLIENT_ID is set"
+    if not _pipelines_tenant(attempt):
+        return "neither AZURE_TENANT_ID nor AZURESUBSCRIPTION_TENANT_ID is set"
+    if not env.get("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"):
+        return "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID is not set"
+    return None
+
+
+def azure_pipelines(attempt: Attempt) -> Token:
+    """Sign in as the service connection of an Azure Pipelines job.
+
+    AzureCLI@2 and AzurePowerShell@5 set the AZURESUBSCRIPTION_* variables; SYSTEM_ACCESSTOKEN
+    must be mapped into the step's environment by hand.
+    """
+    from azure.identity import AzurePipelinesCredential
+
+    credential = AzurePipelinesCredential(
+        tenant_id=_pipelines_tenant(attempt),
+        client_id=_pipelines_client(attempt),
+        service_connection_id=attempt.env["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"],
+        system_access_token=attempt.env["SYSTEM_ACCESSTOKEN"],
+        **attempt.authority_options(),
+    )
+    return attempt.ask("azure-pipelines", credential)
+
+
+def _pipelines_client(attempt: Attempt) -> str:
+    chosen = attempt.request.client_id
+    return chosen or attempt.env.get("AZURESUBSCRIPTION_CLIENT_ID", "") or attempt.client_id
+
+
+def _pipelines_tenant(attempt: Attempt) -> str:
+    env = attempt.env
+    named = env.get("AZURESUBSCRIPTION_TENANT_ID", "") or env.get("AZURE_TENANT_ID", "")
+    return attempt.tenant or named
+
+
+def github_actions_reason(attempt: Attempt) -> str | None:
+    env = attempt.env
+    for name in ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"):
+        if not env.get(name):
+            return f"{name} is not set (the workflow needs `permissions: id-token: write`)"
+    if not attempt.client_id:
+        return "AZURE_CLIENT_ID is not set"
+    if not (attempt.tenant or env.get("AZURE_TENANT_ID")):
+        return "AZURE_TENANT_ID is not set"
+    return None
+
+
+def github_actions(attempt: Attempt) -> Token:
+    """Sign in with a GitHub workflow's OIDC token."""
+    from azure.identity import ClientAssertionCredential
+
+    credential = ClientAssertionCredential(
+        attempt.tenant or attempt.env["AZURE_TENANT_ID"],
+        attempt.client_id,
+        _github_assertion(attempt),
+        **attempt.authority_options(),
+    )
+    return attempt.ask("github-actions", credential)
+
+
+def _github_assertion(attempt: Attempt) -> Callable[[], str]:
+    """Return a function that asks GitHub for a token for Entra ID; it lives five minutes."""
+
+    def assertion() -> str:
+        import requests
+
+        url = attempt.env["ACTIONS_ID_TOKEN_REQUEST_URL"]
+        if not url.startswith("https://"):
+            raise SignInError("github-actions: ACTIONS_ID_TOKEN_REQUEST_URL is not https")
+        token = attempt.env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+        with network.session(attempt.env) as session:
+            try:
+                answer = session.get(
+                    url,
+                    params={"audience": AUDIENCE},
+                    headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
+                    allow_redirects=False,  # the bearer is for this server alone
+                )
+                body = answer.json() if answer.ok else None
+            except (requests.RequestException, ValueError):
+                raise SignInError(
+                    "github-actions: GitHub's token service cannot be reached",
+                    "try again in a minute",
+                    deterministic=False,
+                ) from None
+        value = body.get("value") if isinstance(body, dict) else None
+        if not isinstance(value, str) or not value:
+            raise SignInError(
+                f"github-actions: GitHub's token service answered {answer.status_code}",
+                "check that the job has `permissions: id-token: write`",
+                deterministic=answer.status_code < 500,
+            )
+        return value
+
+    return assertion

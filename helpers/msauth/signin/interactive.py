@@ -1,0 +1,327 @@
+"""Signing in with a person: in a browser, by a device code, or through the system's broker.
+
+What was signed in once is used silently by later processes (see `persistence`). Tokens are asked
+for with continuous access evaluation, as az does: the library keeps tokens with and without it
+in two caches, and a sign-in in one would be asked for again by the other.
+"""
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any
+
+from ..errors import SignInError, UnavailableError, say
+from ..request import Token
+from . import aadsts, prompts
+from .attempt import Attempt
+from .az_cache import CLIENT_ID as DEFAULT_CLIENT
+from .browser import BrowserUnusable, no_browser, our_browser
+from .persistence import Store
+
+if TYPE_CHECKING:
+    from azure.core.credentials import TokenRequestOptions
+    from azure.core.exceptions import ClientAuthenticationError
+
+_SILENT_WAIT = 30
+"""Seconds to wait for a neighbour when nobody may be asked anyway."""
+_ASKING_HELPS = frozenset(
+    {"invalid_grant", "interaction_required", "login_required", "consent_required"}
+)
+"""OAuth errors after which a person can get further (OpenID Connect core 3.1.2.6)."""
+_UNANSWERED = ("Timed out", "AADSTS70016", "AADSTS70019", "AADSTS70020", "code_expired")
+
+
+def browser_absence(attempt: Attempt) -> str | None:
+    """Say why `auto` does not open a browser: there is none, or nobody to look at it."""
+    if _store(attempt).known():
+        return None
+    return _nobody(attempt) or no_browser(attempt.env)
+
+
+def device_code_absence(attempt: Attempt) -> str | None:
+    """Say why `auto` shows no device code: nobody would see it."""
+    return None if _store(attempt).known() else _nobody(attempt)
+
+
+def _nobody(attempt: Attempt) -> str | None:
+    if not attempt.request.interactive:
+        return "nobody may be asked here"
+    return None if prompts.terminal() else "there is no terminal to ask at"
+
+
+def browser(attempt: Attempt) -> Token:
+    """Authorization code with PKCE (RFC 7636) in the person's browser, else a device code."""
+    return _sign_in(attempt, "browser")
+
+
+def device_code(attempt: Attempt) -> Token:
+    """A code to enter on another device (RFC 8628)."""
+    return _sign_in(attempt, "device-code")
+
+
+def _sign_in(attempt: Attempt, kind: str) -> Token:
+    store = _store(attempt)
+    kept = attempt.request.persist and store.usable
+    may_ask = attempt.request.interactive or attempt.anew
+    until = time.monotonic() + (prompts.TIMEOUT if may_ask else _SILENT_WAIT)
+    lock = (
+        store.locked(until, lambda: say(attempt.prog, "note", "waiting for another sign-in"))
+        if kept
+        else nullcontext(True)
+    )
+    with lock as held:
+        if held is False:
+            raise prompts.busy(kind)
+        why, claims = "nobody has signed in yet", attempt.claims
+        if kept:
+            store.prepare()
+            if not attempt.anew:
+                answer = _silent(attempt, kind, store)
+                if isinstance(answer, Token):
+                    return answer
+                why, claims = answer
+        hint = aadsts.login_hint(kind, attempt.request, None)
+        if not may_ask:
+            raise UnavailableError(f"{kind}: {why}", hint)
+        if not attempt.anew:
+            prompts.refuse_if_ignored(kind, store.name, hint)
+        with prompts.turn(attempt.prog, kind, until):
+            return _ask(attempt, kind, store, claims, kept=kept)
+
+
+def _silent(attempt: Attempt, kind: str, store: Store) -> Token | tuple[str, str | None]:
+    """Return a token without asking, or why a person is needed and with which claims.
+
+    Raises SignInError for what asking cannot mend: no network, a resource that is not there.
+    """
+    needed: tuple[str, str | None] = ("nobody has signed in yet", attempt.claims)
+    for record in store.records(attempt.tenant):
+        claims = attempt.claims
+        if claims is None and attempt.request.force_refresh:
+            claims = _not_before_now()
+        answer = _redeem(attempt, kind, store, record, claims)
+        if isinstance(answer, Token) and attempt.rejected(answer.text):
+            answer = _redeem(attempt, kind, store, record, claims or _not_before_now())
+        if isinstance(answer, Token):
+            if attempt.rejected(answer.text):
+                continue
+            return answer
+        needed = answer
+    return needed
+
+
+def _redeem(
+    attempt: Attempt, kind: str, store: Store, record: Any, claims: str | None
+) -> Token | tuple[str, str | None]:
+    from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+    from azure.core.exceptions import ServiceResponseError as NoAnswer
+    from azure.identity import AuthenticationRequiredError, DeviceCodeCredential
+
+    options = attempt.authority_options()
+    del options["authority"]  # the record's own, which is the request's
+    try:
+        credential = DeviceCodeCredential(
+            authentication_record=record,
+            disable_automatic_authentication=True,
+            cache_persistence_options=store.options(),
+            tenant_id=attempt.tenant or record.tenant_id,
+            **options,
+        )
+        info = credential.get_token_info(*attempt.request.scopes, options=_options(attempt, claims))
+    except AuthenticationRequiredError as error:
+        return _what_is_needed(attempt, kind, error)
+    except ClientAuthenticationError as error:
+        cause = error.__cause__
+        if isinstance(cause, (ServiceRequestError, NoAnswer)):
+            raise aadsts.unreachable(kind, attempt.request, str(cause)) from None
+        if "AADSTS" in str(error.message):
+            text = str(error.message)
+            raise aadsts.explain(kind, text, attempt.request, claims=attempt.claims) from None
+        store.discard()  # empty, torn, locked out of its keyring: sign in again
+        return "what was kept of the last sign-in cannot be read", attempt.claims
+    except (ValueError, OSError) as error:
+        raise SignInError(f"{kind}: {aadsts.first_sentence(str(error))}") from None
+    return attempt.token(
+        kind, info.token, int(info.expires_on), refresh_on=int(info.refresh_on or 0), check=False
+    )
+
+
+def _what_is_needed(
+    attempt: Attempt, kind: str, error: "ClientAuthenticationError"
+) -> tuple[str, str | None]:
+    """Return why a person is needed, and the claims that the server wants met."""
+    body: Any = None
+    if error.response is not None:
+        try:
+            body = json.loads(error.response.text())
+        except (ValueError, AttributeError):
+            body = None
+    if not isinstance(body, dict):
+        return "nobody has signed in yet", attempt.claims
+    text = str(body.get("error_description") or body.get("error"))
+    explained = aadsts.explain(kind, text, attempt.request, claims=None)
+    if body.get("error") not in _ASKING_HELPS:
+        raise explained
+    claims = body.get("claims")
+    wanted = claims if isinstance(claims, str) and claims else attempt.claims
+    return explained.message.removeprefix(f"{kind}: "), wanted
+
+
+def _ask(attempt: Attempt, kind: str, store: Store, claims: str | None, *, kept: bool) -> Token:
+    """Ask the person, and keep what came of it."""
+    used = kind
+    if kind == "browser":
+        reason = no_browser(attempt.env)
+        if reason is None:
+            try:
+                return _authenticate(attempt, kind, "browser", store, claims, kept=kept)
+            except BrowserUnusable as unusable:
+                reason = str(unusable)
+        say(attempt.prog, "note", f"{reason}: signing in with a device code")
+        used = "device-code"
+    return _authenticate(attempt, kind, used, store, claims, kept=kept)
+
+
+def _authenticate(
+    attempt: Attempt, kind: str, used: str, store: Store, claims: str | None, *, kept: bool
+) -> Token:
+    from azure.identity import DeviceCodeCredential, InteractiveBrowserCredential
+
+    options: dict[str, Any] = {
+        "client_id": attempt.request.client_id or DEFAULT_CLIENT,
+        "tenant_id": attempt.tenant or "organizations",
+        "disable_automatic_authentication": True,
+        "timeout": prompts.TIMEOUT,
+        **attempt.authority_options(),
+    }
+    if kept:
+        options["cache_persistence_options"] = store.options()
+    credential: DeviceCodeCredential | InteractiveBrowserCredential
+    if used == "browser":
+        if attempt.request.username:
+            options["login_hint"] = attempt.request.username
+        prompts.show(attempt.prog, ["sign in: a browser window is opening"])
+        credential = InteractiveBrowserCredential(**options)
+    else:
+        credential = DeviceCodeCredential(prompt_callback=_show_code(attempt), **options)
+    opening = our_browser() if used == "browser" else nullcontext()
+    try:
+        with opening, aadsts.translated(kind, attempt.request, claims=None):
+            try:
+                record = credential.authenticate(
+                    scopes=attempt.request.scopes,
+                    claims=claims,
+                    tenant_id=attempt.tenant,
+                    enable_cae=True,
+                )
+                info = credential.get_token_info(
+                    *attempt.request.scopes, options=_options(attempt, None)
+                )
+            except Exception as error:
+                if any(word in str(error) for word in _UNANSWERED):
+                    prompts.ignored(store.name)
+                    raise SignInError(
+                        f"{kind}: nobody answered the sign-in prompt",
+                        aadsts.login_hint(kind, attempt.request, None),
+                    ) from None
+                raise
+    except UnavailableError as error:
+        if used == "browser":
+            raise BrowserUnusable(error.message) from None
+        raise SignInError(error.message, error.hint) from None
+    prompts.answered(store.name)
+    if kept and store.remember(record, attempt.tenant):
+        _announce(attempt, store)
+    return attempt.token(
+        kind, info.token, int(info.expires_on), refresh_on=int(info.refresh_on or 0)
+    )
+
+
+def _announce(attempt: Attempt, store: Store) -> None:
+    path = store.plain_file()
+    if path is not None:
+        say(
+            attempt.prog,
+            "note",
+            f"no keyring here: the sign-in is kept in {path}, readable by you and root;"
+            " --no-persist keeps nothing",
+        )
+
+
+def _show_code(attempt: Attempt) -> Callable[[str, str, object], None]:
+    def show(url: str, code: str, _expires: object) -> None:
+        prompts.show(
+            attempt.prog,
+            ["sign in: open this page and enter this code", f"    {url}", f"    {code}"],
+        )
+
+    return show
+
+
+def _options(attempt: Attempt, claims: str | None) -> "TokenRequestOptions":
+    options: TokenRequestOptions = {"enable_cae": True}
+    if attempt.tenant:
+        options["tenant_id"] = attempt.tenant
+    if claims is not None:
+        options["claims"] = claims
+    return options
+
+
+def _not_before_now() -> str:
+    """Return claims that only a token issued from now on meets; they bypass the library's cache.
+
+    The form is that of a continuous access evaluation challenge.
+    """
+    value = {"essential": True, "value": str(int(time.time()))}
+    return json.dumps({"access_token": {"nbf": value}})
+
+
+def _store(attempt: Attempt) -> Store:
+    return Store(attempt.request, attempt.request.client_id or DEFAULT_CLIENT)
+
+
+def broker_reason(_: Attempt) -> str | None:
+    """Say why the system's account broker (WAM, Company Portal) cannot be asked."""
+    from importlib import metadata
+
+    try:
+        metadata.version("azure-identity-broker")
+    except metadata.PackageNotFoundError:
+        return "azure-identity-broker is not installed"
+    if sys.platform == "linux" and not _is_wsl():
+        return "the broker is on Windows, macOS and WSL"
+    return None
+
+
+def broker(attempt: Attempt) -> Token:
+    """The account that the system is signed in with; a person is asked only where allowed."""
+    import importlib
+
+    module = importlib.import_module("azure.identity.broker")
+    options: dict[str, Any] = {
+        "tenant_id": attempt.tenant or "organizations",
+        "parent_window_handle": _console_window(),
+        "use_default_broker_account": True,
+        "disable_interactive_fallback": not attempt.request.interactive,
+        **attempt.authority_options(),
+    }
+    if attempt.request.client_id:
+        options["client_id"] = attempt.request.client_id
+    try:
+        credential = module.InteractiveBrowserBrokerCredential(**options)
+    except Exception as error:  # noqa: BLE001 - the broker's runtime fails in its own ways
+        raise UnavailableError(f"broker: {aadsts.first_sentence(str(error))}") from None
+    return attempt.ask("broker", credential)
+
+
+def _console_window() -> object:
+    import msal
+
+    return msal.PublicClientApplication.CONSOLE_WINDOW_HANDLE
+
+
+def _is_wsl() -> bool:
+    return "microsoft" in os.uname().release.lower()

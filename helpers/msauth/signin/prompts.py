@@ -1,0 +1,168 @@
+"""Asking the person: at the terminal, one process at a time, and not for ever.
+
+A prompt goes to stderr, which git and kubectl show, or to /dev/tty when stderr is redirected;
+never to stdout, which is the protocol's.
+"""
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from filelock import FileLock, Timeout
+
+from ..errors import SignInError, printable, say
+from . import state
+
+TIMEOUT = 300
+"""Seconds a person has for one prompt, and others wait for a neighbour's person."""
+_UNANSWERED_LIMIT = 3
+_UNANSWERED_FOR = 900
+"""Seconds until unanswered prompts are forgotten: the person may be back."""
+_LOCK = "prompt.lock"
+
+
+def terminal() -> bool:
+    """Say whether there is a terminal to ask at."""
+    if _is_terminal(2):
+        return True
+    descriptor = _open_terminal()
+    if descriptor is None:
+        return False
+    os.close(descriptor)
+    return True
+
+
+def show(prog: str, lines: list[str]) -> None:
+    """Show a prompt to the person; stderr is used as it is when there is no terminal at all."""
+    text = "".join(f"{printable(line)}\n" for line in [f"{prog}: {lines[0]}", *lines[1:]])
+    data = text.encode("utf-8", "backslashreplace")
+    descriptor = None if _is_terminal(2) else _open_terminal()
+    for place in (descriptor, 2):
+        if place is None:
+            continue
+        try:
+            os.write(place, data)
+            break
+        except OSError:
+            continue
+    if descriptor is not None:
+        os.close(descriptor)
+
+
+@contextmanager
+def turn(prog: str, kind: str, until: float) -> Iterator[None]:
+    """Hold the one prompt lock of this user; until: `time.monotonic()` at which to give up.
+
+    Raises SignInError when another process's person has not answered by then. Without a place
+    for the lock the prompt is shown anyway.
+    """
+    with locked(_LOCK, until, lambda: _waiting(prog)) as held:
+        if held is False:
+            raise busy(kind)
+        yield
+
+
+def somebody_asks() -> bool:
+    """Say whether some process of this user holds the prompt lock."""
+    with locked(_LOCK, 0, lambda: None, create=False) as held:
+        return held is False
+
+
+def busy(kind: str) -> SignInError:
+    """Return the error for a neighbour's prompt that nobody answered in time."""
+    return SignInError(
+        f"{kind}: another process is still waiting for someone to sign in",
+        "answer its prompt, or end it",
+        deterministic=False,
+    )
+
+
+def refuse_if_ignored(kind: str, name: str, hint: str | None) -> None:
+    """Raise SignInError when the last prompts for this sign-in were not answered."""
+    count, when = _unanswered(name)
+    if count >= _UNANSWERED_LIMIT and 0 <= time.time() - when < _UNANSWERED_FOR:
+        raise SignInError(f"{kind}: {count} sign-in prompts were not answered", hint)
+
+
+def ignored(name: str) -> None:
+    """Count one more unanswered prompt; never raises."""
+    count, when = _unanswered(name)
+    count = count if 0 <= time.time() - when < _UNANSWERED_FOR else 0
+    state.write(name + ".unanswered", f"{count + 1} {int(time.time())}\n".encode())
+
+
+def answered(name: str) -> None:
+    """Forget the unanswered prompts of a sign-in."""
+    state.remove(name + ".unanswered")
+
+
+def _unanswered(name: str) -> tuple[int, int]:
+    words = (state.read(name + ".unanswered") or b"").split()
+    if len(words) != 2 or not all(word.isdigit() and len(word) < 12 for word in words):
+        return 0, 0
+    return int(words[0]), int(words[1])
+
+
+@contextmanager
+def locked(
+    name: str, until: float, waiting: Callable[[], None], *, create: bool = True
+) -> Iterator[bool | None]:
+    """Hold a lock file of the state directory; yields False on time-out, None without a place.
+
+    until: `time.monotonic()`. waiting: called once after two seconds. A lock that is killed with
+    its holder is free at once, so exactly one waiter goes on.
+    """
+    place = state.directory(create=create)
+    if place is None:
+        yield None
+        return
+    lock = FileLock(
+        f"{place}/{name}",
+        mode=0o600,
+        poll_interval=0.05,
+        fallback_to_soft=False,
+        preserve_lock_file=True,
+    )
+    held = _acquire(lock, until, waiting)
+    try:
+        yield held
+    finally:
+        if held:
+            lock.release()
+
+
+def _acquire(lock: FileLock, until: float, waiting: Callable[[], None]) -> bool | None:
+    left = max(0.0, until - time.monotonic())
+    try:
+        if left > 2:
+            try:
+                lock.acquire(timeout=2)
+                return True
+            except Timeout:
+                waiting()
+            left = max(0.0, until - time.monotonic())
+        lock.acquire(timeout=left)
+    except Timeout:
+        return False
+    except (OSError, NotImplementedError):
+        return None
+    return True
+
+
+def _waiting(prog: str) -> None:
+    say(prog, "note", "waiting for another process that is signing in")
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
+
+
+def _open_terminal() -> int | None:
+    try:
+        return os.open("/dev/tty", os.O_WRONLY | getattr(os, "O_CLOEXEC", 0))
+    except OSError:
+        return None
