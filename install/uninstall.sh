@@ -13,7 +13,7 @@ esac
 if [ -x "$venv/bin/python" ]; then
 	"$venv/bin/python" -I -m msauth.setup.git_config remove
 	if [ "${1-}" != --keep-cache ] && [ -x "$venv/bin/msauth" ]; then
-		"$venv/bin/msauth" logout --all
+		"$venv/bin/msauth" logout --all || true # a damaged cache must not stop the rest
 	fi
 fi
 for name in $programs; do
