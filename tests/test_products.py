@@ -22,10 +22,11 @@ from msauth.request import DEVOPS_SCOPE, PUBLIC_AUTHORITY
 US = "https://login.microsoftonline.us"
 CN = "https://login.chinacloudapi.cn"
 GUID = "6dae42f8-4368-4678-94ff-3960e28e3630"
-NAMES = (
-    "arm devops graph aks arc storage keyvault sql postgres acr databricks loganalytics kusto "
-    "servicebus eventhubs cognitive ai powerbi fabric synapse appconfig"
-).split()
+NAMES = [
+    *("arm", "devops", "graph", "aks", "arc", "storage", "keyvault", "sql", "postgres", "acr"),
+    *("databricks", "loganalytics", "kusto", "servicebus", "eventhubs", "cognitive", "ai"),
+    *("powerbi", "fabric", "synapse", "appconfig"),
+]
 
 
 def test_the_names_are_the_fixed_ones() -> None:

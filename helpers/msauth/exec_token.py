@@ -65,15 +65,18 @@ def _token(question: Question, env: "Environment") -> "Token":
         return token
     from .cache import handouts
 
-    if not handouts.given_again(request, token) or not handouts.may_force(request):
+    if not handouts.given_again(request, token):
         return token
     from .errors import MsauthError, say
 
+    forced = request.with_(force_refresh=True)
     try:
-        renewed = broker.get_token(request.with_(force_refresh=True), prog=PROG)
+        renewed = handouts.force(request, lambda: broker.get_token(forced, prog=PROG))
     except MsauthError as error:
         say(PROG, "warning", f"asked again at once, but no new token: {error.message}")
         return token
+    if renewed is None:
+        return broker.cached(request) or token
     if handouts.given_again(request, renewed):
         say(PROG, "warning", "asked again at once, but signing in gives the same token again")
     return renewed

@@ -26,6 +26,10 @@ import time
 from ..request import Token, TokenRequest
 from . import directory, record
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 WINDOW = 60
 """Seconds in which a repeated question counts as a refusal."""
 KEY_REST = 60
@@ -66,28 +70,33 @@ def given_again(request: TokenRequest, token: Token) -> bool:
         os.close(descriptor)
 
 
-def may_force(request: TokenRequest) -> bool:
-    """Say whether a forced renewal is within the bounds, and count it if it is. Never raises."""
+def force(request: TokenRequest, renew: "Callable[[], Token]") -> Token | None:
+    """Return what renew() gives, or None where the bounds say no; one process at a time.
+
+    None also after a neighbour's forced renewal was waited for: its token is in the cache then.
+    Raises what renew raises.
+    """
     try:
         descriptor = directory.open_directory()
     except OSError:
-        return False
+        return None
     try:
         stem = record.name_of(request.canonical())
         own, everyone = f"{stem}-{parent()}{FORCED}", stem + FORCED
-        if _rests(descriptor, own, PARENT_REST) or _rests(descriptor, everyone, KEY_REST):
-            return False
+        if _rests(descriptor, own, PARENT_REST):
+            return None
         from .lock import key_lock
 
-        with key_lock(stem + "-forced", timeout=0) as held:
+        with key_lock(stem + "-forced") as held:
             if not held or _rests(descriptor, everyone, KEY_REST):
-                return False
-            _touch(descriptor, everyone)
-            _touch(descriptor, own)
-            _prune(descriptor)
-            return True
-    except (OSError, NotImplementedError):
-        return False
+                return None
+            try:
+                _touch(descriptor, everyone)
+                _touch(descriptor, own)
+                _prune(descriptor)
+            except (OSError, NotImplementedError):
+                return None  # what cannot be counted cannot be bounded
+            return renew()
     finally:
         os.close(descriptor)
 
