@@ -46,6 +46,8 @@ def renew_behind(request: TokenRequest, now: int) -> None:
         null = os.open(os.devnull, os.O_RDWR)
         for stream in (0, 1, 2):
             os.dup2(null, stream)
+        # A lock or a pipe that the caller left open (`flock 9 git fetch`) is not ours to keep.
+        os.closerange(3, 4096)
         os.execv(executable, [executable, "-I", "-m", "msauth.background", *_arguments(request)])
     except BaseException:  # noqa: BLE001 - nothing of ours may run on in the forked copy
         pass

@@ -37,12 +37,9 @@ def base() -> str:
     if chosen:
         return os.path.abspath(chosen)
     if sys.platform == "win32":
-        from .place_windows import base as windows_base
+        from . import windows
 
-        return windows_base()
-    if sys.platform == "darwin":
-        home = _home()
-        return home + "/Library/Caches/msauth"
+        return windows.base(env)
     runtime = env.get("XDG_RUNTIME_DIR", "")
     if runtime.startswith("/"):
         try:
@@ -56,14 +53,22 @@ def base() -> str:
                 and not status.st_mode & 0o077
             ):
                 return runtime.rstrip("/") + "/msauth"
-    xdg = env.get("XDG_CACHE_HOME", "").strip()
+    xdg = env.get("XDG_CACHE_HOME", "")
     if xdg.startswith("/"):
         return xdg.rstrip("/") + "/msauth"
-    return _home() + "/.cache/msauth"
+    return _home() + ("/Library/Caches/msauth" if sys.platform == "darwin" else "/.cache/msauth")
 
 
 def _home() -> str:
-    home = os.path.expanduser("~")
+    home = os.environ.get("HOME")
+    if home is None or not home.startswith("/"):
+        # As platformdirs: an empty or relative HOME counts as none.
+        import pwd
+
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError:
+            home = ""
     if not home.startswith("/"):
         raise Refused("no home directory", "export MSAUTH_CACHE_DIR=/a/private/directory")
     if os.geteuid() == 0:
@@ -91,6 +96,10 @@ def open_directory() -> int:
     directory swapped for a link changes nothing.
     """
     where = path()
+    if sys.platform == "win32":
+        from . import windows
+
+        return windows.open_directory(where)
     descriptor = os.open(where, _OPEN_DIRECTORY)
     try:
         check(os.fstat(descriptor), where)
@@ -107,10 +116,17 @@ def check(status: os.stat_result, where: str) -> None:
     if status.st_uid != os.geteuid():
         raise Refused(
             f"cache directory {where} belongs to another user (uid {status.st_uid})",
-            f"sudo chown -R {os.geteuid()} '{where}'",
+            f"sudo chown -R {os.geteuid()} {_quoted(where)}",
         )
     if status.st_mode & 0o077:
         raise Refused(
             f"cache directory {where} is open to other users (mode {status.st_mode & 0o777:04o})",
-            f"chmod 700 '{where}'",
+            f"chmod 700 {_quoted(where)}",
         )
+
+
+def _quoted(where: str) -> str:
+    """Return a path as one word of a shell command that a person may paste."""
+    from shlex import quote
+
+    return quote(where)

@@ -39,7 +39,10 @@ def key_lock(
         yield held
     finally:
         if held:
-            lock.release()
+            try:
+                lock.release()
+            except OSError:
+                pass  # the kernel frees it with the process; the answer is in hand
 
 
 def _acquire(lock: FileLock, timeout: float, waiting: Callable[[], None] | None) -> bool:

@@ -53,7 +53,7 @@ def read(request: TokenRequest, *, now: int, since: int | None = None) -> Token 
     if token is None or token.issued > now + _MAX_SKEW:
         return None
     left = token.expires_on - now
-    if left >= request.min_valid:
+    if left >= max(1, request.min_valid):
         return token
     if since is not None and token.issued >= since and left > 0:
         return token
@@ -110,10 +110,11 @@ def read_record(
     return None if data is None else record.decode(data, canonical)
 
 
-def read_file(directory_descriptor: int, name: str) -> bytes | None:
+def read_file(directory_descriptor: int, name: str, *, remove_loose: bool = True) -> bytes | None:
     """Return a file's bytes if it is regular, ours, private and small, else None.
 
-    A file that others could read or write is removed: what it holds may be known or forged.
+    remove_loose: remove a file that others could read or write, for what it holds may be known
+    or forged.
     """
     try:
         if os.open in os.supports_dir_fd:
@@ -131,10 +132,8 @@ def read_file(directory_descriptor: int, name: str) -> bytes | None:
             if status.st_nlink > 1 or status.st_uid != os.geteuid():
                 return None
             if status.st_mode & 0o077:
-                try:
+                if remove_loose:
                     os.unlink(name, dir_fd=directory_descriptor)
-                except OSError:
-                    pass
                 return None
         data = os.read(descriptor, record.MAX_BYTES + 1)
         if len(data) != status.st_size:
@@ -148,9 +147,7 @@ def read_file(directory_descriptor: int, name: str) -> bytes | None:
 
 def epoch(descriptor: int, profile: str) -> str:
     """Return the logout epoch that records of this profile must carry."""
-    everyone = read_file(descriptor, "epoch")
-    own = read_file(descriptor, epoch_name(profile))
-    return f"{_word(everyone)}.{_word(own)}"
+    return f"{_word(descriptor, 'epoch')}.{_word(descriptor, epoch_name(profile))}"
 
 
 def epoch_name(profile: str) -> str:
@@ -158,8 +155,27 @@ def epoch_name(profile: str) -> str:
     return "epoch-" + record.name_of(profile.encode("utf-8", "surrogateescape"))[:16]
 
 
-def _word(data: bytes | None) -> str:
+def _word(descriptor: int, name: str) -> str:
+    """Return an epoch file's word, "0" only when there was never a logout.
+
+    An epoch that cannot be trusted is not taken for none: that would bring back what a logout
+    ended. It stays another epoch until the next logout replaces it.
+    """
+    data = read_file(descriptor, name, remove_loose=False)
     if data is None:
-        return "0"
+        return "0" if _missing(descriptor, name) else "unreadable"
     text = data.decode("ascii", "replace").strip()
     return text if text.isalnum() else "unreadable"
+
+
+def _missing(descriptor: int, name: str) -> bool:
+    try:
+        if os.stat in os.supports_dir_fd:
+            os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+        else:
+            os.lstat(directory.path() + "/" + name)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        pass
+    return False

@@ -8,19 +8,28 @@ a kill -9 or a full disk leaves the old record or the new one.
 import hmac
 import os
 import random
+import sys
 import time
 from collections.abc import Callable
 
 from ..request import Token, TokenRequest
 from . import directory, reader, record
 
+if sys.platform == "win32":
+    from . import windows as files
+else:
+    from . import posix as files
+
 REJECTED = ".rej"
 CLAIMS = ".claims"
 FAILURE = ".fail"
 LOCK = ".lock"
+_TEMPORARY = ".tmp"
 _REJECTED_FOR = 28 * 3600
 """Seconds a rejected token is remembered: the longest life of a CAE token."""
 _CLAIMS_FOR = 3600
+_ABANDONED = 600
+"""Seconds after which a temporary can only be of a writer that was killed."""
 
 
 def create_directory() -> int:
@@ -32,21 +41,28 @@ def create_directory() -> int:
         return directory.open_directory()
     except FileNotFoundError:
         pass
-    where = directory.path()
-    old = os.umask(0o077)
-    try:
-        os.makedirs(where, 0o700, exist_ok=True)
-    finally:
-        os.umask(old)
+    _make(directory.path())
     return directory.open_directory()
+
+
+def _make(where: str) -> None:
+    """Create a directory and its missing parents, each private from birth.
+
+    The umask is left alone: it belongs to all threads of the process.
+    """
+    parent = os.path.dirname(where)
+    if parent != where and not os.path.isdir(parent):
+        _make(parent)
+    try:
+        os.mkdir(where, 0o700)
+    except FileExistsError:
+        pass  # a neighbour was faster; whoever made it, it is checked when it is opened
 
 
 def write_file(descriptor: int, name: str, data: bytes) -> None:
     """Replace a file of the open directory by data, or raise OSError and leave it as it was."""
-    temporary = f".{name}.{os.getpid()}.{random.getrandbits(48):012x}.tmp"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    flags |= getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    handle = os.open(temporary, flags, 0o600, dir_fd=descriptor)
+    temporary = f".{name}.{os.getpid()}.{random.getrandbits(48):012x}{_TEMPORARY}"
+    handle = files.create(descriptor, temporary)
     try:
         try:
             view = memoryview(data)
@@ -55,15 +71,12 @@ def write_file(descriptor: int, name: str, data: bytes) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-        os.replace(temporary, name, src_dir_fd=descriptor, dst_dir_fd=descriptor)
+        files.replace(descriptor, temporary, name)
     except BaseException:
-        try:
-            os.unlink(temporary, dir_fd=descriptor)
-        except OSError:
-            pass
+        remove(descriptor, temporary)
         raise
     try:
-        os.fsync(descriptor)
+        files.sync(descriptor)
     except OSError:
         pass  # the rename is done; only its durability is unknown
 
@@ -76,8 +89,7 @@ def write_token(
     epoch: as read before the token was asked for, so that a logout meanwhile wins.
     Raises OSError when the file system will not.
     """
-    mark = token.fingerprint + REJECTED
-    if is_rejected(descriptor, token.text):
+    if _unwanted(descriptor, request, token, epoch):
         return
     canonical = request.canonical()
     name = record.name_of(canonical) + reader.TOKEN
@@ -94,10 +106,16 @@ def write_token(
     if claims is not None:
         attributes["claims"] = record.fingerprint(claims)
     write_file(descriptor, name, record.encode(canonical, attributes, token.text.encode("ascii")))
-    # An erase that came between the check and the rename marked the token before it looked
-    # for the record; so one of the two sees the other.
-    if _exists(descriptor, mark):
+    # An erase or a logout that came between the check and the rename left its mark before it
+    # looked for the record; so one of the two sees the other.
+    if _unwanted(descriptor, request, token, epoch):
         evict(descriptor, name, token.text)
+    _prune(descriptor)
+
+
+def _unwanted(descriptor: int, request: TokenRequest, token: Token, epoch: str) -> bool:
+    """Say whether a server rejected the token, or its sign-in was ended since that epoch."""
+    return is_rejected(descriptor, token.text) or reader.epoch(descriptor, request.profile) != epoch
 
 
 def evict(descriptor: int, name: str, token: str) -> bool:
@@ -105,7 +123,7 @@ def evict(descriptor: int, name: str, token: str) -> bool:
     found = reader.read_record(descriptor, name, None)
     if found is None or not hmac.compare_digest(found[1], token.encode("utf-8", "replace")):
         return False
-    return _unlink(descriptor, name)
+    return remove(descriptor, name)
 
 
 def reject(token: str, claims: str | None) -> list[str]:
@@ -163,7 +181,7 @@ def pending_claims(descriptor: int, canonical: bytes) -> str | None:
 
 def clear_claims(descriptor: int, canonical: bytes) -> None:
     """Forget the pending claims of a key: they were honoured."""
-    _unlink(descriptor, record.name_of(canonical) + CLAIMS)
+    remove(descriptor, record.name_of(canonical) + CLAIMS)
 
 
 def write_tenant(organisation: str, tenant: str, *, now: int, until: int) -> None:
@@ -189,7 +207,7 @@ def forget_tenant(organisation: str) -> None:
         descriptor = directory.open_directory()
     except OSError:
         return
-    _unlink(descriptor, record.name_of(reader.organisation_key(organisation)) + reader.TENANT)
+    remove(descriptor, record.name_of(reader.organisation_key(organisation)) + reader.TENANT)
     os.close(descriptor)
 
 
@@ -214,14 +232,19 @@ def logout(profile: str | None) -> int:
             if profile is None or (
                 found is not None and found[0].get("request.profile", "") == profile
             ):
-                removed += _unlink(descriptor, file)
+                removed += remove(descriptor, file)
                 stem = file[: -len(reader.TOKEN)]
-                _unlink(descriptor, stem + CLAIMS)
-                _unlink(descriptor, stem + FAILURE)
+                remove(descriptor, stem + CLAIMS)
+                remove(descriptor, stem + FAILURE)
+        # A killed writer's temporary holds a token too. A living writer that loses its own here
+        # has the answer in hand.
+        for file in files.listing(descriptor):
+            if file.endswith(_TEMPORARY) and reader.TOKEN + "." in file:
+                remove(descriptor, file)
         if profile is None:
             for suffix in (CLAIMS, FAILURE, reader.TENANT):
                 for file in names(descriptor, suffix):
-                    _unlink(descriptor, file)
+                    remove(descriptor, file)
         return removed
     finally:
         os.close(descriptor)
@@ -230,35 +253,39 @@ def logout(profile: str | None) -> int:
 def names(descriptor: int, suffix: str) -> list[str]:
     """Return the names in the open directory that end with suffix, sorted."""
     return sorted(
-        name for name in os.listdir(descriptor) if name.endswith(suffix) and name[0] != "."
+        name for name in files.listing(descriptor) if name.endswith(suffix) and name[0] != "."
     )
 
 
 def _prune(descriptor: int) -> None:
-    """Remove what has outlived its use: old rejections and temporaries of killed writers."""
+    """Remove what has outlived its use: rejections, dead tokens, temporaries of killed writers."""
     now = time.time()
-    for name in os.listdir(descriptor):
-        age = _REJECTED_FOR if name.endswith(REJECTED) else 600 if name.endswith(".tmp") else 0
-        if age:
-            try:
-                status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-            except OSError:
-                continue
-            if status.st_mtime + age < now:
-                _unlink(descriptor, name)
+    for name in files.listing(descriptor):
+        if name.endswith(_TEMPORARY):
+            age = _ABANDONED
+        elif name.endswith((REJECTED, reader.TOKEN, CLAIMS, FAILURE)):
+            age = _REJECTED_FOR
+        else:
+            continue
+        try:
+            if files.status(descriptor, name).st_mtime + age < now:
+                files.unlink(descriptor, name)
+        except OSError:
+            continue
 
 
 def _exists(descriptor: int, name: str) -> bool:
     try:
-        os.stat(name, dir_fd=descriptor, follow_symlinks=False)
+        files.status(descriptor, name)
     except OSError:
         return False
     return True
 
 
-def _unlink(descriptor: int, name: str) -> bool:
+def remove(descriptor: int, name: str) -> bool:
+    """Remove a file of the open directory; say whether it did."""
     try:
-        os.unlink(name, dir_fd=descriptor)
+        files.unlink(descriptor, name)
     except OSError:
         return False
     return True
