@@ -9,7 +9,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -98,9 +99,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return _fail(f"the package {error.name} is missing", "pip install 'msauth[sandbox]'", 1)
     try:
-        cloud = Sandbox(
-            options.expires_in, options.latency, options.directory, options.port
-        ).start()
+        cloud = Sandbox(options.expires_in, options.latency, options.directory, options.port)
+        with signals_blocked():
+            cloud.start()
     except OSError as error:
         return _fail(f"cannot start: {error}", "choose another --port or --directory", 1)
     try:
@@ -117,6 +118,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
     finally:
         cloud.close()
+
+
+@contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Threads started inside never receive our signals, so the main thread always does.
+
+    The kernel may give a second signal to any thread that accepts it, and Python would then run
+    its handler only when the main thread returns from waiting: perhaps never.
+    """
+    numbers = {getattr(signal, name) for name in ("SIGINT", *_FORWARDED) if hasattr(signal, name)}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class SetupError(Exception):

@@ -97,7 +97,8 @@ git -c http.extraHeader="Authorization: Bearer $token" clone -q \
 
 
 def test_signals_go_to_the_command(caller):
-    script = "trap 'exit 9' TERM; trap '' INT; echo ready; while :; do read x; done"
+    """Both at once: the second must not be lost in a thread of the server."""
+    script = "trap 'exit 9' TERM; trap '' INT; echo ready; while read x; do :; done; exit 3"
     with subprocess.Popen(
         [*PROGRAM, "--", "sh", "-c", script],
         env=caller,
@@ -111,9 +112,13 @@ def test_signals_go_to_the_command(caller):
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
-        # The shell runs its trap once read returns.
-        _, stderr = process.communicate("\n", timeout=30)
-        assert (process.returncode, stderr) == (9, "")
+        try:
+            # The shell runs its trap once read returns.
+            assert process.wait(timeout=20) == 9
+        finally:
+            process.kill()
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -141,6 +146,9 @@ def test_print_env_serves_until_told_to_stop(caller, tmp_path, number):
             stats = http.get(seen["MSAUTH_SANDBOX_URL"] + "/_sandbox/stats", timeout=5).json()
             assert stats["requests"] == 0
         process.send_signal(number)
-        _, stderr = process.communicate(timeout=30)
+        try:
+            _, stderr = process.communicate(timeout=30)
+        finally:
+            process.kill()
         assert (process.returncode, stderr) == (0, "")
     assert not list(tmp_path.glob("msauth-sandbox-*"))
