@@ -3,7 +3,7 @@
 import sys
 import time
 
-from .. import broker
+from .. import renewal
 from ..errors import printable
 from . import asked, show
 
@@ -12,7 +12,7 @@ usage: msauth login [options] [PRODUCT]
 
 Signs in now (for arm, if neither PRODUCT, --scope nor a profile's scopes say otherwise), keeps
 the token for git, kubectl, scripts and SDKs, and says as whom and until when. Browser, device
-code and broker sign-ins ask when a terminal is there.
+code and broker sign-ins ask, also when they could answer without.
 
 {asked.SIGN_IN_HELP}\
   --username ACCOUNT     the account to suggest to the browser
@@ -28,8 +28,8 @@ def run(argv: list[str]) -> int:
     if given is None:
         return 0
     options, words = given
-    request = asked.request(options, words, interactive=asked.may_ask())
-    token = broker.get_token(request.with_(force_refresh=True), prog="msauth")
+    request = asked.request(options, words, interactive=True)
+    token = renewal.renew(request, prog="msauth", anew=True)
     if "--json" in options:
         show.as_json(
             {

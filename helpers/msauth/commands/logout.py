@@ -3,6 +3,7 @@
 import os
 import sys
 
+from .. import signin
 from ..cache import directory, writer
 from ..errors import MsauthError, UsageError
 from ..options import FLAG, VALUE, one
@@ -30,7 +31,7 @@ def run(argv: list[str]) -> int:
         named = "--profile" in options
         profile = one(options, "--profile") if named else os.environ.get("MSAUTH_PROFILE", "")
     removed = _forget(profile)
-    kept = _forget_interactive(profile)
+    kept = signin.forget(profile)  # after the epoch: no renewal in flight keeps what it got
     whose = "every sign-in" if profile is None else f"profile {profile}" if profile else ""
     what = f"{removed} token{'s' * (removed != 1)} removed"
     if kept:
@@ -48,13 +49,3 @@ def _forget(profile: str | None) -> int:
         raise MsauthError(
             f"cannot sign out: {directory.path()}: {error.strerror}", "check the directory"
         ) from None
-
-
-def _forget_interactive(profile: str | None) -> int:
-    """Remove what browser and device code sign-ins keep for later processes."""
-    try:
-        from ..signin import interactive  # type: ignore[attr-defined,unused-ignore]
-    except ImportError:
-        return 0
-    removed: int = interactive.forget(profile) or 0
-    return removed

@@ -43,7 +43,10 @@ def run(argv: list[str]) -> int:
             wanted.append((product, scopes_for(product, authority)))
         except UsageError:
             pass  # the cloud does not have it
-    requests = [(product, request_for(scopes, options, env)) for product, scopes in wanted]
+    requests = [
+        (product, request_for(scopes, options, env, interactive=asked.may_ask()))
+        for product, scopes in wanted
+    ]
     answers = [_answer(product, request, now) for product, request in requests]
     place, problem, cached = _cached(now)
     report = {

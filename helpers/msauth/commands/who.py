@@ -1,10 +1,12 @@
 """Who would be signed in for a request, from what is on this machine alone; nothing is asked."""
 
-import os
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UsageError
 from ..request import TokenRequest
+
+if TYPE_CHECKING:
+    from ..signin.attempt import Attempt
 
 
 class Who(NamedTuple):
@@ -31,26 +33,44 @@ def would_answer(request: TokenRequest) -> Who:
             return Who("", "", "", error.message)
     reasons = []
     for kind in kinds:
-        if kind not in KINDS:
-            return Who("", "", "", f"{kind} is not available in this version")
-        why = KINDS[kind][0](attempt)
+        found = KINDS[kind]
+        why = (found.absence or found.reason)(attempt) if len(kinds) > 1 else found.reason(attempt)
         if why is None:
-            return _named(kind, request, attempt.client_id)
+            who = _named(kind, attempt)
+            if who.problem is None or len(kinds) == 1:
+                return who
+            why = who.problem
         reasons.append(f"{kind}: {why}")
-    return Who("", "", "", reasons[0] if len(reasons) == 1 else "no credential is set up")
+    return Who("", "", "", reasons[0] if len(reasons) == 1 else "nobody can sign in")
 
 
-def _named(kind: str, request: TokenRequest, client_id: str) -> Who:
+def _named(kind: str, attempt: "Attempt") -> Who:
+    request, client_id = attempt.request, attempt.client_id
     tenant = request.tenant or ""
     if kind in ("azure-cli", "azure-cli-cache"):
         from ..signin.az_cache import AzCache
 
-        account = AzCache(os.environ).account(request.tenant)
+        account = AzCache(attempt.env).account(request.tenant)
         if account is None:
             return Who(kind, "", tenant, "not signed in: az login")
         return Who(kind, account.name, account.tenant, None)
     if kind in ("environment", "service-principal", "workload-identity"):
-        return Who(kind, client_id, tenant or os.environ.get("AZURE_TENANT_ID", ""), None)
+        return Who(kind, client_id, tenant or attempt.env.get("AZURE_TENANT_ID", ""), None)
     if kind in ("browser", "device-code", "broker"):
-        return Who(kind, request.username, tenant, None)
+        return _kept(kind, request)
     return Who(kind, client_id if kind == "managed-identity" else "", tenant, None)
+
+
+def _kept(kind: str, request: TokenRequest) -> Who:
+    """Return the account of an earlier interactive sign-in, or that a person would be asked."""
+    from ..signin.az_cache import CLIENT_ID
+    from ..signin.persistence import Store
+
+    tenant = request.tenant or ""
+    records = []
+    if kind != "broker":
+        records = Store(request, request.client_id or CLIENT_ID).records(request.tenant)
+    if records:
+        return Who(kind, records[0].username, tenant or records[0].tenant_id, None)
+    problem = None if request.interactive else "nobody has signed in yet: msauth login"
+    return Who(kind, request.username, tenant, problem)
