@@ -5,11 +5,12 @@ last), then the developer's sign-ins (DEVELOPER; those that may ask a person las
 tried only when its environment is there; nothing is probed over the network to find out.
 """
 
-from ..errors import SignInError, UnavailableError, UsageError
+from ..errors import UnavailableError, UsageError
 from ..request import Token
 from .aadsts import login_hint
 from .attempt import Attempt
 from .kinds import KINDS
+from .programs import which
 
 DEPLOYED = (
     "environment",
@@ -74,29 +75,34 @@ def sign_in(attempt: Attempt) -> Token:
     choice = attempt.env.get("AZURE_TOKEN_CREDENTIALS", "")
     kinds = order(choice)
     for kind in kinds:
-        found = KINDS[kind]
-        why = (found.absence or found.reason)(attempt) if len(kinds) > 1 else found.reason(attempt)
+        why = why_not(kind, attempt, among_others=len(kinds) > 1)
         if why is None:
             try:
-                return found.sign_in(attempt)
+                return KINDS[kind].sign_in(attempt)
             except UnavailableError as error:
                 why = error.message.removeprefix(f"{kind}: ")
         tried.append(f"{kind}: {why}")
-    raise SignInError(
+    raise UnavailableError(
         "no credential can sign in\n" + "\n".join(tried),
-        login_hint("auto", attempt.request, None),
+        login_hint("auto" if which("az", attempt.env) else "device-code", attempt.request, None),
     )
+
+
+def why_not(kind: str, attempt: Attempt, *, among_others: bool) -> str | None:
+    """Return why a kind is not usable here, or None; among_others: `auto` has more to try."""
+    found = KINDS[kind]
+    return found.absence(attempt) if among_others and found.absence else found.reason(attempt)
 
 
 def _one(kind: str, attempt: Attempt) -> Token:
     found = KINDS[kind]
     why = found.reason(attempt)
     if why is not None:
-        raise SignInError(f"{kind}: {why}", login_hint(kind, attempt.request, None))
+        raise UnavailableError(f"{kind}: {why}", login_hint(kind, attempt.request, None))
     try:
-        return found.sign_in(attempt)
+        return KINDS[kind].sign_in(attempt)
     except UnavailableError as error:
         message = error.message.removeprefix(f"{kind}: ")
-        raise SignInError(
+        raise UnavailableError(
             f"{kind}: {message}", error.hint, deterministic=error.deterministic
         ) from None
