@@ -7,10 +7,6 @@ import stat
 
 from .errors import MsauthError
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 _DEFAULT_PATH = "/bin:/usr/bin"  # of execvp(3) when PATH is not set
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 
@@ -40,8 +36,8 @@ def find(command: str, env: dict[str, str]) -> str:
             if stat.S_ISREG(status.st_mode) and os.access(path, os.X_OK):
                 return path
             failure = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
-        except (OSError, ValueError) as error:
-            if "/" in command and isinstance(error, OSError):
+        except OSError as error:
+            if "/" in command or error.errno not in (errno.ENOENT, errno.ENOTDIR):
                 failure = error
     raise NotExecutedError(command, failure)
 
@@ -50,30 +46,14 @@ def become(path: str, argv: list[str], env: dict[str, str]) -> int:
     """Replace this process by a program: there is nobody to return to. Raises NotExecutedError."""
     for number in _python_ignores():
         _signal.signal(number, _signal.SIG_DFL)  # handlers are reset by execve(2) itself
-    return _as_execvp(os.execve, path, argv, env)
-
-
-def spawn(path: str, argv: list[str], env: dict[str, str]) -> int:
-    """Start a program as a child; return its process id. Raises NotExecutedError."""
-    return _as_execvp(
-        lambda *program: os.posix_spawn(*program, setsigdef=_python_ignores()), path, argv, env
-    )
-
-
-def _as_execvp(
-    execute: "Callable[[str, list[str], dict[str, str]], int]",
-    path: str,
-    argv: list[str],
-    env: dict[str, str],
-) -> int:
     try:
-        return execute(path, argv, env)
+        os.execve(path, argv, env)
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise NotExecutedError(argv[0], error) from None
     # A script without `#!` is run by sh, says execvp(3); its text is not ours to interpret.
     try:
-        return execute("/bin/sh", ["/bin/sh", path, *argv[1:]], env)
+        os.execve("/bin/sh", ["/bin/sh", path, *argv[1:]], env)
     except OSError as error:
         raise NotExecutedError(argv[0], error) from None
 

@@ -8,20 +8,24 @@ import os
 import signal
 from collections.abc import Callable
 
-from ..execution import spawn
+from ..execution import become
 
-_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGCONT", "SIGALRM")
-_FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGTSTP", "SIGWINCH")
+_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGALRM")
+_FROM_TERMINAL = ("SIGINT", "SIGQUIT", "SIGTSTP", "SIGCONT", "SIGWINCH")
 
 
 def run(path: str, argv: list[str], env: dict[str, str], started: Callable[[], None]) -> int:
     """Run a program to its end; return its exit code, or end by the signal that ended it.
 
-    started: called once the program runs. Raises NotExecutedError.
+    started: called once the program runs; before that this process must have no other thread.
+    Raises NotExecutedError, in the child.
     """
     inherited = _inherited()
     news = _watch()
-    child = spawn(path, argv, env)
+    # Not posix_spawn, nor subprocess: glibc's leaves signals 32 and 33 ignored in the child.
+    child = os.fork()
+    if not child:
+        return become(path, argv, env)
     _let_go(inherited)
     started()
     while True:
@@ -79,7 +83,11 @@ def _watch() -> int:
 
 
 def _is_ours_to_pass(number: int) -> bool:
-    """Say whether the command has not had a signal yet: a terminal signals the whole group."""
+    """Say whether the command has not had a signal yet.
+
+    A terminal and its shell signal the whole foreground group; a second Ctrl-C means "at once"
+    to some programs, and a late SIGCONT would undo a Ctrl-Z.
+    """
     if number not in [getattr(signal, name) for name in _FROM_TERMINAL]:
         return True
     try:

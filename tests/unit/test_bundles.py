@@ -1,0 +1,124 @@
+"""`--for TOOL`: exactly these variables, and a token for no other host."""
+
+import pytest
+
+from msauth import bundles
+from msauth.errors import UsageError
+
+FEED = "https://pkgs.dev.azure.com/contoso/_packaging/feed/pypi/simple/"
+OLD_FEED = "https://contoso.pkgs.visualstudio.com/_packaging/feed/npm/registry/"
+
+
+def applied(word: str, env: dict[str, str] | None = None, **options: str) -> dict[str, str]:
+    result = dict(env or {})
+    bundles.apply(
+        word,
+        result,
+        {f"--{name.replace('_', '-')}": value for name, value in options.items()},
+        lambda product: f"<{product}/+=>",
+    )
+    return result
+
+
+DEVOPS = "<devops/+=>"
+EXPECTED = {
+    "npm": {"npm_config_//pkgs.dev.azure.com/:_authToken": DEVOPS},
+    f"npm={OLD_FEED}": {"npm_config_//contoso.pkgs.visualstudio.com/:_authToken": DEVOPS},
+    "nuget": {
+        "VSS_NUGET_URI_PREFIXES": "https://pkgs.dev.azure.com/",
+        "VSS_NUGET_ACCESSTOKEN": DEVOPS,
+    },
+    f"nuget={OLD_FEED}": {
+        "VSS_NUGET_URI_PREFIXES": "https://pkgs.dev.azure.com/;"
+        "https://contoso.pkgs.visualstudio.com/",
+        "VSS_NUGET_ACCESSTOKEN": DEVOPS,
+    },
+    f"pip={FEED}": dict.fromkeys(
+        ("PIP_INDEX_URL", "UV_DEFAULT_INDEX"),
+        "https://VssSessionToken:<devops%2F%2B%3D>@pkgs.dev.azure.com"
+        "/contoso/_packaging/feed/pypi/simple/",
+    ),
+    "databricks": {"DATABRICKS_TOKEN": "<databricks/+=>", "DATABRICKS_AUTH_TYPE": "pat"},
+    "psql": {"PGPASSWORD": "<postgres/+=>", "PGSSLMODE": "require"},
+    "azure-devops-cli": {"AZURE_DEVOPS_EXT_PAT": DEVOPS},
+}
+
+
+@pytest.mark.parametrize(("word", "expected"), EXPECTED.items(), ids=[w[:20] for w in EXPECTED])
+def test_variables(word: str, expected: dict[str, str]) -> None:
+    assert applied(word) == expected
+
+
+@pytest.mark.parametrize("mode", ["verify-ca", "verify-full", "require"])
+def test_a_stricter_tls_mode_of_postgres_is_kept(mode: str) -> None:
+    assert applied("psql", {"PGSSLMODE": mode})["PGSSLMODE"] == mode
+
+
+@pytest.mark.parametrize("mode", ["disable", "allow", "prefer", ""])
+def test_the_token_is_never_sent_in_the_clear(mode: str) -> None:
+    assert applied("psql", {"PGSSLMODE": mode})["PGSSLMODE"] == "require"
+
+
+def test_terraform_has_one_identity_left() -> None:
+    before = {
+        "ARM_CLIENT_ID": "x",
+        "ARM_CLIENT_SECRET": "x",
+        "ARM_USE_OIDC": "true",
+        "AZDO_PERSONAL_ACCESS_TOKEN": "x",
+        "ARM_SUBSCRIPTION_ID": "kept",
+        "IDENTITY_ENDPOINT": "http://127.0.0.1:1/msi/token",
+    }
+    assert applied("terraform", before) == {
+        "ARM_SUBSCRIPTION_ID": "kept",
+        "IDENTITY_ENDPOINT": "http://127.0.0.1:1/msi/token",
+        "ARM_USE_MSI": "true",
+        "ARM_MSI_ENDPOINT": "http://127.0.0.1:1/msi/token",
+        "ARM_MSI_API_VERSION": "2019-08-01",
+    }
+
+
+def test_git_keeps_the_configuration_that_is_there() -> None:
+    before = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "user.name",
+        "GIT_CONFIG_VALUE_0": "Ann",
+    }
+    env = applied("git", before, tenant="contoso.com", client_id="it's")
+    pairs = [
+        (env[f"GIT_CONFIG_KEY_{i}"], env[f"GIT_CONFIG_VALUE_{i}"])
+        for i in range(int(env["GIT_CONFIG_COUNT"]))
+    ]
+    assert pairs[0] == ("user.name", "Ann")
+    assert pairs[1] == ("credential.https://dev.azure.com.helper", "")
+    assert pairs[2][1].endswith("' '--tenant=contoso.com' '--client-id=it'\\''s'")
+    assert not any("<" in value for value in env.values())
+
+
+@pytest.mark.parametrize(
+    "feed",
+    [
+        "http://pkgs.dev.azure.com/x/",
+        "https://pkgs.dev.azure.com.evil.example/x/",
+        "https://evil.example/pkgs.dev.azure.com/",
+        "https://user@pkgs.dev.azure.com/x/",
+        "https://pkgs.dev.azure.com:8443/x/",
+        "https://.pkgs.visualstudio.com/x/",
+        "https://a.b.pkgs.visualstudio.com/x/",
+        "https://a@contoso.pkgs.visualstudio.com/x/",
+        "https://pkgs.dev.azure.com\\@evil.example/",
+        "https://PKGS.dev.azure.com/x/",
+        "https://pkgs.dev.azure.com/a b/",
+        "https://pkgs.dev.azure.com/a\nb/",
+        "https://",
+    ],
+)
+@pytest.mark.parametrize("tool", ["npm", "nuget", "pip"])
+def test_a_token_goes_to_no_other_host(tool: str, feed: str) -> None:
+    with pytest.raises(UsageError):
+        applied(f"{tool}={feed}")
+
+
+@pytest.mark.parametrize("word", ["pip", "yarn", "", "psql=x", "terraform=x"])
+def test_what_cannot_be_meant(word: str) -> None:
+    with pytest.raises(UsageError):
+        applied(word)
