@@ -77,6 +77,7 @@ _MEANINGS: dict[int, tuple[str, str]] = {
 }
 _TRANSIENT = frozenset({90033, 90055, 50196, 90006, 90010})
 _CODE = re.compile(r"AADSTS(\d{4,8})")
+_HTTP_ERROR = re.compile(r"HTTP Error: ([45]\d\d)")  # MSAL's words for a 5xx without a body
 _SECRET_SHAPED = re.compile(r"eyJ[\w-]{8,}[\w.-]*|[\w+/=~.-]{60,}")
 _HINT_TEXTS = {
     _AGAIN: "try again in a minute",
@@ -174,10 +175,23 @@ def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Itera
         else:
             error = UnavailableError(first_sentence(text), login_hint(kind, request, claims))
     except ClientAuthenticationError as caught:
-        text = str(caught.message or caught)
-        network = "CERTIFICATE_VERIFY" in text or "Max retries" in text
-        if network and "AADSTS" not in text:
+        # azure-identity wraps whatever its MSAL-based credentials meet.
+        text, cause = str(caught.message or caught), caught.__cause__
+        down = _HTTP_ERROR.search(text)
+        if isinstance(cause, SignInError):
+            error = cause  # our own, from inside a callback
+        elif "AADSTS" in text:
+            error = explain(kind, text, request, claims=claims)
+        elif isinstance(cause, (ServiceRequestError, ServiceResponseError)):
+            error = unreachable(kind, request, str(cause))
+        elif "CERTIFICATE_VERIFY" in text or "Max retries" in text:
             error = unreachable(kind, request, text)
+        elif down:
+            error = SignInError(
+                f"{kind}: the sign-in server answered {down[1]}",
+                "try again in a minute",
+                deterministic=False,
+            )
         else:
             error = explain(kind, text, request, claims=claims)
     except (ServiceRequestError, ServiceResponseError) as caught:

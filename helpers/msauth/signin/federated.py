@@ -91,7 +91,9 @@ def github_actions_reason(attempt: Attempt) -> str | None:
     env = attempt.env
     for name in ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"):
         if not env.get(name):
-            return f"{name} is not set (the workflow needs `permissions: id-token: write`)"
+            if env.get("GITHUB_ACTIONS"):
+                return f"{name} is not set: the job needs `permissions: id-token: write`"
+            return f"{name} is not set"
     if not attempt.client_id:
         return "AZURE_CLIENT_ID is not set"
     if not (attempt.tenant or env.get("AZURE_TENANT_ID")):

@@ -19,11 +19,13 @@ from . import aadsts, prompts
 from .attempt import Attempt
 from .az_cache import CLIENT_ID as DEFAULT_CLIENT
 from .browser import BrowserUnusable, no_browser, our_browser
-from .persistence import Store
+from .persistence import Store, forget
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenRequestOptions
     from azure.core.exceptions import ClientAuthenticationError
+
+__all__ = ["broker", "browser", "device_code", "forget"]
 
 _SILENT_WAIT = 30
 """Seconds to wait for a neighbour when nobody may be asked anyway."""
