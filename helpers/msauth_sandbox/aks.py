@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from .directory import AKS, stable_guid
-from .site import Call, Route, Site, bearer, json_response
+from .service import Call, Route, Service, bearer, json_response
 from .tokens import TokenRejectedError, token_id
 
 HOST = "hello-dns-1a2b3c4d.hcp.westeurope.azmk8s.io"
@@ -17,7 +17,7 @@ HOST = "hello-dns-1a2b3c4d.hcp.westeurope.azmk8s.io"
 _SINCE = "2026-01-05T08:00:00Z"
 
 
-class ApiServer(Site):
+class ApiServer(Service):
     """Accepts the tokens of the contoso tenant, whose cluster it is."""
 
     kind = "aks"

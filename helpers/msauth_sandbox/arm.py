@@ -9,7 +9,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from .directory import ARM, Tenant, User, stable_guid
-from .site import Call, Route, Site, bearer, json_response
+from .service import Call, Route, Service, bearer, json_response
 from .tokens import TokenRejectedError, token_id
 
 HOSTS = ("management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn")
@@ -19,7 +19,7 @@ def subscription_id(tenant: Tenant) -> str:
     return stable_guid("subscription", tenant.name)
 
 
-class ResourceManager(Site):
+class ResourceManager(Service):
     kind = "arm"
 
     def routes(self) -> Sequence[Route]:

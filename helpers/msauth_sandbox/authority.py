@@ -15,7 +15,7 @@ from .aadsts import SignInError
 from .directory import Application, Tenant, User
 from .grants import Grants, consented, parse_claims
 from .sessions import AuthorizationCode
-from .site import Call, Route, Site, html_response, json_response
+from .service import Call, Route, Service, html_response, json_response
 from .state import State
 from .tokens import Key, token_id
 
@@ -29,7 +29,7 @@ HOSTS = tuple(host for cloud in CLOUDS for host in cloud)
 DEVICE_HOSTS = ("microsoft.com", "www.microsoft.com", "aka.ms")
 
 
-class Authority(Site):
+class Authority(Service):
     kind = "authority"
 
     def __init__(self, state: State) -> None:
@@ -285,6 +285,7 @@ class Authority(Site):
                 challenge=args.get("code_challenge"),
                 challenge_method=args.get("code_challenge_method", "plain"),
                 nonce=args.get("nonce"),
+                claims=requested,
                 expires_on=time.time() + 600,
             )
         )
@@ -300,7 +301,7 @@ class Authority(Site):
         return html_response("Signed out", "You are signed out.")
 
 
-class DeviceLogin(Site):
+class DeviceLogin(Service):
     """``https://microsoft.com/devicelogin``, which only leads to the page above."""
 
     kind = "devicelogin"

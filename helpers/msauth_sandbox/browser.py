@@ -40,3 +40,7 @@ def main(argv: list[str]) -> int:
             print(f"browser: error: {type(error).__name__}", file=sys.stderr)
             return 1
     return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import shlex
 import signal
@@ -78,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
         "--print-env", action="store_true", help="print export lines and serve until Ctrl-C"
     )
     result.add_argument(
-        "--stats", action="store_true", help="say on stderr what was asked, at the end"
+        "--stats", action="store_true", help="print as JSON on stderr what was asked, at the end"
     )
     result.add_argument("command", nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     return result
@@ -105,12 +106,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"cannot start: {error}", "choose another --port or --directory", 1)
     try:
+        cloud.configure(imds=options.sign_in == "managed-identity")
         identity = identity_environ(cloud, options.sign_in, options.tenant)
         if options.print_env:
             return _serve(cloud, identity)
         status = run(command, child_environ(cloud, identity, os.environ))
         if options.stats:
-            print(f"msauth-sandbox: {cloud.stats()}", file=sys.stderr)
+            print(json.dumps(cloud.stats(), indent=2), file=sys.stderr)
         return status
     except SetupError as error:
         return _fail(str(error), error.hint, 1)

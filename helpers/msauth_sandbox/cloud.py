@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shlex
 import shutil
 import sys
 import tempfile
@@ -258,13 +259,10 @@ class Sandbox:
         """``BROWSER``: a browser without a window that follows the sign-in to its end."""
         path = self.directory / "browser"
         if not path.exists():
-            program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent.parent)!r})"
+            program = Path(__file__).with_name("browser.py")
+            command = shlex.join([sys.executable, "-I", str(program)])
             script = self._private("browser")
-            script.write_text(
-                f"#!{sys.executable}\n{program}\n"
-                "from msauth_sandbox.browser import main\n"
-                "sys.exit(main(sys.argv[1:]))\n"
-            )
+            script.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
             script.chmod(0o700)
         return {"BROWSER": f"{path} %s &"}
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
 
-from .site import Call, json_response
+from .service import Call, json_response
 
 if TYPE_CHECKING:
     from .cloud import Sandbox

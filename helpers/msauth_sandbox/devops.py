@@ -14,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from .directory import DEVOPS, ZERO_GUID, Tenant, stable_guid
 from .repositories import Repositories, serve_git
-from .site import Call, Route, Site, bearer, html_response, json_response
+from .service import Call, Route, Service, bearer, html_response, json_response
 from .state import State
 from .tokens import TokenRejectedError, token_id
 
@@ -55,7 +55,7 @@ class AccessDeniedError(Exception):
         self.challenge = challenge
 
 
-class DevOps(Site):
+class DevOps(Service):
     kind = "devops"
 
     def __init__(self, state: State, repositories: Repositories) -> None:

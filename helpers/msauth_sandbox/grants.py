@@ -14,6 +14,7 @@ from typing import Any
 from . import clients
 from .aadsts import SignInError
 from .directory import GRAPH, Application, Resource, Tenant, User
+from .sessions import AuthorizationCode
 from .state import State
 from .stats import Record
 
@@ -69,13 +70,18 @@ class Grants:
         scope = form.get("scope")
         nonce = None
         if grant == "authorization_code":
-            user, tenant, scope, nonce = self._authorization_code(application, tenant, form)
+            entry = self._authorization_code(application, form)
+            user, nonce = entry.user, entry.nonce
+            scope = scope or entry.scope
+            tenant = tenant or self.tenant(entry.tenant_id)
+            requested = {**entry.claims, **requested}
         elif grant == "refresh_token":
             user, tenant, scope = self._refresh_token(application, tenant, form)
         elif grant == "device_code":
             user, tenant, scope = self._device_code(application, tenant, form)
         else:
             raise SignInError(70003, f"grant_type '{grant[:40]}'.")
+        assert tenant is not None
         record.tenant = tenant.id
         record.scope = scope
         wanted = self.wanted(scope, tenant)
@@ -229,8 +235,8 @@ class Grants:
         return body
 
     def _authorization_code(
-        self, application: Application, tenant: Tenant | None, form: Mapping[str, str]
-    ) -> tuple[User, Tenant, str, str | None]:
+        self, application: Application, form: Mapping[str, str]
+    ) -> AuthorizationCode:
         entry, spent = self._state.sessions.take_code(form.get("code", ""))
         if entry is None:
             raise SignInError(54005 if spent else 70000)
@@ -241,9 +247,7 @@ class Grants:
         if form.get("redirect_uri") != entry.redirect_uri:
             raise SignInError(50011)
         _check_pkce(entry.challenge, entry.challenge_method, form.get("code_verifier"))
-        home = self._state.directory.tenant(entry.tenant_id)
-        assert home is not None
-        return entry.user, tenant or home, form.get("scope") or entry.scope, entry.nonce
+        return entry
 
     def _refresh_token(
         self, application: Application, tenant: Tenant | None, form: Mapping[str, str]

@@ -11,7 +11,7 @@ from typing import Any
 from werkzeug.wrappers import Response
 
 from .directory import GRAPH, INTUNE_READ, User, stable_guid
-from .site import Call, Route, Site, bearer, json_response
+from .service import Call, Route, Service, bearer, json_response
 from .tokens import TokenRejectedError, token_id
 
 HOSTS = ("graph.microsoft.com", "graph.microsoft.us", "microsoftgraph.chinacloudapi.cn")
@@ -19,7 +19,7 @@ HOSTS = ("graph.microsoft.com", "graph.microsoft.us", "microsoftgraph.chinacloud
 _DEVICES = (("alex-laptop", "Windows", "alex@contoso.com"), ("sam-phone", "iOS", "sam@contoso.com"))
 
 
-class Graph(Site):
+class Graph(Service):
     kind = "graph"
 
     def routes(self) -> Sequence[Route]:

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 from .aadsts import SignInError
 from .arm import subscription_id
 from .grants import Grants
-from .site import Call, Route, Site, json_response
+from .service import Call, Route, Service, json_response
 from .state import State
 from .tokens import token_id
 
@@ -20,7 +20,7 @@ IMDS_HOST = "169.254.169.254"
 PATH = "/msi/token"
 
 
-class ManagedIdentity(Site):
+class ManagedIdentity(Service):
     kind = "managed_identity"
 
     def __init__(self, state: State) -> None:

@@ -21,7 +21,7 @@ from .directory import (
     WORKLOAD_SUBJECT,
     stable_guid,
 )
-from .site import Call, Route, Site, bearer, json_response
+from .service import Call, Route, Service, bearer, json_response
 from .state import State
 from .tokens import Key
 
@@ -56,7 +56,7 @@ def workload_token(audience: str = "api://AzureADTokenExchange") -> str:
     return _assertion(WORKLOAD_ISSUER, WORKLOAD_SUBJECT, audience)
 
 
-class GitHubActions(Site):
+class GitHubActions(Service):
     """``GET $ACTIONS_ID_TOKEN_REQUEST_URL&audience=…`` with the request token as bearer."""
 
     kind = "oidc"
@@ -81,7 +81,7 @@ class GitHubActions(Site):
         return json_response({"count": len(token), "value": token})
 
 
-class Pipelines(Site):
+class Pipelines(Service):
     """``POST $SYSTEM_OIDCREQUESTURI?api-version=7.1&serviceConnectionId=…``."""
 
     kind = "oidc"
@@ -102,7 +102,7 @@ class Pipelines(Site):
         return json_response({"oidcToken": token})
 
 
-class Issuer(Site):
+class Issuer(Service):
     """Discovery of the issuers, which Entra would read to learn their keys."""
 
     kind = "oidc"

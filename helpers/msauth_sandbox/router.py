@@ -10,7 +10,7 @@ from . import aks, arm, authority, graph, managed_identity, oidc
 from .control import Control
 from .devops import DevOps
 from .repositories import Repositories
-from .site import Call, DropConnectionError, Site
+from .service import Call, DropConnectionError, Service
 from .state import State
 from .stats import Record
 
@@ -25,7 +25,7 @@ class Router:
         self.issuer = oidc.Issuer(state)
         self.control: Control | None = None
         entra, device = authority.Authority(state), authority.DeviceLogin(state)
-        self._by_host: dict[str, Site] = {
+        self._by_host: dict[str, Service] = {
             **dict.fromkeys(authority.HOSTS, entra),
             **dict.fromkeys(authority.DEVICE_HOSTS, device),
             **dict.fromkeys(arm.HOSTS, arm.ResourceManager(state)),
@@ -35,7 +35,7 @@ class Router:
         }
         self._aks = aks.ApiServer(state)
 
-    def site(self, host: str, path: str = "/") -> Site | None:
+    def service(self, host: str, path: str = "/") -> Service | None:
         found = self._by_host.get(host)
         if found is not None:
             return found
@@ -50,7 +50,7 @@ class Router:
         return self.devops
 
     def may_tunnel(self, host: str, port: str) -> bool:
-        served = port == "443" and self.site(host) is not None
+        served = port == "443" and self.service(host) is not None
         kind = "connect" if served else "unknown_host"
         name = host if port == "443" else f"{host}:{port}"
         self.state.log.add(Record(kind, name, "CONNECT", "", status=200 if served else 502))
@@ -59,26 +59,26 @@ class Router:
     def dispatch(self, host: str, tunnelled: bool, request: Request) -> Response:
         """Every request ends here. Records are added on arrival, so that waiting ones count."""
         record = Record("request", host or "127.0.0.1", request.method, request.path)
-        site: Site | None
+        service: Service | None
         if tunnelled:
-            site = self.site(host, request.path)
+            service = self.service(host, request.path)
         elif host == managed_identity.IMDS_HOST:
-            site = self.managed_identity
+            service = self.managed_identity
         elif host == "" and _is_loopback(request.headers.get("Host", "")):
             if request.path.startswith("/_sandbox"):
                 assert self.control is not None
                 return self.control.respond(Call(request, record, host))
-            site = self.managed_identity
+            service = self.managed_identity
         else:
-            site = None
-        if site is None:
+            service = None
+        if service is None:
             record.kind, record.status = "unknown_host", 502
             self.state.log.add(record)
             return Response("the sandbox does not serve this host\n", 502)
-        record.kind = site.kind
+        record.kind = service.kind
         self.state.log.add(record)
         try:
-            response = self._answer(site, Call(request, record, host))
+            response = self._answer(service, Call(request, record, host))
         except (DropConnectionError, OSError):
             self.state.log.answered(record)
             raise
@@ -90,7 +90,7 @@ class Router:
         self.state.log.answered(record)
         return response
 
-    def _answer(self, site: Site, call: Call) -> Response:
+    def _answer(self, service: Service, call: Call) -> Response:
         fault = self.state.faults.http(call.host, call.path)
         if fault is not None:
             call.record.error = "fault"
@@ -100,7 +100,10 @@ class Router:
             if fault.retry_after is not None:
                 response.headers["Retry-After"] = str(fault.retry_after)
             return response
-        return site.respond(call)
+        if call.host == managed_identity.IMDS_HOST and not self.state.settings.imds:
+            call.record.error = "off"
+            return Response("no route to host\n", 504)
+        return service.respond(call)
 
 
 def _is_loopback(host_header: str) -> bool:

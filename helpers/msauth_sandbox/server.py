@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 import trustme
 from werkzeug.wrappers import Request, Response
 
-from .site import DropConnectionError
+from .service import DropConnectionError
 
 Dispatch = Callable[[str, bool, Request], Response]
 """``(host, tunnelled, request)`` → response. An empty host means a request to the proxy itself."""

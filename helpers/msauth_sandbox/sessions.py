@@ -8,7 +8,9 @@ from __future__ import annotations
 import secrets
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from .directory import User
 
@@ -36,6 +38,7 @@ class AuthorizationCode:
     challenge: str | None
     challenge_method: str
     nonce: str | None
+    claims: Mapping[str, Any]
     expires_on: float
 
 

@@ -21,7 +21,8 @@ class Settings:
 
     ``challenge`` replaces the whole Bearer challenge of Azure DevOps, to play a hostile server;
     ``challenge_host`` only its sign-in host; ``joined_challenges`` sends the three challenges in
-    one comma-joined header. ``user`` is who signs in when a client names nobody.
+    one comma-joined header. ``user`` is who signs in when a client names nobody. Without ``imds``
+    there is no instance metadata service, as on a laptop.
     """
 
     expires_in: float = 3600
@@ -32,6 +33,7 @@ class Settings:
     device_code_interval: int = 1
     device_code_expires_in: float = 900
     user: str = "alex@contoso.com"
+    imds: bool = True
     challenge: str | None = None
     challenge_host: str = "login.windows.net"
     joined_challenges: bool = False

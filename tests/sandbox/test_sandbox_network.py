@@ -122,6 +122,8 @@ class TestManagedIdentity:
         assert http.get(url, params=query).status_code == 400
         body = http.get(url, params=query, headers={"Metadata": "true"}).json()
         assert body["token_type"] == "Bearer"
+        cloud.configure(imds=False)
+        assert http.get(url, params=query, headers={"Metadata": "true"}).status_code == 504
 
 
 class TestControl:

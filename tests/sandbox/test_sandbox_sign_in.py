@@ -288,3 +288,14 @@ def test_discovery(http: object, cloud: Sandbox) -> None:
     for host in ("login.microsoftonline.us", "login.partner.microsoftonline.cn"):
         config = http.get(f"https://{host}/contoso.com/v2.0/.well-known/openid-configuration")
         assert urlsplit(config.json()["token_endpoint"]).hostname == host
+
+
+def test_claims_of_the_authorize_request_count(cloud, http, sign_in):
+    people = TestPeople()
+    wanted = cloud.require_claims("graph", strict=True)
+    target = people.authorize(cloud, http, claims=wanted).headers["Location"]
+    code = parse_qs(urlsplit(target).query)["code"][0]
+    token = people.redeem(cloud, sign_in, code)["access_token"]
+    head = {"Authorization": f"Bearer {token}"}
+    assert http.get(f"{GRAPH}/v1.0/me", headers=head).status_code == 200
+    assert cloud.count("authorize", claims=True) == 1

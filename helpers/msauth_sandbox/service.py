@@ -36,7 +36,7 @@ class DropConnectionError(Exception):
 Route = tuple[str, str, Callable[..., Response]]
 
 
-class Site:
+class Service:
     """A service. ``kind`` is the word under which its requests are counted."""
 
     kind = "request"
