@@ -14,8 +14,8 @@ from werkzeug.wrappers import Response
 from .aadsts import SignInError
 from .directory import Application, Tenant, User
 from .grants import Grants, consented, parse_claims
-from .sessions import AuthorizationCode
 from .service import Call, Route, Service, html_response, json_response
+from .sessions import AuthorizationCode
 from .state import State
 from .tokens import Key, token_id
 

@@ -38,7 +38,7 @@ def test_azure_identity_of_an_app(cloud, run_python, kind, credential, tenant):
     assert cloud.count("token", tenant=tenant, scope=DEVOPS) == 1
 
 
-@pytest.mark.parametrize("protocol", ["app-service", "imds"])
+@pytest.mark.parametrize("protocol", ["app-service", "msi", "imds"])
 def test_azure_identity_of_a_machine(cloud, run_python, protocol):
     program = (
         f"{SHOW}from azure.identity import ManagedIdentityCredential as C\n"
