@@ -35,7 +35,7 @@ def run(argv: list[str]) -> int:
     whose = "every sign-in" if profile is None else f"profile {profile}" if profile else ""
     what = f"{removed} token{'s' * (removed != 1)} removed"
     if kept:
-        what += f", {kept} kept sign-in{'s' * (kept != 1)} removed"
+        what += ", and what browser or device code kept"
     sys.stdout.write(f"signed out{' of ' + whose if whose else ''}: {what}\n")
     return 0
 

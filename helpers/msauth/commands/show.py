@@ -7,6 +7,7 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from ..errors import printable
@@ -63,26 +64,24 @@ def when(epoch: int, now: int) -> str:
 
 
 def words(seconds: int) -> str:
-    """Return a duration in its two largest units: `1 hour 5 minutes`."""
+    """Return a duration in its largest unit and the next one: `1 hour 5 minutes`."""
     units = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
-    parts = []
-    for name, size in units:
-        count, seconds = divmod(seconds, size)
-        if count:
-            parts.append(f"{count} {name}{'s' * (count != 1)}")
-        if len(parts) == 2 or (parts and name == "minute"):
-            break
-    return " ".join(parts) or "0 seconds"
+    for (name, size), (below, part) in pairwise(units):
+        if seconds >= size:
+            rest = seconds % size // part if size > 60 else 0
+            return _count(seconds // size, name) + (f" {_count(rest, below)}" if rest else "")
+    return _count(seconds, "second")
+
+
+def _count(number: int, unit: str) -> str:
+    return f"{number} {unit}{'s' * (number != 1)}"
 
 
 def rfc3339(epoch: int) -> str | None:
-    """Return epoch seconds as RFC 3339 in UTC; None for 0, which stands for unknown."""
-    if not epoch:
+    """Return epoch seconds as RFC 3339 in UTC; None for 0 (unknown) and for no year of its."""
+    if not 0 < epoch < 253_402_300_800:
         return None
-    try:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
-    except (OverflowError, OSError, ValueError):
-        return None
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
 
 
 def _rich_table(title: str, columns: Sequence[str], rows: Rows) -> bool:

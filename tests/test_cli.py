@@ -1,0 +1,531 @@
+"""`msauth login|status|inspect|logout`, as a person and as a program read them."""
+
+import contextlib
+import json
+import os
+import pty
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from msauth.cache import record
+from msauth.commands import show
+from msauth_sandbox import Sandbox
+
+from .conftest import Done, Environment, run_program
+
+GRAPH = "https://graph.microsoft.com/.default"
+DEVICES = "https://graph.microsoft.com/DeviceManagementManagedDevices.Read.All"
+Records = Callable[[], list[Path]]
+
+
+def msauth(*arguments: str, env: Environment) -> Done:
+    return run_program("msauth", *arguments, env=env)
+
+
+def answer(*arguments: str, env: Environment) -> Any:
+    done = msauth(*arguments, env=env)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    return json.loads(done.stdout)
+
+
+def secrets_in(records: Records) -> list[bytes]:
+    found = [record.decode(path.read_bytes(), None) for path in records()]
+    return [entry[1] for entry in found if entry]
+
+
+@pytest.fixture
+def az_folder(env: Environment, cloud: Sandbox, home: Path) -> Path:
+    """An environment in which only az's files say who is signed in."""
+    for name in cloud.identity_variables:
+        env.pop(name, None)
+    folder = home / ".azure"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+@pytest.mark.parametrize("command", ["", "login", "status", "inspect", "logout"])
+def test_help(command: str, bare_env: Environment) -> None:
+    for option in ("--help", "-h"):
+        done = msauth(*command.split(), option, env=bare_env)
+        assert done.returncode == 0
+        assert done.stdout.startswith(b"usage: msauth ")
+        assert done.stderr == b""
+        assert max(map(len, done.stdout.split(b"\n"))) <= 100
+
+
+WRONG = [
+    (("logn",), b"unknown command logn", b"did you mean msauth login?"),
+    (("--frob",), b"unknown option --frob", b"msauth --help"),
+    (("login", "--teant", "x"), b"unknown option --teant", b"did you mean --tenant?"),
+    (("login", "armm"), b"unknown product 'armm'", b"did you mean arm?"),
+    (("login", "arm", "graph"), b"unexpected argument graph", b"see --help"),
+    (("login", "arm", "--scope", "a/b"), b"exclude each other", b""),
+    (("status", "arm"), b"unexpected argument arm", b"see --help"),
+    (("logout", "--all", "--profile", "x"), b"exclude each other", b""),
+    (("login", "--profile", "none"), b"no profile 'none'", b"create it"),
+    (("status", "--credential", "bowser"), b"unknown credential", b"--credential browser?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message", "hint"), WRONG)
+def test_what_is_not_understood(
+    arguments: tuple[str, ...], message: bytes, hint: bytes, bare_env: Environment
+) -> None:
+    done = msauth(*arguments, env=bare_env)
+    assert done.returncode == 2
+    assert done.stdout == b""
+    lines = done.stderr.splitlines()
+    assert lines[0].startswith(b"msauth: error: ")
+    assert message in lines[0]
+    assert hint in b"\n".join(lines[1:])
+
+
+def test_no_command_shows_the_help(bare_env: Environment) -> None:
+    done = msauth(env=bare_env)
+    assert done.returncode == 2
+    assert done.stdout.startswith(b"usage: msauth ")
+    version = msauth("--version", env=bare_env)
+    assert re.fullmatch(rb"msauth \d+\.\d+\.\d+\n", version.stdout)
+
+
+def test_login(env: Environment, cloud: Sandbox, records: Records) -> None:
+    done = msauth("login", env=env)
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.decode()
+    assert text.startswith(f"signed in as {cloud.client_id}\n")
+    assert f"tenant  {cloud.tenants['contoso'].id}\n" in text
+    assert "for     https://management.azure.com/.default\n" in text
+    assert re.search(r"until   20\d\d-\d\d-\d\d \d\d:\d\d \S+ \(in (1 hour|59 minutes)\)\n", text)
+    assert len(records()) == 1
+    assert cloud.count("token") == 1
+    again = answer("login", "--json", env=env)
+    assert cloud.count("token") == 2, "login signs in now, whatever is cached"
+    assert again["account"] == cloud.client_id
+    assert again["credential"] == "environment"
+    assert again["scopes"] == ["https://management.azure.com/.default"]
+    assert again["expires_at"] == show.rfc3339(again["expires_on"])
+    token = run_program("msauth-token", "arm", env=env)
+    assert token.returncode == 0
+    assert cloud.count("token") == 2, "what login got is what the others use"
+
+
+def test_login_of_a_profile(env: Environment, cloud: Sandbox, tmp_path: Path) -> None:
+    config = tmp_path / "p.toml"
+    config.write_text(f'[g]\nscopes = ["{GRAPH}"]\ntenant = "{cloud.tenants["fabrikam"].id}"\n')
+    config.chmod(0o600)
+    env |= {"MSAUTH_CONFIG": str(config)}
+    for arguments, scope in (((), GRAPH), (("arm",), "https://management.azure.com/.default")):
+        found = answer("login", "--profile", "g", *arguments, "--json", env=env)
+        assert found["profile"] == "g"
+        assert found["tenant"] == cloud.tenants["fabrikam"].id
+        assert found["scopes"] == [scope]
+
+
+def test_login_failure_is_one_error_and_one_hint(env: Environment, cloud: Sandbox) -> None:
+    cloud.fail_tokens(7000222, times=None)
+    done = msauth("login", env=env)
+    assert done.returncode == 1
+    assert done.stdout == b""
+    lines = done.stderr.splitlines()
+    assert [line.split(b": ")[1] for line in lines] == [b"error", b"hint"]
+    assert b"the client secret has expired (AADSTS7000222)" in lines[0]
+
+
+def test_login_asks_in_the_browser_although_it_could_answer_silently(
+    env: Environment, cloud: Sandbox
+) -> None:
+    for name in cloud.identity_variables:
+        env.pop(name, None)
+    env |= cloud.browser_environ()
+    options = (
+        *("--credential", "browser", "--client-id", cloud.intune_client_id),
+        *("--tenant", cloud.tenants["contoso"].id, "--scope", DEVICES),
+    )
+    for count in (1, 2):
+        done = msauth("login", *options, env=env)
+        assert done.stdout.startswith(b"signed in as alex@contoso.com\n"), done.stderr
+        assert cloud.count("authorize") == count
+    # Nobody may be asked here: only what was kept can answer.
+    silent = ("inspect", *options, "--force-refresh", "--json")
+    assert answer(*silent, env=env)["scopes"].count(DEVICES.rpartition("/")[2]) == 1
+    logout = msauth("logout", env=env)
+    assert logout.returncode == 0
+    assert b"1 token removed, and what browser or device code kept\n" in logout.stdout
+    assert msauth(*silent, env=env).returncode == 1
+    assert cloud.count("authorize") == 2
+
+
+def test_login_with_az_says_how_when_nobody_is_signed_in(
+    az_folder: Path, env: Environment, tmp_path: Path
+) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    az = programs / "az"
+    az.write_text("#!/bin/sh\necho \"Please run 'az login' to setup account.\" >&2\nexit 1\n")
+    az.chmod(0o755)
+    env["PATH"] = f"{programs}:{env['PATH']}"
+    done = msauth("login", "--credential", "azure-cli", "--tenant", "contoso.com", env=env)
+    assert done.returncode == 1
+    assert b"msauth: hint: az login --tenant contoso.com" in done.stderr
+
+
+def test_status_asks_nobody(env: Environment, cloud: Sandbox, records: Records) -> None:
+    found = answer("status", "--json", env=env)
+    assert [row["product"] for row in found["answers"]] == ["arm", "devops", "graph"]
+    assert {row["credential"] for row in found["answers"]} == {"environment"}
+    assert {row["account"] for row in found["answers"]} == {cloud.client_id}
+    assert {row["tenant"] for row in found["answers"]} == {cloud.tenants["contoso"].id}
+    assert not any(row["cached"] for row in found["answers"])
+    assert found["cached"] == []
+    assert cloud.count() == 0
+    assert records() == []
+    assert b"no token is cached\n" in msauth("status", env=env).stdout
+
+
+def test_status_of_what_is_cached(env: Environment, cloud: Sandbox, records: Records) -> None:
+    msauth("login", "graph", env=env)
+    before = cloud.count()
+    found = answer("status", "--json", env=env)
+    (row,) = found["cached"]
+    assert row["product"] == "graph"
+    assert row["state"] == "valid"
+    assert row["scopes"] == [GRAPH]
+    assert row["account"] == cloud.client_id
+    assert row["expires_at"] == show.rfc3339(row["expires_on"])
+    assert row["refresh_at"] == show.rfc3339(row["refresh_on"])
+    assert row["issued"] <= time.time()
+    by_product = {row["product"]: row for row in found["answers"]}
+    assert by_product["graph"]["cached"]
+    assert by_product["graph"]["expires_on"] == row["expires_on"]
+    assert not by_product["arm"]["cached"]
+    assert set(found) == {"profile", "profiles", "cache", "answers", "cached"}
+    text = msauth("status", env=env).stdout
+    assert re.search(rb"graph +environment +.* +cached for (1 hour|59 minutes)\n", text)
+    (secret,) = secrets_in(records)
+    assert secret not in text
+    assert secret not in json.dumps(found).encode()
+    assert cloud.count() == before
+
+
+@pytest.mark.parametrize("why", ["expired", "signed out"])
+def test_status_tells_what_is_no_answer_any_more(
+    why: str, env: Environment, cloud: Sandbox, records: Records
+) -> None:
+    if why == "expired":
+        cloud.configure(expires_in=-5)
+    msauth("login", "graph", env=env)
+    if why == "signed out":
+        epoch = records()[0].parent / "epoch"
+        epoch.write_text("abc\n")
+        epoch.chmod(0o600)
+    (row,) = answer("status", "--json", env=env)["cached"]
+    assert row["state"] == why
+
+
+def test_status_says_when_az_has_changed_since(
+    az_folder: Path, env: Environment, cloud: Sandbox
+) -> None:
+    az_profile(az_folder, "alex@contoso.com", cloud.tenants["contoso"].id)
+    run_with_az_token(env, cloud)
+    (row,) = answer("status", "--json", env=env)["cached"]
+    assert row["state"] == "valid"
+    time.sleep(0.01)
+    az_profile(az_folder, "samantha@contoso.com", cloud.tenants["contoso"].id)
+    found = answer("status", "--json", env=env)
+    assert found["cached"][0]["state"] == "superseded"
+    assert not any(row["cached"] for row in found["answers"])
+
+
+def az_profile(folder: Path, user: str, tenant: str) -> None:
+    entry = {
+        "id": "s",
+        "isDefault": True,
+        "tenantId": tenant,
+        "environmentName": "AzureCloud",
+        "user": {"name": user, "type": "user"},
+    }
+    text = json.dumps({"subscriptions": [entry]})
+    (folder / "azureProfile.json").write_text("\ufeff" + text, encoding="utf-8")
+
+
+def run_with_az_token(env: Environment, cloud: Sandbox) -> None:
+    """Put az on PATH as a program that answers like az, and ask it once."""
+    token = cloud.issue_token(
+        scope="https://management.azure.com/.default", user="alex@contoso.com"
+    )
+    programs = Path(env["HOME"]) / "bin"
+    programs.mkdir()
+    az = programs / "az"
+    expires_on = int(time.time()) + 3600
+    az.write_text(
+        f'#!/bin/sh\necho \'{{"accessToken": "{token}", "expires_on": {expires_on},'
+        f' "tokenType": "Bearer"}}\'\n'
+    )
+    az.chmod(0o755)
+    env["PATH"] = f"{programs}:{env['PATH']}"
+    done = msauth("inspect", "--credential", "auto", env=env)
+    assert done.returncode == 0, done.stderr
+
+
+def test_status_knows_az_account_without_az(
+    az_folder: Path, env: Environment, cloud: Sandbox
+) -> None:
+    az = az_folder.parent / "az"
+    az.write_text("#!/bin/sh\nexit 99\n")
+    az.chmod(0o755)
+    env["PATH"] = f"{az.parent}:{env['PATH']}"
+    options = ("status", "--json", "--credential", "azure-cli")
+    found = answer(*options, env=env)
+    assert {row["problem"] for row in found["answers"]} == {"not signed in: az login"}
+    az_profile(az_folder, "alex@contoso.com", cloud.tenants["contoso"].id)
+    row = answer(*options, env=env)["answers"][0]
+    assert (row["credential"], row["account"]) == ("azure-cli", "alex@contoso.com")
+    assert row["tenant"] == cloud.tenants["contoso"].id
+    assert row["problem"] is None
+
+
+def test_status_shows_the_profiles_own_scopes(
+    env: Environment, tmp_path: Path, cloud: Sandbox
+) -> None:
+    config = tmp_path / "p.toml"
+    config.write_text(f'[g]\nscopes = ["{DEVICES}"]\n[h]\n')
+    config.chmod(0o600)
+    env |= {"MSAUTH_CONFIG": str(config)}
+    found = answer("status", "--profile", "g", "--json", env=env)
+    assert found["profile"] == "g"
+    assert found["profiles"] == {"file": str(config), "names": ["g", "h"], "problem": None}
+    assert found["answers"][0]["scopes"] == [DEVICES]
+    config.write_text("[g\n")
+    done = msauth("status", env=env)
+    assert done.returncode == 0
+    assert b"msauth: warning: " in done.stderr
+    assert b"line 1: not valid TOML" in done.stderr
+
+
+def test_inspect(env: Environment, cloud: Sandbox, records: Records) -> None:
+    found = answer("inspect", "graph", "--json", env=env)
+    assert found["audience"] == "https://graph.microsoft.com"
+    assert found["tenant"] == cloud.tenants["contoso"].id
+    assert found["client_id"] == cloud.client_id
+    assert "User.Read.All" in found["roles"]
+    assert found["scopes"] == []
+    assert found["expires_on"] == found["claims"]["exp"]
+    assert found["fixed_permissions"] is False
+    text = msauth("inspect", "graph", env=env).stdout
+    for line in (rb"audience +https://graph.microsoft.com  \(", rb"roles +User.Read.All "):
+        assert re.search(line, text)
+    assert b"fixed delegated" not in text
+    (secret,) = secrets_in(records)
+    signature = secret.rpartition(b".")[2]
+    assert signature not in text
+    assert signature not in json.dumps(found).encode()
+    assert cloud.count("token") == 1
+
+
+def test_inspect_explains_azs_fixed_permissions(
+    az_folder: Path, env: Environment, cloud: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    az_profile(az_folder, "alex@contoso.com", cloud.tenants["contoso"].id)
+    token = cloud.issue_token(scope=GRAPH, user="alex@contoso.com")
+    monkeypatch.setattr(cloud, "issue_token", lambda **_: token)
+    run_with_az_token(env, cloud)
+    done = msauth("inspect", env=env)
+    assert b"client          04b07795-8ddb-461a-bbee-02f9e1bf7b46 (Azure CLI)\n" in done.stdout
+    assert b"Directory.AccessAsUser.All" in done.stdout
+    assert b"fixed delegated permissions on Microsoft Graph" in done.stdout
+    assert b"--credential browser --client-id YOUR-APP" in done.stdout
+    assert answer("inspect", "--json", env=env)["fixed_permissions"] is True
+
+
+def test_inspect_of_an_opaque_token(
+    az_folder: Path, env: Environment, cloud: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    az_profile(az_folder, "alex@contoso.com", cloud.tenants["contoso"].id)
+    monkeypatch.setattr(cloud, "issue_token", lambda **_: "opaque-token")
+    run_with_az_token(env, cloud)
+    assert b"this token is opaque" in msauth("inspect", env=env).stdout
+
+
+AZ_CACHE = {
+    "Account": {
+        "a": {
+            "username": "al\u202eex\x1b[2J@contoso.com",
+            "realm": "organizations",
+            "home_account_id": "o.t",
+            "environment": "login.microsoftonline.com",
+        }
+    },
+    "AccessToken": {
+        "b": {
+            "secret": "SENTINEL-1",
+            "target": "https://management.core.windows.net//.default",
+            "realm": "t",
+            "home_account_id": "o.t",
+            "client_id": "c",
+            "expires_on": "4000000000",
+            "cached_at": "1700000000",
+        }
+    },
+    "IdToken": {"c": {"secret": "SENTINEL-2", "realm": "t", "home_account_id": "o.t"}},
+    "RefreshToken": {
+        "d": {
+            "secret": "SENTINEL-3",
+            "home_account_id": "o.t",
+            "client_id": "c",
+            "family_id": "1",
+            "last_modification_time": "1700000000",
+            "unknown_field": "SENTINEL-4",
+        },
+        "e": {"secret": "SENTINEL-5", "home_account_id": "o.t", "client_id": "d"},
+    },
+    "AppMetadata": {"x": {"secret": "SENTINEL-6"}},
+}
+
+
+def test_inspect_az(az_folder: Path, env: Environment) -> None:
+    path = az_folder / "msal_token_cache.json"
+    path.write_text(json.dumps(AZ_CACHE))
+    before = path.read_bytes(), path.stat().st_mtime_ns
+    text = msauth("inspect", "--az", env=env).stdout.decode()
+    assert f"{path} (not encrypted)\n" in text
+    for title in ("Account (1):", "AccessToken (1):", "IdToken (1):", "RefreshToken (2):"):
+        assert title in text
+    assert "al\\u202eex\\u001b[2J@contoso.com" in text
+    assert re.search(r"\d{3,} days( \d+ hours?)? ago", text)
+    assert "unknown" in text
+    found = answer("inspect", "--az", "--json", env=env)
+    assert found["state"] == "plain"
+    assert found["AccessToken"][0]["target"] == "https://management.core.windows.net//.default"
+    assert found["AccessToken"][0]["expires_on"] == 4000000000
+    assert found["AccessToken"][0]["expires_on_rfc3339"] == "2096-10-02T07:06:40Z"
+    ages = [row["last_modification_time_rfc3339"] for row in found["RefreshToken"]]
+    assert sorted(ages, key=str) == ["2023-11-14T22:13:20Z", None]
+    for output in (text, json.dumps(found)):
+        assert "SENTINEL" not in output
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
+    assert sorted(os.listdir(az_folder)) == ["msal_token_cache.json"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "state", "words", "code"),
+    [
+        ("msal_token_cache.bin", "x", "encrypted", "is encrypted: only az can read it", 0),
+        ("other", "", "missing", "nobody has signed in with az (az login)", 0),
+        ("msal_token_cache.json", "", "unreadable", "is empty, or no JSON", 1),
+        ("msal_token_cache.json", "[]", "unreadable", "is empty, or no JSON", 1),
+    ],
+)
+def test_inspect_az_without_a_readable_cache(
+    name: str, content: str, state: str, words: str, code: int, az_folder: Path, env: Environment
+) -> None:
+    (az_folder / name).write_text(content)
+    done = msauth("inspect", "--az", env=env)
+    assert done.returncode == code
+    assert words in done.stdout.decode()
+    found = json.loads(msauth("inspect", "--az", "--json", env=env).stdout)
+    assert found["state"] == state
+    assert found["RefreshToken"] == []
+
+
+def test_logout_of_one_profile_and_of_all(
+    env: Environment, tmp_path: Path, records: Records
+) -> None:
+    config = tmp_path / "p.toml"
+    config.write_text("[one]\n[two]\n")
+    config.chmod(0o600)
+    env |= {"MSAUTH_CONFIG": str(config)}
+    for name in ("", "one", "two"):
+        assert msauth("login", "--profile", name, env=env).returncode == 0
+    done = msauth("logout", "--profile", "one", env=env)
+    assert done.stdout == b"signed out of profile one: 1 token removed\n"
+    assert [row["profile"] for row in answer("status", "--json", env=env)["cached"]] == [
+        None,
+        "two",
+    ]
+    assert b"1 token removed" in msauth("logout", env=env).stdout
+    assert [row["profile"] for row in answer("status", "--json", env=env)["cached"]] == ["two"]
+    assert b"1 token removed" in msauth("logout", env=env | {"MSAUTH_PROFILE": "two"}).stdout
+    assert msauth("login", env=env).returncode == 0
+    assert b"signed out of every sign-in: 1 token" in msauth("logout", "--all", env=env).stdout
+    assert records() == []
+    assert msauth("logout", env=env).returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all",)])
+def test_a_renewal_in_flight_cannot_bring_it_back(
+    arguments: tuple[str, ...], env: Environment, cloud: Sandbox
+) -> None:
+    assert msauth("login", env=env).returncode == 0
+    cloud.on_token(lambda _: check(msauth("logout", *arguments, env=env)))
+    assert msauth("login", env=env).returncode == 0
+    cloud.on_token(None)
+    found = answer("status", "--json", env=env)
+    assert not any(row["cached"] for row in found["answers"])
+    assert all(row["state"] == "signed out" for row in found["cached"])
+
+
+def check(done: Done) -> None:
+    assert done.returncode == 0, done.stderr
+
+
+def test_logout_that_cannot_be_written_fails(env: Environment) -> None:
+    assert msauth("login", env=env).returncode == 0
+    place = Path(env["MSAUTH_CACHE_DIR"]) / "v1"
+    place.chmod(0o777)
+    done = msauth("logout", env=env)
+    assert done.returncode == 1
+    assert b"cannot sign out" in done.stderr
+    assert b"chmod 700" in done.stderr
+
+
+def test_a_terminal_gets_tables(env: Environment) -> None:
+    msauth("login", "graph", env=env)
+    screen, terminal = pty.openpty()
+    output = bytearray()
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # EIO: the other end is closed
+            while data := os.read(screen, 65536):
+                output.extend(data)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    program = Path(env["PATH"].partition(":")[0]) / "msauth"
+    done = subprocess.run(
+        [program, "status"],
+        stdin=subprocess.DEVNULL,
+        stdout=terminal,
+        env=env | {"COLUMNS": "160", "TERM": "xterm"},
+        timeout=60,
+        check=False,
+    )
+    os.close(terminal)
+    reading.join(20)
+    os.close(screen)
+    assert done.returncode == 0
+    assert "─────".encode() in output
+
+
+def test_a_reader_that_goes_away_is_no_traceback(env: Environment) -> None:
+    done = run_program("sh", "-c", "msauth status | true", env=env)
+    assert done.stderr == b""
+
+
+def test_durations_and_times() -> None:
+    assert show.words(0) == "0 seconds"
+    assert show.words(59) == "59 seconds"
+    assert show.words(60) == "1 minute"
+    assert show.words(3661) == "1 hour 1 minute"
+    assert show.words(3600 * 25) == "1 day 1 hour"
+    assert show.words(86400 + 61) == "1 day"
+    assert show.rfc3339(0) is None
+    assert show.rfc3339(10**15) is None
+    assert show.rfc3339(1) == "1970-01-01T00:00:01Z"
