@@ -1,0 +1,336 @@
+"""azure-cli: the token az holds, az itself, its refresh token; az's files stay as they are."""
+
+import base64
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from msauth_sandbox import Sandbox
+
+from .conftest import Environment, run_program, start_program
+from .signin_stubs import (
+    DEVOPS,
+    HELLO,
+    WIDGETS,
+    attributes,
+    az_login,
+    stub,
+    subscription,
+    write_profile,
+)
+
+PROG = "git-credential-msauth"
+CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+NEVER = 'echo "ERROR: the test did not expect az to be started" >&2; exit 1'
+
+
+@pytest.fixture
+def az_env(bare_env: Environment, cloud: Sandbox, home: Path) -> Environment:
+    """The sandbox's network; alex@contoso.com signed in with az; an az that must not be needed."""
+    env = bare_env | cloud.environ
+    write_profile(
+        home, subscription(cloud, "contoso", default=True), subscription(cloud, "fabrikam")
+    )
+    az_login(cloud, env, DEVOPS)
+    stub(env, "az", NEVER)
+    return env
+
+
+def log_of(env: Environment, name: str = "az") -> list[str]:
+    path = Path(env["HOME"]) / "stubs" / f"{name}.log"
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def cache_of(env: Environment) -> Path:
+    return Path(env["HOME"]) / ".azure" / "msal_token_cache.json"
+
+
+def az_prints(env: Environment, token: str, expires_in: int = 3600) -> None:
+    answer = {"accessToken": token, "expires_on": int(time.time()) + expires_in}
+    stub(env, "az", f"echo '{json.dumps(answer)}'")
+
+
+def edit(env: Environment, kind: str, **fields: object) -> None:
+    path = cache_of(env)
+    cache = json.loads(path.read_text())
+    for entry in cache[kind].values():
+        entry.update(fields)
+    path.write_text(json.dumps(cache))
+
+
+def get(env: Environment, *options: str, stdin: bytes = HELLO) -> dict[str, str]:
+    done = run_program(PROG, *options, "get", env=env, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    return attributes(done.stdout)
+
+
+def snapshot(env: Environment) -> dict[str, tuple[str, int]]:
+    folder = Path(env["HOME"]) / ".azure"
+    return {
+        path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mtime_ns)
+        for path in folder.iterdir()
+    }
+
+
+@pytest.mark.parametrize("kind", ["auto", "azure-cli", "azure-cli-cache"])
+def test_the_token_az_holds_is_served_without_az(
+    az_env: Environment, cloud: Sandbox, kind: str
+) -> None:
+    before, requests = snapshot(az_env), cloud.count("token")
+    answer = get(az_env, "--credential", kind)
+    held = json.loads(cache_of(az_env).read_text())["AccessToken"]
+    assert answer["password"] in {entry["secret"] for entry in held.values()}
+    assert log_of(az_env) == []
+    assert cloud.count("token") == requests
+    assert snapshot(az_env) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ext_cache_key": "bound to a key"},
+        {"expires_on": str(int(time.time()) + 290)},
+        {"refresh_on": str(int(time.time()) - 1)},
+        {"target": "https://graph.microsoft.com/.default"},
+        {"realm": "bb95a3dd-0000-0000-0000-000000000000"},
+        {"home_account_id": "another.account"},
+        {"client_id": "80faf920-1908-4b52-b5ef-a8e7bedfc67a"},
+        {"environment": "login.microsoftonline.us"},
+        {"token_type": "pop"},
+        {"secret": "not a token\n"},
+        {"secret": None},
+    ],
+)
+def test_any_other_entry_is_left_to_az(
+    az_env: Environment, cloud: Sandbox, change: dict[str, object]
+) -> None:
+    edit(az_env, "AccessToken", **change)
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    az_prints(az_env, token)
+    assert get(az_env, "--credential", "azure-cli")["password"] == token
+    assert len(log_of(az_env)) == 1
+
+
+@pytest.mark.parametrize(
+    "cache", [b"", b"{", b"[]", b'{"AccessToken": 3}', b'{"AccessToken": {"a": 7}}', None]
+)
+def test_a_torn_cache_is_left_to_az(
+    az_env: Environment, cloud: Sandbox, cache: bytes | None
+) -> None:
+    if cache is None:
+        cache_of(az_env).rename(cache_of(az_env).with_suffix(".bin"))  # encrypted
+    else:
+        cache_of(az_env).write_bytes(cache)
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    az_prints(az_env, token)
+    assert get(az_env)["password"] == token
+
+
+def test_a_torn_profile_is_read_again(az_env: Environment, cloud: Sandbox) -> None:
+    profile = Path(az_env["HOME"]) / ".azure" / "azureProfile.json"
+    whole = profile.read_bytes()
+    profile.write_bytes(whole[: len(whole) // 2])
+    asking = start_program(PROG, "--credential", "azure-cli", "get", env=az_env)
+    assert asking.stdin is not None
+    asking.stdin.write(HELLO)
+    asking.stdin.close()
+    asking.stdin = None
+    time.sleep(0.02)
+    profile.write_bytes(whole)
+    output, errors = asking.communicate(timeout=30)
+    assert "password" in attributes(output), errors
+    assert log_of(az_env) == []
+
+
+def test_az_that_reads_its_own_torn_cache_is_asked_once_more(
+    az_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    edit(az_env, "AccessToken", target="")
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    answer = json.dumps({"accessToken": token, "expires_on": int(time.time()) + 3600})
+    said = "ERROR: User 'alex@contoso.com' does not exist in MSAL token cache. Run `az login`."
+    stub(
+        az_env,
+        "az",
+        f"[ -e {home}/again ] && echo '{answer}' && exit; touch {home}/again; "
+        f'cat >&2 <<"EOF"\n{said}\nEOF\nexit 1',
+    )
+    assert get(az_env, "--credential", "azure-cli")["password"] == token
+    assert len(log_of(az_env)) == 2
+
+
+def test_nobody_signed_in_is_believed_at_once(az_env: Environment, home: Path) -> None:
+    write_profile(home)
+    stub(az_env, "az", "echo \"Please run 'az login' to setup account.\" >&2; exit 1")
+    done = run_program(PROG, "--credential", "azure-cli", "get", env=az_env, stdin=HELLO)
+    assert done.stdout == b"quit=1\n"
+    assert b"hint: az login --tenant" in done.stderr
+    assert len(log_of(az_env)) == 1
+
+
+def test_a_guest_tenant_gets_its_own_token_from_the_home_refresh_token(
+    az_env: Environment, cloud: Sandbox
+) -> None:
+    requests = cloud.count("token", grant="refresh_token")
+    answer = get(az_env, "--credential", "azure-cli-cache", stdin=WIDGETS)
+    assert cloud.count("token", grant="refresh_token", tenant="fabrikam") == 1
+    assert requests == 0
+    assert log_of(az_env) == []
+    payload = answer["password"].split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    assert claims["tid"] == cloud.tenants["fabrikam"].id
+
+
+def test_a_second_account_answers_for_the_tenant_that_only_it_has(
+    az_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    write_profile(
+        home,
+        subscription(cloud, "contoso", "alex@contoso.com", default=True),
+        subscription(cloud, "fabrikam", "sam@contoso.com"),
+    )
+    token = cloud.issue_token("fabrikam", user="alex@contoso.com")
+    az_prints(az_env, token)
+    assert get(az_env, "--credential", "azure-cli", stdin=WIDGETS)["password"] == token
+    (asked,) = log_of(az_env)
+    assert f"--subscription {cloud.subscription_id('fabrikam')}" in asked
+    assert "--tenant" not in asked
+
+
+def erase(env: Environment, token: str, claims: str | None = None) -> None:
+    text = HELLO[:-1] + b"username=msauth\npassword=" + token.encode() + b"\n"
+    if claims is not None:
+        challenge = base64.b64encode(claims.encode()).decode()
+        text += f'wwwauth[]=Bearer error="insufficient_claims", claims="{challenge}"\n'.encode()
+    run_program(PROG, "erase", env=env, stdin=text + b"\n")
+
+
+@pytest.mark.parametrize("claims", [None, CLAIMS])
+@pytest.mark.parametrize("kind", ["azure-cli", "azure-cli-cache", "auto"])
+def test_a_rejected_token_is_replaced_by_redeeming(
+    az_env: Environment, cloud: Sandbox, claims: str | None, kind: str
+) -> None:
+    before = snapshot(az_env)
+    first = get(az_env, "--credential", kind)["password"]
+    cloud.revoke(first)
+    erase(az_env, first, claims)
+    second = get(az_env, "--credential", kind)["password"]
+    assert second != first
+    assert cloud.count("token", grant="refresh_token") == 1
+    assert cloud.count("token", grant="refresh_token", claims=True) == (claims is not None)
+    assert get(az_env, "--credential", kind)["password"] == second
+    assert snapshot(az_env) == before
+    assert log_of(az_env) == []
+
+
+@pytest.mark.parametrize("claims", [None, CLAIMS])
+def test_without_a_refresh_token_a_rejected_token_is_one_hint_and_never_served_again(
+    az_env: Environment, cloud: Sandbox, claims: str | None
+) -> None:
+    first = get(az_env, "--credential", "azure-cli")["password"]
+    cache = json.loads(cache_of(az_env).read_text())
+    cache["RefreshToken"] = {}
+    cache_of(az_env).write_text(json.dumps(cache))
+    az_prints(az_env, first)  # as az does: the very same token
+    erase(az_env, first, claims)
+    for _ in range(2):
+        done = run_program(PROG, "--credential", "azure-cli", "get", env=az_env, stdin=HELLO)
+        assert done.stdout == b"quit=1\n"
+        (hint,) = [line for line in done.stderr.decode().split("\n") if ": hint: " in line]
+        tenant = cloud.tenants["contoso"].id
+        assert f"az login --tenant {tenant} --scope {DEVOPS}" in hint
+        if claims is None:
+            assert "--claims-challenge" not in hint
+        else:
+            encoded = hint.partition("--claims-challenge ")[2].split()[0].strip('"')
+            assert base64.b64decode(encoded).decode() == claims
+
+
+def test_what_az_itself_returns_after_a_rejection_is_never_served(
+    az_env: Environment, cloud: Sandbox
+) -> None:
+    edit(az_env, "AccessToken", target="")  # so that az is asked
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    az_prints(az_env, token)
+    assert get(az_env)["password"] == token
+    erase(az_env, token)
+    assert get(az_env)["password"] != token
+    assert cloud.count("token", grant="refresh_token") == 1
+
+
+def test_a_revoked_refresh_token_is_one_hint(az_env: Environment, cloud: Sandbox) -> None:
+    first = get(az_env)["password"]
+    cloud.revoke_refresh_tokens()
+    erase(az_env, first)
+    done = run_program(PROG, "get", env=az_env, stdin=HELLO)
+    assert done.stdout == b"quit=1\n"
+    assert done.stderr.count(b"error:") == 1
+    assert b"AADSTS50173" in done.stderr
+    assert b"hint: az login --tenant" in done.stderr
+    assert cloud.count("token", grant="refresh_token") == 1
+
+
+def test_force_refresh_is_really_new(az_env: Environment, cloud: Sandbox) -> None:
+    first = get(az_env)["password"]
+    second = get(az_env, "--force-refresh")["password"]
+    assert second != first
+    assert cloud.count("token", grant="refresh_token") == 1
+    assert log_of(az_env) == []
+
+
+def test_another_login_takes_effect_at_once(
+    az_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    first = get(az_env)["password"]
+    write_profile(home, subscription(cloud, "contoso", "sam@contoso.com", default=True))
+    cache_of(az_env).unlink()
+    az_login(cloud, az_env, DEVOPS, user="sam@contoso.com")
+    second = get(az_env)["password"]
+    assert second != first
+    write_profile(home)
+    stub(az_env, "az", "echo \"Please run 'az login' to setup account.\" >&2; exit 1")
+    assert run_program(PROG, "get", env=az_env, stdin=HELLO).stdout == b"quit=1\n"
+
+
+def test_another_cloud_is_refused(az_env: Environment) -> None:
+    env = az_env | {"AZURE_AUTHORITY_HOST": "https://login.microsoftonline.us"}
+    done = run_program(PROG, "--credential", "azure-cli", "get", env=env, stdin=HELLO)
+    assert done.stdout == b"quit=1\n"
+    assert b"az is set to another cloud" in done.stderr
+    assert log_of(env) == []
+
+
+def test_a_service_principal_of_az(az_env: Environment, cloud: Sandbox, home: Path) -> None:
+    entry = subscription(cloud, "contoso", cloud.client_id, default=True)
+    entry["user"] = {"name": cloud.client_id, "type": "servicePrincipal"}
+    write_profile(home, entry)
+    token = cloud.issue_token("contoso")
+    edit(
+        az_env,
+        "AccessToken",
+        home_account_id=None,
+        client_id=cloud.client_id,
+        secret=token,
+    )
+    assert get(az_env)["password"] == token
+    assert log_of(az_env) == []
+
+
+def test_az_is_never_taken_from_the_current_directory(
+    az_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    edit(az_env, "AccessToken", target="")
+    trap = home / "repository"
+    trap.mkdir()
+    (trap / "az").write_text(f"#!/bin/sh\ntouch {home}/trapped\n")
+    (trap / "az").chmod(0o755)
+    env = dict(az_env)
+    program = next(
+        Path(place) / PROG for place in az_env["PATH"].split(":") if (Path(place) / PROG).exists()
+    )
+    env["PATH"] = f":.:{program.parent}:/usr/bin:/bin"
+    run_program(PROG, "--credential", "azure-cli", "get", env=env, stdin=HELLO, cwd=trap)
+    assert not (home / "trapped").exists()

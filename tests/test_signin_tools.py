@@ -1,0 +1,158 @@
+"""azd and pwsh, played by stubs; the order of `auto`, and what it passes over."""
+
+import datetime
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from msauth_sandbox import Sandbox
+
+from .conftest import Environment, run_program
+from .signin_stubs import DEVOPS, HELLO, attributes, stub
+
+PROG = "git-credential-msauth"
+
+
+@pytest.fixture
+def person_env(bare_env: Environment, cloud: Sandbox) -> Environment:
+    return bare_env | cloud.environ
+
+
+def azd_prints(env: Environment, token: str, expires_in: int = 3600) -> Path:
+    until = datetime.datetime.fromtimestamp(time.time() + expires_in, datetime.timezone.utc)
+    answer = {"token": token, "expiresOn": until.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    return stub(env, "azd", f"echo '{json.dumps(answer)}'")
+
+
+def pwsh_prints(env: Environment, token: str, expires_in: int = 3600) -> Path:
+    return stub(env, "pwsh", f"echo; echo azsdk%{token}%{int(time.time()) + expires_in}")
+
+
+@pytest.mark.parametrize("zone", ["UTC", "America/Los_Angeles", "Asia/Tokyo"])
+def test_azd_in_any_time_zone(person_env: Environment, cloud: Sandbox, zone: str) -> None:
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    log = azd_prints(person_env, token)
+    env = person_env | {"TZ": zone}
+    done = run_program(PROG, "--credential", "azure-developer-cli", "get", env=env, stdin=HELLO)
+    answer = attributes(done.stdout)
+    assert answer["password"] == token, done.stderr
+    assert abs(int(answer["password_expiry_utc"]) - time.time() - 3600) < 60
+    assert f"--scope {DEVOPS} --tenant-id {cloud.tenants['contoso'].id}" in log.read_text()
+
+
+def test_azd_gets_the_claims_of_a_rejection(person_env: Environment, cloud: Sandbox) -> None:
+    first = cloud.issue_token("contoso", user="alex@contoso.com")
+    second = cloud.issue_token("contoso", user="alex@contoso.com", expires_in=3599)
+    log = azd_prints(person_env, first)
+    options = ("--credential", "azure-developer-cli")
+    run_program(PROG, *options, "get", env=person_env, stdin=HELLO)
+    challenge = (
+        b'wwwauth[]=Bearer error="insufficient_claims", '
+        b'claims="eyJhY2Nlc3NfdG9rZW4iOnsibmJmIjp7ImVzc2VudGlhbCI6dHJ1ZX19fQ=="\n'
+    )
+    erase = HELLO[:-1] + b"password=" + first.encode() + b"\n" + challenge + b"\n"
+    run_program(PROG, *options, "erase", env=person_env, stdin=erase)
+    azd_prints(person_env, second)
+    done = run_program(PROG, *options, "get", env=person_env, stdin=HELLO)
+    assert attributes(done.stdout)["password"] == second, done.stderr
+    assert "--claims eyJhY2Nlc3NfdG9rZW4i" in log.read_text().splitlines()[-1]
+
+
+def test_pwsh(person_env: Environment, cloud: Sandbox) -> None:
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    log = pwsh_prints(person_env, token)
+    options = ("--credential", "azure-powershell")
+    done = run_program(PROG, *options, "get", env=person_env, stdin=HELLO)
+    assert attributes(done.stdout)["password"] == token, done.stderr
+    assert "-NoProfile -NonInteractive -EncodedCommand" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("kind", "program", "script", "hint"),
+    [
+        (
+            "azure-developer-cli",
+            "azd",
+            "echo 'ERROR: not logged in, run `azd auth login` to login' >&2; exit 1",
+            b"azd auth login --tenant-id ",
+        ),
+        (
+            "azure-powershell",
+            "pwsh",
+            "echo 'Run Connect-AzAccount to login.' >&2; exit 1",
+            b"Connect-AzAccount -Tenant ",
+        ),
+        ("azure-powershell", "pwsh", "echo NO_AZ_ACCOUNT_MODULE", b"Connect-AzAccount -Tenant "),
+    ],
+)
+def test_nobody_signed_in_is_one_error_and_the_command(
+    person_env: Environment, kind: str, program: str, script: str, hint: bytes
+) -> None:
+    stub(person_env, program, script)
+    done = run_program(PROG, "--credential", kind, "get", env=person_env, stdin=HELLO)
+    assert done.stdout == b"quit=1\n"
+    assert done.stderr.count(b"error:") == 1
+    assert hint in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_a_rejected_token_of_azd_is_never_served_again(
+    person_env: Environment, cloud: Sandbox
+) -> None:
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    azd_prints(person_env, token)
+    options = ("--credential", "azure-developer-cli")
+    run_program(PROG, *options, "get", env=person_env, stdin=HELLO)
+    erase = HELLO[:-1] + b"password=" + token.encode() + b"\n\n"
+    run_program(PROG, *options, "erase", env=person_env, stdin=erase)
+    done = run_program(PROG, *options, "get", env=person_env, stdin=HELLO)
+    assert done.stdout == b"quit=1\n"
+    assert token.encode() not in done.stderr
+
+
+def test_auto_starts_no_program_that_nobody_signed_in_with(person_env: Environment) -> None:
+    logs = [stub(person_env, name, "exit 1") for name in ("azd", "pwsh")]
+    done = run_program(PROG, "get", env=person_env, stdin=HELLO)
+    assert done.stdout == b"quit=1\n"
+    assert not any(log.exists() for log in logs)
+    assert b"nobody is signed in with azd" in done.stderr
+    assert b"nobody may be asked here" in done.stderr
+    assert b"hint: msauth login --credential device-code --tenant" in done.stderr
+
+
+def test_auto_takes_azd_where_it_was_signed_in(
+    person_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    (home / ".azd").mkdir()
+    (home / ".azd" / "auth.json").write_text("{}")
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    azd_prints(person_env, token)
+    done = run_program(PROG, "get", env=person_env, stdin=HELLO)
+    assert attributes(done.stdout)["password"] == token, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("choice", "kind"),
+    [
+        ("AzureDeveloperCliCredential", "azure-developer-cli"),
+        ("azurepowershellcredential", "azure-powershell"),
+    ],
+)
+def test_azure_token_credentials_names_one(
+    person_env: Environment, cloud: Sandbox, choice: str, kind: str
+) -> None:
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    other = cloud.issue_token("contoso", user="sam@contoso.com")
+    azd_prints(person_env, token if kind == "azure-developer-cli" else other)
+    pwsh_prints(person_env, token if kind == "azure-powershell" else other)
+    env = person_env | {"AZURE_TOKEN_CREDENTIALS": choice}
+    done = run_program(PROG, "get", env=env, stdin=HELLO)
+    assert attributes(done.stdout)["password"] == token, done.stderr
+
+
+def test_the_broker_is_named_where_it_is_missing(person_env: Environment) -> None:
+    done = run_program(PROG, "--credential", "broker", "get", env=person_env, stdin=HELLO)
+    assert b"azure-identity-broker is not installed" in done.stderr
+    assert done.stdout == b"quit=1\n"
