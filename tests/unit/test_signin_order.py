@@ -8,17 +8,9 @@ from msauth.signin.chain import order
 from msauth.signin.kinds import KINDS
 
 AUTO = [
-    "environment",
-    "workload-identity",
-    "azure-pipelines",
-    "github-actions",
-    "managed-identity",
-    "azure-cli",
-    "azure-powershell",
-    "azure-developer-cli",
-    "broker",
-    "browser",
-    "device-code",
+    *("environment", "workload-identity", "azure-pipelines", "github-actions"),
+    *("managed-identity", "azure-cli", "azure-powershell", "azure-developer-cli"),
+    *("broker", "browser", "device-code"),
 ]
 
 

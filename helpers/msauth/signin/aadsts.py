@@ -8,9 +8,13 @@ import base64
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from ..errors import SignInError, UnavailableError
 from ..request import TokenRequest
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import ClientAuthenticationError
 
 _LOGIN = "login"
 _APP = "app"
@@ -175,25 +179,7 @@ def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Itera
         else:
             error = UnavailableError(first_sentence(text), login_hint(kind, request, claims))
     except ClientAuthenticationError as caught:
-        # azure-identity wraps whatever its MSAL-based credentials meet.
-        text, cause = str(caught.message or caught), caught.__cause__
-        down = _HTTP_ERROR.search(text)
-        if isinstance(cause, SignInError):
-            error = cause  # our own, from inside a callback
-        elif "AADSTS" in text:
-            error = explain(kind, text, request, claims=claims)
-        elif isinstance(cause, (ServiceRequestError, ServiceResponseError)):
-            error = unreachable(kind, request, str(cause))
-        elif "CERTIFICATE_VERIFY" in text or "Max retries" in text:
-            error = unreachable(kind, request, text)
-        elif down:
-            error = SignInError(
-                f"{kind}: the sign-in server answered {down[1]}",
-                "try again in a minute",
-                deterministic=False,
-            )
-        else:
-            error = explain(kind, text, request, claims=claims)
+        error = refusal(kind, request, caught, claims=claims)
     except (ServiceRequestError, ServiceResponseError) as caught:
         error = unreachable(kind, request, str(caught.message or caught))
     except HttpResponseError as caught:
@@ -205,6 +191,34 @@ def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Itera
     except (AzureError, ValueError, OSError) as caught:
         error = SignInError(f"{kind}: {first_sentence(str(caught))}", deterministic=False)
     raise error from None
+
+
+def refusal(
+    kind: str, request: TokenRequest, caught: "ClientAuthenticationError", *, claims: str | None
+) -> SignInError:
+    """Return the error for a ClientAuthenticationError: a refusal, or what it is wrapped around.
+
+    azure-identity makes one of whatever its MSAL-based credentials meet.
+    """
+    from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+
+    text, cause = str(caught.message or caught), caught.__cause__
+    if isinstance(cause, SignInError):
+        return cause  # our own, from inside a callback
+    if "AADSTS" in text:
+        return explain(kind, text, request, claims=claims)
+    if isinstance(cause, (ServiceRequestError, ServiceResponseError)):
+        return unreachable(kind, request, str(cause))
+    if "CERTIFICATE_VERIFY" in text or "Max retries" in text:
+        return unreachable(kind, request, text)
+    down = _HTTP_ERROR.search(text)
+    if down:
+        return SignInError(
+            f"{kind}: the sign-in server answered {down[1]}",
+            "try again in a minute",
+            deterministic=False,
+        )
+    return explain(kind, text, request, claims=claims)
 
 
 def unreachable(kind: str, request: TokenRequest, text: str) -> SignInError:

@@ -118,8 +118,7 @@ def _silent(attempt: Attempt, kind: str, store: Store) -> Token | tuple[str, str
 def _redeem(
     attempt: Attempt, kind: str, store: Store, record: Any, claims: str | None
 ) -> Token | tuple[str, str | None]:
-    from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
-    from azure.core.exceptions import ServiceResponseError as NoAnswer
+    from azure.core.exceptions import ClientAuthenticationError
     from azure.identity import AuthenticationRequiredError, DeviceCodeCredential
 
     options = attempt.authority_options()
@@ -136,13 +135,9 @@ def _redeem(
     except AuthenticationRequiredError as error:
         return _what_is_needed(attempt, kind, error)
     except ClientAuthenticationError as error:
-        cause = error.__cause__
-        if isinstance(cause, (ServiceRequestError, NoAnswer)):
-            raise aadsts.unreachable(kind, attempt.request, str(cause)) from None
-        if "AADSTS" in str(error.message):
-            text = str(error.message)
-            raise aadsts.explain(kind, text, attempt.request, claims=attempt.claims) from None
-        store.discard()  # empty, torn, locked out of its keyring: sign in again
+        if not store.broken(error.__cause__):
+            raise aadsts.refusal(kind, attempt.request, error, claims=None) from None
+        store.discard()  # torn, or its keyring lost it: sign in again
         return "what was kept of the last sign-in cannot be read", attempt.claims
     except (ValueError, OSError) as error:
         raise SignInError(f"{kind}: {aadsts.first_sentence(str(error))}") from None

@@ -108,6 +108,25 @@ class Store:
             _unlink(path)
             _unlink(path + ".lockfile")
 
+    def broken(self, cause: BaseException | None) -> bool:
+        """Say whether the store, and not the network, is what failed.
+
+        A plain file is looked at; of a keyring only the exception's origin is known. An answer
+        that was no JSON must not cost the sign-in.
+        """
+        for suffix in _CACHES:
+            try:
+                with open(self._path(suffix), "rb") as file:
+                    data = file.read()
+                if data and not isinstance(json.loads(data), dict):
+                    return True
+            except OSError:
+                continue
+            except ValueError:
+                return True
+        origin = type(cause).__module__.partition(".")[0]
+        return origin in ("msal_extensions", "portalocker", "gi")
+
     def plain_file(self) -> str | None:
         """Return the path of the unencrypted cache, or None when a keyring or DPAPI has it."""
         if sys.platform != "linux":

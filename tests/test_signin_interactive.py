@@ -1,0 +1,355 @@
+"""Browser and device code: one prompt, silent afterwards, never stdout, never for ever."""
+
+import json
+import os
+import select
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from msauth_sandbox import Sandbox
+
+from .conftest import Done, Environment, run_program, start_program
+from .signin_stubs import HELLO, WIDGETS, attributes
+
+PROG = "git-credential-msauth"
+PAGE = b"    https://microsoft.com/devicelogin\n"
+
+
+@pytest.fixture
+def person_env(bare_env: Environment, cloud: Sandbox) -> Environment:
+    """An empty home in which git may ask; no browser and no terminal."""
+    env = bare_env | cloud.environ
+    del env["GIT_TERMINAL_PROMPT"]
+    return env
+
+
+@pytest.fixture
+def ask(person_env: Environment) -> Callable[..., Done]:
+    def ask(kind: str, *options: str, stdin: bytes = HELLO, **more: str) -> Done:
+        env = person_env | more
+        return run_program(PROG, "--credential", kind, *options, "get", env=env, stdin=stdin)
+
+    return ask
+
+
+def forget_answers(env: Environment) -> None:
+    """Empty the token cache, as a reboot or the tokens' expiry would."""
+    for pattern in ("v1/*.tok", "v1/*.fail"):
+        for path in Path(env["MSAUTH_CACHE_DIR"]).glob(pattern):
+            path.unlink()
+
+
+def password(done: Done) -> str:
+    assert "password" in attributes(done.stdout), done.stderr
+    return attributes(done.stdout)["password"]
+
+
+def wait_for_code(cloud: Sandbox, before: int = 0) -> str:
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        codes = cloud.pending_device_codes()
+        if len(codes) > before:
+            return codes[-1]
+        time.sleep(0.02)
+    raise AssertionError("nobody was asked")
+
+
+def start(env: Environment, kind: str = "device-code") -> "subprocess.Popen[bytes]":
+    process = start_program(PROG, "--credential", kind, "get", env=env)
+    assert process.stdin is not None
+    process.stdin.write(HELLO)
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def test_a_device_code_is_asked_once_and_later_processes_are_silent(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    first = ask("device-code")
+    assert PAGE in first.stderr
+    code = first.stderr.partition(PAGE)[2].split(b"\n")[0]
+    assert code.startswith(b"    ")
+    assert len(code.strip()) == 9
+    assert set(attributes(first.stdout)) == {"username", "password", "password_expiry_utc"}
+    forget_answers(person_env)
+    second = ask("device-code")
+    assert password(second)
+    assert second.stderr == b""
+    third = ask("browser", stdin=WIDGETS)  # another tenant, and the other kind: one sign-in
+    assert password(third)
+    assert third.stderr == b""
+    assert cloud.count("devicecode") == 1
+    assert b"no keyring here" in first.stderr
+    kept = [*(home / ".IdentityService").iterdir(), *(home / ".local/state/msauth").iterdir()]
+    assert any(path.name.endswith(".cae") for path in kept)
+    for path in kept:
+        assert path.stat().st_mode & 0o077 == 0, path
+        assert path.parent.stat().st_mode & 0o077 == 0, path
+
+
+def test_the_browser(ask: Callable[..., Done], person_env: Environment, cloud: Sandbox) -> None:
+    intune = ("--client-id", cloud.intune_client_id)
+    browser = cloud.browser_environ()
+    scope = ("--scope", "https://graph.microsoft.com/DeviceManagementManagedDevices.Read.All")
+    first = ask("browser", **browser)
+    assert password(first)
+    assert PAGE not in first.stderr
+    assert cloud.count("token", grant="authorization_code") == 1
+    assert cloud.count("devicecode") == 0
+    forget_answers(person_env)
+    assert ask("browser", **browser).stderr == b""
+    assert cloud.count("token", grant="authorization_code") == 1
+    env = person_env | browser | {"MSAUTH_CREDENTIAL": "browser"}
+    other = run_program("msauth", "login", *intune, *scope, "--tenant", "contoso.com", env=env)
+    assert other.returncode in (0, 1)  # without a terminal `msauth login` may not ask
+
+
+def test_a_browser_never_gets_our_streams(
+    ask: Callable[..., Done], cloud: Sandbox, home: Path
+) -> None:
+    seen = home / "seen"
+    nosy = home / "nosy"
+    (inner,) = cloud.browser_environ().values()
+    nosy.write_text(
+        f"#!/bin/sh\nreadlink /proc/self/fd/0 /proc/self/fd/1 /proc/self/fd/2 > {seen}\n"
+        f'echo password=stolen\nexec {inner.split()[0]} "$@"\n'
+    )
+    nosy.chmod(0o755)
+    done = ask("browser", BROWSER=f"{nosy} %s &")
+    assert b"stolen" not in done.stdout
+    assert password(done)
+    assert [line for line in seen.read_text().split() if line != "/dev/null"] == [str(seen)]
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        ({}, b"no display"),
+        ({"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"}, b"SSH session"),
+        ({"WSL_DISTRO_NAME": "Debian"}, b"WSL has no browser"),
+        ({"CODESPACES": "true"}, b"codespace"),
+        ({"BROWSER": "/nonexistent/browser %s"}, b"could not be opened"),
+    ],
+)
+def test_without_a_browser_a_device_code_with_the_reason(
+    ask: Callable[..., Done], more: Environment, reason: bytes
+) -> None:
+    done = ask("browser", **more)
+    if reason == b"no display" and os.path.exists("/.dockerenv"):
+        reason = b"container"
+    assert reason in done.stderr
+    assert PAGE in done.stderr
+    assert password(done)
+
+
+@pytest.mark.parametrize("variable", ["CI", "GIT_TERMINAL_PROMPT"])
+def test_nobody_is_asked_where_that_is_forbidden(
+    ask: Callable[..., Done], cloud: Sandbox, variable: str
+) -> None:
+    done = ask("device-code", **{variable: "0" if variable.startswith("GIT") else "true"})
+    assert done.stdout == b"quit=1\n"
+    assert done.stderr.count(b"error:") == 1
+    tenant = cloud.tenants["contoso"].id.encode()
+    hint = b"hint: msauth login --credential device-code --tenant " + tenant
+    assert hint in done.stderr
+    assert cloud.count("devicecode") == 0
+    assert password(ask("device-code"))  # and that failure does not keep a person from signing in
+
+
+def test_no_persist_keeps_nothing(person_env: Environment, cloud: Sandbox, home: Path) -> None:
+    from msauth.request import TokenRequest
+
+    program = (
+        "from msauth.request import TokenRequest; from msauth.signin import acquire\n"
+        "request = TokenRequest(('https://management.azure.com/.default',), "
+        "credential='device-code', interactive=True, persist=False)\n"
+        "assert acquire(request, claims=None, prog='test').text\n"
+    )
+    assert not TokenRequest((), persist=False).persist
+    done = run_program("python", "-c", program, env=person_env)
+    assert done.returncode == 0, done.stderr
+    assert not (home / ".IdentityService").exists()
+    assert not list((home / ".local/state/msauth").glob("*.account"))
+
+
+def test_a_revoked_refresh_token_asks_again(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox
+) -> None:
+    first = password(ask("device-code"))
+    cloud.revoke_refresh_tokens(error_code=700082)
+    second = password(ask("device-code", "--force-refresh"))
+    assert second != first
+    assert cloud.count("devicecode") == 2
+    cloud.revoke_refresh_tokens()
+    done = ask("device-code", "--force-refresh", GIT_TERMINAL_PROMPT="0")
+    assert b"AADSTS50173" in done.stderr
+    assert b"hint: msauth login --credential device-code" in done.stderr
+
+
+def test_force_refresh_and_a_rejection_are_silent(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox
+) -> None:
+    first = password(ask("device-code"))
+    second = password(ask("device-code", "--force-refresh"))
+    erase = HELLO[:-1] + b"password=" + second.encode() + b"\n\n"
+    run_program(PROG, "erase", env=person_env, stdin=erase)
+    third = password(ask("device-code"))
+    assert len({first, second, third}) == 3
+    assert cloud.count("devicecode") == 1
+
+
+@pytest.mark.parametrize("code", [90033, 500011])
+def test_what_a_person_cannot_mend_is_not_asked(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox, code: int
+) -> None:
+    password(ask("device-code"))
+    cloud.fail_tokens(code, times=None, grant="refresh_token")
+    done = ask("device-code", "--force-refresh")
+    assert done.stdout == b"quit=1\n"
+    assert done.stderr.count(b"error:") == 1
+    assert cloud.count("devicecode") == 1
+    cloud.reset()
+    forget_answers(person_env)
+    assert password(ask("device-code"))  # and the kept sign-in is still there
+    assert cloud.count("devicecode") == 0
+
+
+def test_the_claims_of_a_refusal_reach_the_prompt(ask: Callable[..., Done], cloud: Sandbox) -> None:
+    password(ask("device-code"))
+    claims = '{"access_token":{"acrs":{"essential":true,"value":"c1"}}}'
+    cloud.fail_tokens(50076, times=1, grant="refresh_token", claims=claims)
+    done = ask("device-code", "--force-refresh")
+    assert password(done)
+    assert b"acrs" not in done.stderr
+    assert cloud.count("token", grant="device_code", claims=True) == 1
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"\x80\x00", None])
+def test_a_broken_store_is_signed_in_again(
+    ask: Callable[..., Done],
+    person_env: Environment,
+    cloud: Sandbox,
+    home: Path,
+    damage: bytes | None,
+) -> None:
+    password(ask("device-code"))
+    (kept,) = (home / ".IdentityService").glob("*.cae")
+    if damage is None:
+        kept.unlink()
+    else:
+        kept.write_bytes(damage)
+    (home / ".IdentityService" / (kept.name + ".lockfile")).touch()  # of a killed process
+    forget_answers(person_env)
+    began = time.monotonic()
+    assert password(ask("device-code"))
+    assert time.monotonic() - began < 10
+    assert cloud.count("devicecode") == 2
+
+
+def test_a_broken_account_file_is_signed_in_again(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    password(ask("device-code"))
+    for path in (home / ".local/state/msauth").glob("*.account"):
+        path.write_text('{"record": "{}"}')
+    forget_answers(person_env)
+    assert password(ask("device-code"))
+    assert cloud.count("devicecode") == 2
+
+
+def test_fifty_processes_ask_once(person_env: Environment, cloud: Sandbox) -> None:
+    cloud.device_code("manual", interval=1)
+    processes = [start(person_env) for _ in range(50)]
+    cloud.approve(wait_for_code(cloud))
+    answers = [process.communicate(timeout=60) for process in processes]
+    assert len({attributes(output).get("password") for output, _ in answers}) == 1
+    assert None not in {attributes(output).get("password") for output, _ in answers}
+    assert cloud.count("devicecode") == 1
+    assert sum(PAGE in errors for _, errors in answers) == 1
+
+
+def test_a_killed_prompt_is_taken_over_by_exactly_one(
+    person_env: Environment, cloud: Sandbox
+) -> None:
+    cloud.device_code("manual", interval=1)
+    processes = [start(person_env) for _ in range(6)]
+    wait_for_code(cloud)
+    (asking,) = [process for process in processes if _asks(process)]
+    asking.send_signal(signal.SIGKILL)
+    asking.communicate()
+    cloud.approve(wait_for_code(cloud, before=1))
+    for process in processes:
+        if process is not asking:
+            output, errors = process.communicate(timeout=60)
+            assert "password" in attributes(output), errors
+    assert cloud.count("devicecode") == 2
+
+
+def _asks(process: "subprocess.Popen[bytes]") -> bool:
+    assert process.stderr is not None
+    ready, _, _ = select.select([process.stderr], [], [], 0.2)
+    return bool(ready)
+
+
+def test_waiting_is_said_after_two_seconds(person_env: Environment, cloud: Sandbox) -> None:
+    cloud.device_code("manual", interval=1)
+    first = start(person_env)
+    code = wait_for_code(cloud)
+    second = start(person_env)
+    assert second.stderr is not None
+    ready, _, _ = select.select([second.stderr], [], [], 20)
+    assert ready
+    assert b"waiting for another process" in os.read(second.stderr.fileno(), 4096)
+    cloud.approve(code)
+    for process in (first, second):
+        output, _ = process.communicate(timeout=30)
+        assert "password" in attributes(output)
+
+
+def test_a_person_who_does_not_answer_is_asked_three_times(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox
+) -> None:
+    cloud.device_code("manual", interval=1)
+    cloud.configure(device_code_expires_in=1)
+    for _ in range(5):
+        done = ask("device-code")
+        assert done.stdout == b"quit=1\n"
+        assert done.stderr.count(b"error:") == 1
+        forget_answers(person_env)
+    assert b"3 sign-in prompts were not answered" in done.stderr
+    assert b"hint: msauth login" in done.stderr
+    assert cloud.count("devicecode") == 3
+
+
+def test_a_declined_sign_in_is_one_error(ask: Callable[..., Done], cloud: Sandbox) -> None:
+    cloud.device_code("deny")
+    done = ask("device-code")
+    assert done.stdout == b"quit=1\n"
+    assert done.stderr.count(b"error:") == 1
+    assert cloud.count("devicecode") == 1
+
+
+def test_forgetting_a_profile_leaves_the_others(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    config = home / "profiles.toml"
+    config.write_text('[work]\ncredential = "device-code"\n')
+    env = {"MSAUTH_CONFIG": str(config)}
+    password(ask("device-code"))
+    password(ask("device-code", "--profile", "work", **env))
+    done = run_program("msauth", "logout", "--profile", "work", env=person_env | env)
+    assert done.returncode == 0, done.stderr
+    left = list((home / ".local/state/msauth").glob("*.account"))
+    assert {json.loads(path.read_text())["profile"] for path in left} == {""}
+    assert len(list((home / ".IdentityService").glob("*.cae"))) == 1
+    forget_answers(person_env)
+    password(ask("device-code"))
+    assert cloud.count("devicecode") == 2
+    password(ask("device-code", "--profile", "work", **env))
+    assert cloud.count("devicecode") == 3
