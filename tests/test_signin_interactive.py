@@ -15,6 +15,7 @@ from msauth_sandbox import Sandbox
 
 from .conftest import Done, Environment, run_program, start_program
 from .signin_stubs import HELLO, WIDGETS, attributes
+from .terminal import Terminal
 
 PROG = "git-credential-msauth"
 PAGE = b"    https://microsoft.com/devicelogin\n"
@@ -353,3 +354,24 @@ def test_forgetting_a_profile_leaves_the_others(
     assert cloud.count("devicecode") == 2
     password(ask("device-code", "--profile", "work", **env))
     assert cloud.count("devicecode") == 3
+
+
+@pytest.mark.parametrize("redirect", ["", "2>/dev/null"])
+def test_auto_asks_at_a_terminal_even_when_stderr_is_redirected(
+    person_env: Environment, cloud: Sandbox, home: Path, redirect: str
+) -> None:
+    (home / "question").write_bytes(HELLO)
+    command = f"{PROG} get < {home}/question > {home}/answer {redirect}"
+    with Terminal(["sh", "-c", command], person_env) as terminal:
+        terminal.read_until(b"https://microsoft.com/devicelogin")
+        assert terminal.event() == ("exited", 0)
+    assert "password" in attributes((home / "answer").read_bytes())
+
+
+def test_login_asks_anew(person_env: Environment, cloud: Sandbox) -> None:
+    command = ["msauth", "login", "--credential", "device-code", "arm"]
+    for count in (1, 2):
+        with Terminal(command, person_env) as terminal:
+            terminal.read_until(b"signed in as alex@contoso.com")
+            assert terminal.event() == ("exited", 0)
+        assert cloud.count("devicecode") == count

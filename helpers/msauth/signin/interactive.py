@@ -44,8 +44,11 @@ def browser_absence(attempt: Attempt) -> str | None:
 
 
 def device_code_absence(attempt: Attempt) -> str | None:
-    """Say why `auto` shows no device code: nobody would see it."""
-    return None if _store(attempt).known() else _nobody(attempt)
+    """Say why `auto` shows no device code: nobody would see it.
+
+    What is kept of an earlier sign-in was tried by `browser`, just before.
+    """
+    return _nobody(attempt)
 
 
 def _nobody(attempt: Attempt) -> str | None:
@@ -67,7 +70,9 @@ def device_code(attempt: Attempt) -> Token:
 def _sign_in(attempt: Attempt, kind: str) -> Token:
     store = _store(attempt)
     kept = attempt.request.persist and store.usable
-    may_ask = attempt.request.interactive or attempt.anew
+    # Who names the kind may read stderr somewhere else; `auto` wants to see a terminal.
+    named = attempt.request.credential != "auto"
+    may_ask = attempt.anew or (attempt.request.interactive and (named or prompts.terminal()))
     until = time.monotonic() + (prompts.TIMEOUT if may_ask else _SILENT_WAIT)
     lock = (
         store.locked(until, lambda: say(attempt.prog, "note", "waiting for another sign-in"))
