@@ -30,7 +30,7 @@ def renew_behind(request: TokenRequest, now: int) -> None:
             _spawn([executable, "-I", "-m", "msauth.background", *_arguments(request)])
             return
         child = os.fork()
-    except OSError:
+    except (OSError, NotImplementedError):
         return
     if child:
         # The middle process ends at once; reaping it here leaves no zombie to a wrapped command.
@@ -67,6 +67,7 @@ def _claim(stem: str, now: int) -> bool:
     descriptor = directory.open_directory()
     name = stem + ".renewing"
     flags = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+    flags |= getattr(os, "O_NONBLOCK", 0)  # a pipe put in its place would make us wait for ever
     try:
         try:
             stamp = os.open(name, flags | os.O_EXCL, 0o600, dir_fd=descriptor)
