@@ -10,12 +10,12 @@ from types import TracebackType
 from .conftest import Environment
 
 # What an interactive shell does for a job: its own process group, in the foreground; told of
-# each stop; continued at once. Argument 1 is the descriptor for the events.
+# each stop. Argument 1 is the descriptor for the events, 2 whether a stop is ended at once.
 SHELL = """
 import fcntl, os, signal, sys, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 signal.signal(signal.SIGTTOU, signal.SIG_IGN)
-events = int(sys.argv[1])
+events, resume = int(sys.argv[1]), int(sys.argv[2])
 go, gone = os.pipe()
 job = os.fork()
 if not job:
@@ -24,7 +24,7 @@ if not job:
     os.read(go, 1)
     for number in (signal.SIGTTOU, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
-    os.execvp(sys.argv[2], sys.argv[2:])
+    os.execvp(sys.argv[3], sys.argv[3:])
 os.setpgid(job, job)
 os.tcsetpgrp(0, job)
 os.write(gone, b"x")
@@ -32,7 +32,8 @@ os.write(events, b"pid %d\\n" % job)
 while True:
     _, status = os.waitpid(job, os.WUNTRACED)
     if os.WIFSTOPPED(status):
-        os.killpg(job, signal.SIGCONT)
+        if resume:
+            os.killpg(job, signal.SIGCONT)
         os.write(events, b"stopped %d\\n" % os.WSTOPSIG(status))
     elif os.WIFSIGNALED(status):
         os.write(events, b"signaled %d\\n" % os.WTERMSIG(status))
@@ -46,13 +47,13 @@ while True:
 class Terminal:
     """Runs argv in a new terminal; what is pressed reaches it as from a keyboard."""
 
-    def __init__(self, argv: list[str], env: Environment) -> None:
+    def __init__(self, argv: list[str], env: Environment, *, resume: bool = True) -> None:
         self._screen, terminal = pty.openpty()
         self._events, theirs = os.pipe()
         self._seen = b""
         self._told = b""
         self._shell = subprocess.Popen(
-            [sys.executable, "-c", SHELL, str(theirs), *argv],
+            [sys.executable, "-c", SHELL, str(theirs), str(int(resume)), *argv],
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,

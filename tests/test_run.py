@@ -94,6 +94,7 @@ COMMANDS: dict[str, tuple[list[str | bytes], bytes]] = {
     "a folder": (["/tmp"], b""),
     "not executable": (["{folder}/data"], b""),
     "not executable, in PATH": (["data"], b""),
+    "a folder of its name, in PATH": (["printf", "%s", "x"], b""),
     "no interpreter line": (["plain", "a b", "c"], b""),
     "missing interpreter": (["orphan"], b""),
     "a loop of links": (["{folder}/loop"], b""),
@@ -110,6 +111,7 @@ def test_wrapped_is_as_bare(
     script(tmp_path, "plain", 'printf "<%s>" "$0" "$@"; exit 9')
     script(tmp_path, "orphan", "#!/no/such/interpreter\n")
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    (tmp_path / "printf").mkdir()
     env = ready | {"PATH": f"{tmp_path}:{ready['PATH']}"}
     argv = [
         word.replace("{folder}", str(tmp_path)) if isinstance(word, str) else word

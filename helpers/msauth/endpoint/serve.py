@@ -109,7 +109,7 @@ class Serving:
         Raises NotExecutedError.
         """
         code = child.run(path, argv, env, started=self._endpoint.start)
-        # No teardown: threads that still sign in for a command that is gone must not delay us.
+        # No teardown: it takes long, and threads may still be signing in.
         os._exit(code)
 
 
