@@ -201,7 +201,7 @@ def check_private(base: Path) -> None:
 
 
 def table() -> Iterator[object]:
-    """Every trap × umask × user; by default each trap once, with the umask that forgives most."""
+    """Every trap, umask and user; by default each trap once, with the umask that forgives most."""
     for trap, asked in TRAPS:
         for user in (0, NOBODY):
             for umask in (0o000, 0o022, 0o077):
@@ -375,7 +375,7 @@ def test_the_reader_follows_no_link_to_the_directory(refused: Cache, tmp_path: P
     refused.place.rename(tmp_path / "moved")
     refused.place.symlink_to(tmp_path / "moved")
     assert refused.get() is None
-    with pytest.raises(OSError, match="."):
+    with pytest.raises(NotADirectoryError):
         writer.create_directory()
 
 

@@ -96,6 +96,7 @@ def write_token(
     attributes = {
         "epoch": epoch,
         "issued": str(token.issued),
+        "written": str(time.time_ns()),
         "refresh_on": str(token.refresh_on),
         "expires_on": str(token.expires_on),
         "tenant": _line(token.tenant),
@@ -260,7 +261,11 @@ def names(descriptor: int, suffix: str) -> list[str]:
 def _prune(descriptor: int) -> None:
     """Remove what has outlived its use: rejections, dead tokens, temporaries of killed writers."""
     now = time.time()
-    for name in files.listing(descriptor):
+    try:
+        found = files.listing(descriptor)
+    except OSError:
+        return  # tidying is no reason to fail
+    for name in found:
         if name.endswith(_TEMPORARY):
             age = _ABANDONED
         elif name.endswith((REJECTED, reader.TOKEN, CLAIMS, FAILURE)):
