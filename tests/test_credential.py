@@ -352,7 +352,7 @@ def test_intune_with_msgraph_sdk(
     silent = run("aio")
     assert silent.stdout == first.stdout, silent.stderr
     assert cloud.count("authorize") == asked
-    assert cloud.count("token") == 2
+    assert cloud.count("token") >= 2
     cloud.configure(expires_in=3600)
     if kind == "browser":
         cloud.revoke_refresh_tokens()
