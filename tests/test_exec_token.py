@@ -184,7 +184,7 @@ def test_formats_agree_and_share_one_request(env: Environment, cloud: Sandbox) -
     value = json.loads(printed("json"))
     assert value["accessToken"] == token
     assert value["tenant"] == cloud.tenants["contoso"].id
-    assert value["expires_on"] == claims_in(token)["exp"]
+    assert abs(value["expires_on"] - claims_in(token)["exp"]) <= 2  # counted from two clocks
     assert json.loads(printed("azd"))["token"] == token
     assert printed("github").startswith(f"::add-mask::{token}\n")
     assert status(printed("exec").encode())["token"] == token

@@ -147,11 +147,12 @@ def test_not_signed_in_is_one_error_and_no_prompt(
     for name in ("AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET", "AZURE_TENANT_ID"):
         del git_env[name]
     git_env["GIT_ASKPASS"] = "/bin/false"
+    tenant = cloud.tenants["contoso"].id
     done = run(git, "clone", "-q", HELLO, str(tmp_path / "copy"), env=git_env)
     assert done.returncode == 128
     text = done.stderr.decode()
     assert text.count("git-credential-msauth: error: no credential can sign in") == 1
-    assert f"hint: az login --tenant {cloud.tenants['contoso'].id}" in text
+    assert f"hint: msauth login --credential device-code --tenant {tenant}" in text
     assert "askpass" not in text.lower(), "quit=1 keeps git from asking for a password"
 
 

@@ -20,6 +20,7 @@ def get_token(request: TokenRequest, *, prog: str = "msauth") -> Token:
 
     Raises SignInError when no credential can sign in.
     """
+    asked = time.time_ns()
     token = cached(request)
     if "MSAUTH_TRACE" in os.environ:
         from .trace import note
@@ -29,7 +30,7 @@ def get_token(request: TokenRequest, *, prog: str = "msauth") -> Token:
         return token
     from . import renewal
 
-    return renewal.renew(request, prog=prog)
+    return renewal.renew(request, prog=prog, asked=asked)
 
 
 def cached(request: TokenRequest) -> Token | None:

@@ -16,13 +16,16 @@ PROMPT_TIMEOUT = 300
 """Seconds to wait for a neighbour whose user is being asked."""
 
 
-def renew(request: TokenRequest, *, prog: str, anew: bool = False) -> Token:
+def renew(
+    request: TokenRequest, *, prog: str, anew: bool = False, asked: int | None = None
+) -> Token:
     """Return a token that is fresh enough, signing in at most once however many ask.
 
+    asked: epoch nanoseconds of the question; a token written since then is new enough for it.
     anew: a person asked to sign in now (`msauth login`): nothing remembered is the answer.
     Raises SignInError. A cache that cannot be used costs the sharing, never the answer.
     """
-    started = int(time.time())
+    since = asked or time.time_ns()
     descriptor = _open(prog)
     if descriptor is None:
         return signin.acquire(request, claims=request.claims, prog=prog, anew=anew)
@@ -31,7 +34,7 @@ def renew(request: TokenRequest, *, prog: str, anew: bool = False) -> Token:
         with ExitStack() as stack:
             _wait(stack, stem, request, prog)
             if not request.force_refresh and not anew:
-                token = reader.read(request, now=int(time.time()), since=started)
+                token = reader.read(request, now=int(time.time()), since=since)
                 if token is not None:
                     return token
                 failure = failures.recall(descriptor, request)

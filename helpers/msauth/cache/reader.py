@@ -27,8 +27,8 @@ _MAX_SKEW = 300
 def read(request: TokenRequest, *, now: int, since: int | None = None) -> Token | None:
     """Return the cached token for a request, or None.
 
-    now: epoch seconds. since: accept a token issued at or after that time however short-lived
-    it is (a neighbour signed in while we waited for its lock; asking again would give no more).
+    now: epoch seconds. since: epoch nanoseconds; accept a token written after that however
+    short-lived it is (a neighbour signed in while we waited; asking again would give no more).
     A request with claims is only answered by a token that was issued for those very claims.
     """
     try:
@@ -55,7 +55,7 @@ def read(request: TokenRequest, *, now: int, since: int | None = None) -> Token 
     left = token.expires_on - now
     if left >= max(1, request.min_valid):
         return token
-    if since is not None and token.issued >= since and left > 0:
+    if since is not None and left > 0 and record.number(attributes.get("written")) > since:
         return token
     return None
 

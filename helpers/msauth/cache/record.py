@@ -77,6 +77,6 @@ def decode(data: bytes, canonical: bytes | None) -> tuple[dict[str, str], bytes]
 
 def number(text: str | None) -> int:
     """Return a decimal attribute as an int; anything else is 0."""
-    if text and text.isascii() and text.isdigit() and len(text) < 16:
+    if text and text.isascii() and text.isdigit() and len(text) < 20:
         return int(text)
     return 0
