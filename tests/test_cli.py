@@ -303,6 +303,8 @@ def test_status_shows_the_profiles_own_scopes(
     assert found["profile"] == "g"
     assert found["profiles"] == {"file": str(config), "names": ["g", "h"], "problem": None}
     assert found["answers"][0]["scopes"] == [DEVICES]
+    asked = answer("status", "--scope", "https://graph.microsoft.com", "--json", env=env)
+    assert asked["answers"][0]["scopes"] == [GRAPH]
     config.write_text("[g\n")
     done = msauth("status", env=env)
     assert done.returncode == 0

@@ -7,8 +7,8 @@ from typing import Any
 from .. import profile_file, profiles
 from ..cache import directory, reader, record, writer
 from ..errors import MsauthError, UsageError, say
-from ..options import FLAG
-from ..products import scopes_for
+from ..options import FLAG, many
+from ..products import normalise_scope, scopes_for
 from ..request import TokenRequest, az_stamp
 from ..selection import authority_of, profile_scopes, request_for
 from . import asked, show, who
@@ -35,7 +35,7 @@ def run(argv: list[str]) -> int:
     env, now = os.environ, int(time.time())
     authority = authority_of(options, env)
     wanted: list[tuple[str, tuple[str, ...]]] = []
-    own = tuple(options.get("--scope") or ()) or profile_scopes(options, env)
+    own = tuple(map(normalise_scope, many(options, "--scope"))) or profile_scopes(options, env)
     if own:
         wanted.append(("", own))
     for product in PRODUCTS:
