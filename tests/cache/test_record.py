@@ -98,6 +98,6 @@ def test_leading_zeros_have_names_of_their_own() -> None:
     assert len({record.name_of(bytes(length)) for length in range(300)}) == 300
 
 
-@pytest.mark.parametrize("text", [None, "", "-1", "1.5", "٣", "1" * 16, "0x10", " 1", "1e3"])
+@pytest.mark.parametrize("text", [None, "", "-1", "1.5", "٣", "1" * 20, "0x10", " 1", "1e3"])
 def test_a_doubtful_number_is_zero(text: str | None) -> None:
     assert record.number(text) == 0

@@ -152,7 +152,7 @@ def epoch(descriptor: int, profile: str) -> str:
 
 def epoch_name(profile: str) -> str:
     """Return the name of one profile's epoch file ("" is the selection without a profile)."""
-    return "epoch-" + record.name_of(profile.encode("utf-8", "surrogateescape"))[:16]
+    return "epoch-" + record.name_of(profile.encode("utf-8", "surrogateescape"))
 
 
 def _word(descriptor: int, name: str) -> str:

@@ -1,0 +1,175 @@
+"""A holder of the lock that dies or stops holds up nobody for long."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from msauth import renewal
+from msauth.cache import lock as cache_lock
+from msauth.cache import writer
+from msauth.cache.lock import key_lock
+from msauth_sandbox import Sandbox
+
+from ..conftest import Environment, start_program
+from ..test_git_credential import HELLO
+from .conftest import Cache, made_up
+
+HOLD = """
+import os, sys
+from msauth.cache.lock import key_lock
+with key_lock(sys.argv[1]) as held:
+    os.write(1, b"held" if held else b"free")
+    os.read(0, 1)
+"""
+
+
+@pytest.fixture
+def holder(cache: Cache) -> Iterator["subprocess.Popen[bytes]"]:
+    os.close(writer.create_directory())
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", HOLD, cache.stem],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(4) == b"held"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_a_killed_holder_is_replaced_at_once(
+    cache: Cache, holder: "subprocess.Popen[bytes]"
+) -> None:
+    with key_lock(cache.stem, timeout=0) as held:
+        assert not held
+    inode = cache.lock.stat().st_ino
+    holder.kill()
+    holder.wait()
+    began = time.monotonic()
+    with key_lock(cache.stem, timeout=10) as held:
+        waited = time.monotonic() - began
+        assert held
+        assert cache.lock.stat().st_ino == inode, "the lock file is permanent"
+    assert cache.lock.stat().st_size == 0
+    # Generous for a busy machine; the median is below a millisecond.
+    assert waited < 1
+    print(f"taken over after {waited * 1000:.1f} ms")
+
+
+def test_a_stopped_holder_is_not_waited_for_longer_than_the_timeout(
+    cache: Cache, holder: "subprocess.Popen[bytes]"
+) -> None:
+    holder.send_signal(signal.SIGSTOP)
+    said: list[bool] = []
+    began = time.monotonic()
+    with key_lock(cache.stem, timeout=0.2, waiting=lambda: said.append(True)) as held:
+        assert not held
+    assert 0.15 < time.monotonic() - began < 5
+    assert said == []
+    # An erase goes on as well.
+    cache.put(made_up("rejected"))
+    writer.reject(made_up("rejected").text, None)
+    assert cache.get() is None
+    holder.send_signal(signal.SIGCONT)
+
+
+def test_a_renewal_goes_on_without_a_stopped_neighbour(
+    env: Environment,
+    cloud: Sandbox,
+    monkeypatch: pytest.MonkeyPatch,
+    records: Callable[[], list[Path]],
+) -> None:
+    """The whole renewal with a timeout of a fifth of a second instead of half a minute."""
+    assert renewal.LOCK_TIMEOUT == 30
+    monkeypatch.setattr(renewal, "LOCK_TIMEOUT", 0.2)
+    for name in list(os.environ):
+        monkeypatch.delenv(name)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    from msauth import broker
+    from msauth.cache import record
+
+    request = broker.devops_request({}, "contoso", [])
+    os.close(writer.create_directory())
+    process = subprocess.Popen(
+        [sys.executable, "-I", "-c", HOLD, record.name_of(request.canonical())],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    assert process.stdout.read(4) == b"held"
+    process.send_signal(signal.SIGSTOP)
+    try:
+        token = broker.get_token(request)
+    finally:
+        process.kill()
+        process.communicate()
+    assert token.text.startswith("ey")
+    assert cloud.count("token") == 1
+    assert len(records()) == 1
+
+
+def test_a_person_is_told_after_two_seconds(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a lock whose wait is over at once, so that the test need not wait."""
+    waits: list[float] = []
+
+    class Busy(cache_lock.FileLock):
+        def acquire(self, timeout: float | None = None, **_: object) -> object:  # type: ignore[override]
+            waits.append(timeout or 0)
+            raise cache_lock.Timeout("busy")
+
+    monkeypatch.setattr(cache_lock, "FileLock", Busy)
+    said: list[bool] = []
+    os.close(writer.create_directory())
+    with key_lock(cache.stem, timeout=30, waiting=lambda: said.append(True)) as held:
+        assert not held
+    assert said == [True]
+    assert waits[0] == 2
+    assert 29 < waits[1] <= 30
+
+
+def test_a_holder_killed_in_its_request_is_replaced(env: Environment, cloud: Sandbox) -> None:
+    """Two programs; the first is killed while the cloud thinks, the second signs in itself."""
+    asked, go = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        if not asked.is_set():
+            asked.set()
+            go.wait(30)
+
+    cloud.on_token(hold)
+    first = start_program("git-credential-msauth", "get", env=env)
+    assert first.stdin is not None
+    first.stdin.write(HELLO)
+    first.stdin.close()
+    first.stdin = None
+    assert asked.wait(30)
+    second = start_program("git-credential-msauth", "get", env=env)
+    first.kill()
+    first.communicate()
+    output, _ = second.communicate(HELLO, timeout=30)
+    go.set()
+    assert b"password=ey" in output
+
+
+def test_the_second_read_under_the_lock_saves_the_request(
+    env: Environment, cloud: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A neighbour wrote the record between our miss and our lock."""
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    from msauth import broker
+
+    request = broker.devops_request({}, "contoso", [])
+    first = renewal.renew(request, prog="test")
+    second = renewal.renew(request, prog="test")
+    assert second.text == first.text
+    assert cloud.count("token") == 1
