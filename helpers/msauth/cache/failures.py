@@ -3,7 +3,7 @@
 import os
 import time
 
-from ..errors import SignInError
+from ..errors import SignInError, UnavailableError
 from ..request import TokenRequest
 from . import reader, record, writer
 
@@ -28,7 +28,8 @@ def recall(descriptor: int, request: TokenRequest) -> SignInError | None:
         return None
     if request.interactive and attributes.get("interactive") != "1":
         return None  # the one that failed could not ask anybody; this one can
-    return SignInError(message, hint, deterministic=attributes.get("deterministic") == "1")
+    kind = UnavailableError if attributes.get("unavailable") == "1" else SignInError
+    return kind(message, hint, deterministic=attributes.get("deterministic") == "1")
 
 
 def remember(descriptor: int, request: TokenRequest, error: SignInError) -> None:
@@ -44,6 +45,7 @@ def remember(descriptor: int, request: TokenRequest, error: SignInError) -> None
         "until": str(now + seconds),
         "seconds": str(seconds),
         "deterministic": "1" if error.deterministic else "0",
+        "unavailable": str(int(isinstance(error, UnavailableError))),
         "interactive": str(int(request.interactive)),
         "mark": _mark(),
     }
@@ -61,10 +63,7 @@ def remember(descriptor: int, request: TokenRequest, error: SignInError) -> None
 
 def forget(descriptor: int, request: TokenRequest) -> None:
     """Remove a key's failure after a success."""
-    try:
-        os.unlink(record.name_of(request.canonical()) + writer.FAILURE, dir_fd=descriptor)
-    except OSError:
-        pass
+    writer.remove(descriptor, record.name_of(request.canonical()) + writer.FAILURE)
 
 
 def _read(descriptor: int, request: TokenRequest) -> tuple[dict[str, str], str, str | None] | None:
