@@ -340,3 +340,24 @@ def test_git_takes_a_profile_per_organisation(
         "git", "credential", "fill", env=env, stdin=b"url=https://dev.azure.com/other/x/_git/x\n"
     )
     assert b"password" not in third.stdout
+
+
+def test_git_takes_a_default_beside_the_profiles(
+    env: Environment, config: Path, write: Write, cloud: Sandbox, tmp_path: Path
+) -> None:
+    """A section for an organisation empties the list of helpers before it names its own."""
+    write(f'[customer]\ntenant = "{cloud.tenants["fabrikam"].id}"\n')
+    gitconfig = tmp_path / "gitconfig"
+    gitconfig.write_text(
+        '[credential "https://dev.azure.com"]\n'
+        "\thelper =\n\thelper = msauth\n\tuseHttpPath = true\n"
+        '[credential "https://dev.azure.com/fabrikam"]\n'
+        "\thelper =\n\thelper = msauth --profile customer\n"
+    )
+    env |= {"MSAUTH_CONFIG": str(config), "GIT_CONFIG_GLOBAL": str(gitconfig)}
+    for name, project in (("contoso", "hello"), ("fabrikam", "widgets")):
+        url = f"https://dev.azure.com/{name}/{project}/_git/{project}"
+        done = run_program("git", "ls-remote", url, env=env)
+        assert done.returncode == 0, done.stderr
+        assert cloud.count("token", tenant=name) == 1
+    assert len(list(Path(env["MSAUTH_CACHE_DIR"]).glob("v1/*.profile"))) == 1
