@@ -82,5 +82,5 @@ def environment() -> dict[str, str]:
 
 
 def may_ask() -> bool:
-    """Say whether a person may be asked: somebody must see the question, and CI has nobody."""
-    return not os.environ.get("CI") and os.isatty(2)
+    """Say whether a person may be asked: somebody sits at a terminal, and CI has nobody."""
+    return not os.environ.get("CI") and (os.isatty(2) or os.isatty(0))

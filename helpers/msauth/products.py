@@ -5,11 +5,15 @@ Storage, Databricks, Container Registry and the AKS and Arc server applications 
 identifier in every cloud; `""` means that the cloud does not have the product.
 """
 
-from .options import usage_error
+from .options import one, usage_error
+from .selection import authority_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import os
+
     from .errors import UsageError
+    from .options import Options
 
 PUBLIC, USGOV, CHINA = 0, 1, 2
 CLOUDS = ("AzurePublicCloud", "AzureUSGovernment", "AzureChinaCloud")
@@ -169,6 +173,24 @@ def authority_for(environment: str) -> str:
     if cloud is None:
         raise _unknown(environment, "cloud", CLOUDS, "one of: " + ", ".join(CLOUDS))
     return _AUTHORITIES[cloud]
+
+
+def chosen_authority(options: "Options", env: "os._Environ[str] | dict[str, str]") -> str:
+    """Return the sign-in authority: --authority-host, --environment, AZURE_AUTHORITY_HOST.
+
+    `--environment AzurePublicCloud`, which kubeconfigs carry without a thought, leaves an
+    AZURE_AUTHORITY_HOST alone that is no cloud of Microsoft's but a server of one's own.
+    What --environment decides is put into options as --authority-host. Raises UsageError.
+    """
+    environment = one(options, "--environment")
+    if not environment or "--authority-host" in options:
+        return authority_of(options, env)
+    chosen = authority_for(environment)
+    elsewhere = authority_of(options, env)
+    if cloud_of(chosen) == PUBLIC and not is_cloud(elsewhere):
+        return elsewhere
+    options["--authority-host"] = chosen
+    return chosen
 
 
 def cloud_of(authority: str) -> int:

@@ -10,9 +10,9 @@ import sys
 from . import broker, execution
 from .errors import MsauthError, UsageError, report
 from .options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse
-from .products import authority_for, normalise_scope, scopes_for
+from .products import chosen_authority, normalise_scope, scopes_for
 from .request import Token
-from .selection import authority_of, profile_scopes, request_for
+from .selection import profile_scopes, request_for
 
 PROG = "msauth-run"
 OPTIONS = {
@@ -90,11 +90,9 @@ class Tokens:
     """The tokens of this run: one question to the broker for each set of scopes."""
 
     def __init__(self, options: Options) -> None:
-        if "--environment" in options and "--authority-host" not in options:
-            options["--authority-host"] = authority_for(one(options, "--environment"))
+        self.authority = chosen_authority(options, os.environ)
         self._options = options
         self._known: dict[tuple[str, ...], Token] = {}
-        self.authority = authority_of(options, os.environ)
 
     def scopes(self, word: str) -> tuple[str, ...]:
         """Return the scopes of a product's name or of a scope. Raises UsageError."""

@@ -7,7 +7,7 @@ from . import products
 from .options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse, usage_error
 from .protocols import exec_credential
 from .request import TokenRequest
-from .selection import authority_of, profile_scopes, request_for
+from .selection import profile_scopes, request_for
 
 OPTIONS = {
     **SIGN_IN,
@@ -61,20 +61,8 @@ class Question:
         return any(name in self.options for name in names)
 
     def authority(self, env: "Environment") -> str:
-        """Return the sign-in authority: --authority-host, --environment, AZURE_AUTHORITY_HOST.
-
-        `--environment AzurePublicCloud`, which kubeconfigs carry without a thought, leaves an
-        AZURE_AUTHORITY_HOST alone that is no cloud of Microsoft's but a server of one's own.
-        """
-        environment = one(self.options, "--environment")
-        if not environment or "--authority-host" in self.options:
-            return authority_of(self.options, env)
-        chosen = products.authority_for(environment)
-        elsewhere = authority_of(self.options, env)
-        if products.cloud_of(chosen) == products.PUBLIC and not products.is_cloud(elsewhere):
-            return elsewhere
-        self.options["--authority-host"] = chosen
-        return chosen
+        """Return the sign-in authority; raises UsageError."""
+        return products.chosen_authority(self.options, env)
 
     def request(self, env: "Environment", *, interactive: bool) -> TokenRequest:
         """Return the request; raises UsageError."""

@@ -38,6 +38,7 @@ class Desk:
         self._allowed = allowed
         self._prog = prog
         self._flights = Flights()
+        self._interactive = may_ask()  # now: beside a command our stdin is /dev/null
 
     def answer(self, question: Question) -> Token:
         """Return a token with at least 5 minutes left wherever there is one to be had.
@@ -50,7 +51,7 @@ class Desk:
             if one(options, "--tenant").lower() not in ("", question.tenant.lower()):
                 raise Refused(403, "only the tenant of --tenant is allowed")
             options = {**options, "--tenant": question.tenant}
-        request = request_for((scope,), options, os.environ, interactive=may_ask())
+        request = request_for((scope,), options, os.environ, interactive=self._interactive)
         request = request.with_(min_valid=max(request.min_valid, MIN_VALID))
         if self._fresh is not None and scope not in self._fresh:
             self._fresh.add(scope)

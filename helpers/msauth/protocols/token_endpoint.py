@@ -13,9 +13,10 @@ an Origin, a method or path that no SDK uses. A refusal never repeats what was s
 
 import hmac
 import json
-import time
 from typing import Any
 from urllib.parse import parse_qsl
+
+from .exec_credential import rfc3339
 
 IDENTITY_PATH = "/msi/token"
 AZD_PATH = "/token"
@@ -167,7 +168,7 @@ def granted(question: Question, token: str, expires_on: int, *, now: int) -> byt
     """
     if question.azd:
         return response(
-            200, {"status": "success", "token": token, "expiresOn": _rfc3339(expires_on)}
+            200, {"status": "success", "token": token, "expiresOn": rfc3339(expires_on)}
         )
     return response(
         200,
@@ -231,7 +232,3 @@ def variables(port: int, secret: str) -> dict[str, str]:
 
 def _same(given: str, secret: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode("ascii"))
-
-
-def _rfc3339(epoch: int) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
