@@ -40,7 +40,7 @@ def run(
     log: Path | None = None,
 ) -> Done:
     """Run a command under strace; expressions as for -e; paths limit what is traced."""
-    words = ["strace", "-f", "-qq", "-o", str(log) if log else "/dev/null"]
+    words = ["strace", "-f", "-qq", "-s", "65536", "-o", str(log) if log else "/dev/null"]
     for expression in expressions:
         words += ["-e", expression]
     for path in paths:

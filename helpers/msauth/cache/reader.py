@@ -62,7 +62,7 @@ def read(request: TokenRequest, *, now: int, since: int | None = None) -> Token 
 
 def token_of(attributes: dict[str, str], payload: bytes) -> Token | None:
     """Return a record's token, or None when it is not one."""
-    if not payload or not _B64TOKEN.issuperset(payload):
+    if not is_token(payload):
         return None
     number = record.number
     return Token(
@@ -75,6 +75,11 @@ def token_of(attributes: dict[str, str], payload: bytes) -> Token | None:
         credential=attributes.get("credential", ""),
         fingerprint=attributes.get("fingerprint", ""),
     )
+
+
+def is_token(payload: bytes) -> bool:
+    """Say whether these are characters of a token (RFC 6750, b64token), and some."""
+    return bool(payload) and _B64TOKEN.issuperset(payload)
 
 
 def read_tenant(organisation: str, *, now: int) -> str | None:

@@ -89,7 +89,8 @@ def write_token(
     epoch: as read before the token was asked for, so that a logout meanwhile wins.
     Raises OSError when the file system will not.
     """
-    if _unwanted(descriptor, request, token, epoch):
+    payload = token.text.encode("utf-8", "surrogateescape")
+    if not reader.is_token(payload) or _unwanted(descriptor, request, token, epoch):
         return
     canonical = request.canonical()
     name = record.name_of(canonical) + reader.TOKEN
@@ -106,7 +107,7 @@ def write_token(
     }
     if claims is not None:
         attributes["claims"] = record.fingerprint(claims)
-    write_file(descriptor, name, record.encode(canonical, attributes, token.text.encode("ascii")))
+    write_file(descriptor, name, record.encode(canonical, attributes, payload))
     # An erase or a logout that came between the check and the rename left its mark before it
     # looked for the record; so one of the two sees the other.
     if _unwanted(descriptor, request, token, epoch):

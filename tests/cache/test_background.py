@@ -1,0 +1,222 @@
+"""Renewal behind the answer: at once, once, detached, with a rest, and it can be switched off."""
+
+import contextlib
+import os
+import select
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from msauth.cache import record, writer
+from msauth_sandbox import Sandbox
+
+from ..conftest import Environment, start_program
+from ..test_git_credential import FABRIKAM, HELLO, attributes
+from .conftest import Cache, made_up
+from .warm import Warm
+
+GIT = "msauth.git_credential"
+DEADLINE = 30
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Look again and again, a hundredth of a second apart, until it is so."""
+    end = time.monotonic() + DEADLINE
+    never = threading.Event()
+    while not condition():
+        assert time.monotonic() < end, what
+        never.wait(0.01)
+
+
+class Due:
+    """A cached token past its refresh time, and a cloud whose answers are held back."""
+
+    def __init__(self, env: Environment, cloud: Sandbox, place: Path) -> None:
+        self.env, self.cloud, self.place = env, cloud, place
+        self.go = threading.Event()
+        self.token = ""
+
+    def tokens(self) -> list[str]:
+        found = (record.decode(path.read_bytes(), None) for path in self.place.glob("*.tok"))
+        return [each[1].decode() for each in found if each is not None]
+
+    def age(self) -> None:
+        """Make the records' refresh time past, as the writer would have written it."""
+        descriptor = os.open(self.place, os.O_RDONLY)
+        for path in self.place.glob("*.tok"):
+            found = record.decode(path.read_bytes(), None)
+            assert found is not None
+            attributes = {n: v for n, v in found[0].items() if not n.startswith("request.")}
+            attributes["refresh_on"] = str(int(time.time()) - 60)
+            body = path.read_bytes().partition(b"\n\n")[0]
+            canonical = body[body.index(b"request.") :] + b"\n"
+            writer.write_file(descriptor, path.name, record.encode(canonical, attributes, found[1]))
+        os.close(descriptor)
+
+
+@pytest.fixture
+def due(env: Environment, cloud: Sandbox, warm: Warm) -> Iterator[Due]:
+    cold = warm.run(GIT, "get", env=env, stdin=HELLO)
+    env = {k: v for k, v in env.items() if k not in ("MSAUTH_BACKGROUND_REFRESH", "CI")}
+    due = Due(env, cloud, Path(env["MSAUTH_CACHE_DIR"]) / "v1")
+    due.token = attributes(cold.stdout)["password"]
+    due.age()
+    cloud.reset()
+    cloud.on_token(lambda _: due.go.wait(DEADLINE) and None)
+    yield due
+    due.go.set()
+
+
+def get(due: Due, stdin: bytes = HELLO, **more: str) -> tuple[str, float]:
+    """Return the answer of the installed program, and how long its pipes stayed open."""
+    process = start_program("git-credential-msauth", "get", env=due.env | more)
+    began = time.monotonic()
+    output, errors = process.communicate(stdin, timeout=DEADLINE)
+    assert (process.returncode, errors) == (0, b"")
+    return attributes(output)["password"], time.monotonic() - began
+
+
+def test_the_old_token_at_once_and_the_new_one_later(due: Due) -> None:
+    answer, took = get(due)
+    assert answer == due.token
+    # The cloud has not answered, so whoever renews cannot be who held our pipes.
+    assert took < DEADLINE / 3
+    assert not due.go.is_set()
+    until(lambda: due.cloud.count("token") == 1, "nobody renews")
+    assert get(due)[0] == due.token
+    due.go.set()
+    until(lambda: due.tokens() != [due.token], "the new token is not written")
+    assert get(due)[0] == due.tokens()[0] != due.token
+    assert due.cloud.count("token") == 1
+
+
+def test_a_crowd_starts_one_renewal(due: Due) -> None:
+    processes = [start_program("git-credential-msauth", "get", env=due.env) for _ in range(8)]
+    for process in processes:
+        assert attributes(process.communicate(HELLO, timeout=DEADLINE)[0])["password"] == due.token
+    until(lambda: due.cloud.count("token") == 1, "nobody renews")
+    due.go.set()
+    until(lambda: due.tokens() != [due.token], "the new token is not written")
+    assert due.cloud.count("token") == 1
+
+
+@pytest.mark.parametrize("off", [{"CI": "true"}, {"MSAUTH_BACKGROUND_REFRESH": "0"}], ids=str)
+def test_it_can_be_switched_off(due: Due, off: Environment) -> None:
+    assert get(due, **off)[0] == due.token
+    assert list(due.place.glob("*.renewing")) == []
+
+
+def test_the_rest_between_two_attempts(due: Due) -> None:
+    """A renewal that fails is not tried again by every git command."""
+    due.go.set()
+    due.cloud.fail_tokens(50076, times=None)
+    get(due)
+    (stamp,) = due.place.glob("*.renewing")
+    until(lambda: list(due.place.glob("*.fail")), "nobody renews")
+    assert due.cloud.count("token") == 1
+    before = stamp.stat().st_mtime_ns
+    get(due)
+    assert stamp.stat().st_mtime_ns == before
+    os.utime(stamp, (time.time() - 31,) * 2)
+    get(due)
+    assert stamp.stat().st_mtime_ns > before
+
+
+def test_a_fresh_token_is_left_alone(due: Due) -> None:
+    due.go.set()
+    get(due, stdin=FABRIKAM)
+    assert len(list(due.place.glob("*.renewing"))) == 0
+
+
+def test_it_keeps_nothing_of_its_caller(due: Due) -> None:
+    """Not the descriptors (`flock 9 git fetch`), not the session, and no zombie is left."""
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        ["git-credential-msauth", "get"],
+        env=due.env,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        pass_fds=[write],
+    )
+    os.close(write)
+    process.communicate(HELLO, timeout=DEADLINE)
+    until(lambda: due.cloud.count("token") == 1, "nobody renews")
+    # The end of file comes although the renewal still waits for the cloud.
+    ready, _, _ = select.select([read], [], [], DEADLINE)
+    assert ready
+    assert os.read(read, 1) == b""
+    os.close(read)
+    renewals = dict(renewals_of(due))
+    assert renewals, "the renewal is not to be seen"
+    for pid, (parent, session) in renewals.items():
+        assert parent != process.pid
+        assert session != os.getsid(0)
+        descriptors = {os.readlink(f"/proc/{pid}/fd/{n}") for n in (0, 1, 2)}
+        assert descriptors == {os.devnull}
+
+
+def renewals_of(due: Due) -> Iterator[tuple[int, tuple[int, int]]]:
+    """Yield the pids of this test's running renewals with their parent and session (proc(5))."""
+    ours = f"MSAUTH_CACHE_DIR={due.env['MSAUTH_CACHE_DIR']}\0".encode()
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        process = Path("/proc", name)
+        with contextlib.suppress(OSError):
+            if b"msauth.background" not in (process / "cmdline").read_bytes():
+                continue
+            if ours in (process / "environ").read_bytes():
+                fields = (process / "stat").read_text().rpartition(")")[2].split()
+                yield int(name), (int(fields[1]), int(fields[3]))
+
+
+def test_a_long_lived_caller_gets_no_zombie(due: Due) -> None:
+    """msauth-run becomes the command it runs, so nobody would reap for it."""
+    program = (
+        "import os, sys\n"
+        "from msauth import broker\n"
+        "token = broker.get_token(broker.devops_request({}, 'contoso', []))\n"
+        "try:\n    os.waitpid(-1, os.WNOHANG)\n"
+        "except ChildProcessError:\n    os.write(1, b'no children')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program], env=due.env, capture_output=True, check=True
+    )
+    assert done.stdout == b"no children", done.stderr
+    until(lambda: due.cloud.count("token") == 1, "nobody renews")
+
+
+def test_a_logout_wins_over_it(due: Due, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MSAUTH_CACHE_DIR", due.env["MSAUTH_CACHE_DIR"])
+    get(due)
+    until(lambda: due.cloud.count("token") == 1, "nobody renews")
+    writer.logout("")
+    renewals = [pid for pid, _ in renewals_of(due)]
+    due.go.set()
+    until(
+        lambda: not set(renewals) & {pid for pid, _ in renewals_of(due)},
+        "the renewal does not end",
+    )
+    assert due.tokens() == []
+
+
+def test_a_pipe_in_place_of_the_stamp_does_not_hang(due: Due) -> None:
+    (path,) = due.place.glob("*.tok")
+    os.mkfifo(path.with_suffix(".renewing"), 0o600)
+    assert get(due)[0] == due.token
+
+
+def test_an_unwritable_cache_does_not_renew_for_ever(cache: Cache) -> None:
+    """`renew_behind` never raises, whatever the directory is."""
+    from msauth.background import renew_behind
+
+    from .conftest import REQUEST
+
+    renew_behind(REQUEST, int(time.time()))
+    cache.put(made_up("x"))
+    cache.place.chmod(0o755)
+    renew_behind(REQUEST, int(time.time()))
+    assert list(cache.place.glob("*.renewing")) == []
