@@ -10,7 +10,7 @@ import pytest
 
 from msauth_sandbox import Sandbox
 
-from .conftest import Environment, run_program, start_program
+from .conftest import Environment, run_program
 from .signin_stubs import (
     DEVOPS,
     HELLO,
@@ -127,22 +127,6 @@ def test_a_torn_cache_is_left_to_az(
     token = cloud.issue_token("contoso", user="alex@contoso.com")
     az_prints(az_env, token)
     assert get(az_env)["password"] == token
-
-
-def test_a_torn_profile_is_read_again(az_env: Environment, cloud: Sandbox) -> None:
-    profile = Path(az_env["HOME"]) / ".azure" / "azureProfile.json"
-    whole = profile.read_bytes()
-    profile.write_bytes(whole[: len(whole) // 2])
-    asking = start_program(PROG, "--credential", "azure-cli", "get", env=az_env)
-    assert asking.stdin is not None
-    asking.stdin.write(HELLO)
-    asking.stdin.close()
-    asking.stdin = None
-    time.sleep(0.02)
-    profile.write_bytes(whole)
-    output, errors = asking.communicate(timeout=30)
-    assert "password" in attributes(output), errors
-    assert log_of(az_env) == []
 
 
 def test_az_that_reads_its_own_torn_cache_is_asked_once_more(
@@ -334,3 +318,16 @@ def test_az_is_never_taken_from_the_current_directory(
     env["PATH"] = f":.:{program.parent}:/usr/bin:/bin"
     run_program(PROG, "--credential", "azure-cli", "get", env=env, stdin=HELLO, cwd=trap)
     assert not (home / "trapped").exists()
+
+
+def test_what_az_holds_costs_no_library(az_env: Environment) -> None:
+    program = (
+        "import sys\n"
+        "from msauth.request import DEVOPS_SCOPE, TokenRequest\n"
+        "from msauth.signin import acquire\n"
+        "assert acquire(TokenRequest((DEVOPS_SCOPE,)), claims=None, prog='test').text\n"
+        "heavy = {'azure', 'msal', 'requests', 'platformdirs', 'cryptography'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = run_program("python", "-c", program, env=az_env)
+    assert done.returncode == 0, done.stderr
