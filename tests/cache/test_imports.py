@@ -1,0 +1,189 @@
+"""What the hot paths load beyond `python -c pass`: an allow-list, for this Python.
+
+Nothing of the list is taken on trust: what an interpreter loads at its start is asked of itself.
+"""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..conftest import Environment
+from ..test_git_credential import HELLO
+from .conftest import Cache
+from .seed import seed
+
+# Built in or a few lines; all the rest costs more than the answer.
+ALLOWED = {"errno", "posix", "pwd", "time"}
+OURS = {
+    "msauth.git_credential": {
+        "msauth",
+        "msauth.broker",
+        "msauth.cache",
+        "msauth.cache.directory",
+        "msauth.cache.reader",
+        "msauth.cache.record",
+        "msauth.options",
+        "msauth.protocols",
+        "msauth.protocols.azure_devops",
+        "msauth.protocols.git",
+        "msauth.request",
+        "msauth.selection",
+    },
+    "msauth.exec_token": {
+        "msauth",
+        "msauth.broker",
+        "msauth.cache",
+        "msauth.cache.directory",
+        "msauth.cache.handouts",
+        "msauth.cache.reader",
+        "msauth.cache.record",
+        "msauth.options",
+        "msauth.products",
+        "msauth.protocols",
+        "msauth.protocols.exec_credential",
+        "msauth.protocols.formats",
+        "msauth.request",
+        "msauth.selection",
+        "msauth.token_question",
+    },
+    "msauth.run": {
+        "msauth",
+        "msauth.broker",
+        "msauth.cache",
+        "msauth.cache.directory",
+        "msauth.cache.reader",
+        "msauth.cache.record",
+        "msauth.errors",
+        "msauth.execution",
+        "msauth.options",
+        "msauth.products",
+        "msauth.protocols",
+        "msauth.request",
+        "msauth.selection",
+    },
+}
+NEVER = (
+    "argparse", "azure", "base64", "ctypes", "dataclasses", "datetime", "filelock", "hashlib",
+    "inspect", "json", "logging", "msal", "pathlib", "platformdirs", "random", "re", "requests",
+    "shlex", "shutil", "signal", "socket", "ssl", "subprocess", "tempfile", "threading", "typing",
+    "urllib",
+)  # fmt: skip
+
+HARNESS = """
+import sys
+before = set(sys.modules)
+import os
+hard_exit = os._exit
+def leave(code):
+    report()
+    hard_exit(code)
+os._exit = leave
+os.execve = os.execv = os.execvpe = lambda *_: leave(0)
+module, arguments = sys.argv[1], sys.argv[3:]
+out, sys.argv = sys.argv[2], [module, *arguments]
+def report(out=out):
+    new = sorted(set(sys.modules) - before)
+    descriptor = os.open(out, os.O_WRONLY | os.O_CREAT, 0o600)
+    os.write(descriptor, "\\n".join(new).encode())
+main = __import__(module, fromlist=["main"]).main
+try:
+    code = main()
+except SystemExit as stop:
+    code = stop.code
+leave(code or 0)
+"""
+
+
+def loaded(module: str, *arguments: str, env: Environment, stdin: bytes, out: Path) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", HARNESS, module, str(out), *arguments],
+        env=env,
+        input=stdin,
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == b""
+    return set(out.read_text().split())
+
+
+PATHS = [
+    ("msauth.git_credential", ["get"], HELLO, True),
+    ("msauth.git_credential", ["store"], HELLO + b"password=x\n", False),
+    ("msauth.git_credential", ["capability"], b"", False),
+    ("msauth.exec_token", ["devops"], b"", True),
+    ("msauth.exec_token", ["devops", "--format", "token"], b"", True),
+    ("msauth.run", ["--", "/bin/true"], b"", True),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "arguments", "stdin", "cached"),
+    PATHS,
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_a_cached_answer_loads_only_these(
+    cache: Cache,
+    bare_env: Environment,
+    tmp_path: Path,
+    module: str,
+    arguments: list[str],
+    stdin: bytes,
+    cached: bool,
+) -> None:
+    # No variable that a machine may have: each could lead to another, legitimate path.
+    env = bare_env | {"MSAUTH_CACHE_DIR": str(cache.base), "MSAUTH_TENANT": "contoso.com"}
+    del env["MSAUTH_BACKGROUND_REFRESH"]
+    if cached:
+        seed(env)
+    found = loaded(module, *arguments, env=env, stdin=stdin, out=tmp_path / "modules")
+    assert not found & set(NEVER)
+    assert found - ALLOWED <= OURS[module] | {module}
+    if cached:
+        assert "msauth.renewal" not in found
+        assert "msauth.cache.reader" in found
+
+
+def test_store_loads_next_to_nothing(bare_env: Environment, tmp_path: Path) -> None:
+    found = loaded(
+        "msauth.git_credential", "store", env=bare_env, stdin=b"", out=tmp_path / "modules"
+    )
+    assert found <= {"msauth", "msauth.git_credential", "msauth.options"} | ALLOWED
+
+
+def test_a_foreign_host_loads_no_cache(bare_env: Environment, tmp_path: Path) -> None:
+    found = loaded(
+        "msauth.git_credential",
+        "get",
+        env=bare_env,
+        stdin=b"protocol=https\nhost=github.com\n",
+        out=tmp_path / "modules",
+    )
+    assert not found & set(NEVER)
+    assert "msauth.cache.lock" not in found
+
+
+def test_the_installed_launcher_adds_nothing_dear(bare_env: Environment) -> None:
+    """pip up to 24 wrote launchers that import `re`: six milliseconds for nothing."""
+    path = shutil.which("git-credential-msauth", path=bare_env["PATH"])
+    assert path is not None
+    text = Path(path).read_text()
+    if "import re\n" in text:
+        pytest.skip("installed by an old pip, whose launchers import re")
+    assert "msauth.git_credential" in text
+
+
+def test_the_allow_list_is_about_something(tmp_path: Path, bare_env: Environment) -> None:
+    """The harness sees an import when there is one."""
+    (tmp_path / "dear.py").write_text("def main():\n    import json\n    return 0\n")
+    program = HARNESS.replace(
+        "module, arguments", f"sys.path.insert(0, {str(tmp_path)!r})\nmodule, arguments", 1
+    )
+    out = tmp_path / "modules"
+    subprocess.run(
+        [sys.executable, "-I", "-c", program, "dear", str(out)], env=bare_env, check=True
+    )
+    assert "json" in out.read_text().split()

@@ -1,0 +1,206 @@
+"""Where the cache is: platformdirs' own answer, a private runtime directory, Windows by path."""
+
+import os
+import pwd
+from pathlib import Path
+
+import platformdirs
+import pytest
+from platformdirs.macos import MacOS
+from platformdirs.unix import Unix
+from platformdirs.windows import Windows
+
+from msauth.cache import directory, reader, windows, writer
+
+from .conftest import NOBODY, Cache, made_up, needs_root
+
+NAMES = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "MSAUTH_CACHE_DIR")
+ENVIRONMENTS = [
+    {},
+    {"XDG_CACHE_HOME": "/elsewhere"},
+    {"XDG_CACHE_HOME": "/elsewhere/"},
+    {"XDG_CACHE_HOME": ""},
+    {"XDG_CACHE_HOME": "relative"},
+    {"XDG_CACHE_HOME": " /space"},
+    {"XDG_CACHE_HOME": "/with space"},
+    {"HOME": ""},
+    {"HOME": "relative"},
+    {"HOME": "/root/"},
+    {"HOME": "/nonexistent"},
+    {"HOME": None},
+]
+
+
+@pytest.fixture
+def clean(monkeypatch: pytest.MonkeyPatch, home: Path) -> pytest.MonkeyPatch:
+    for name in NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(home))
+    return monkeypatch
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
+@pytest.mark.parametrize("env", ENVIRONMENTS, ids=str)
+def test_it_is_where_platformdirs_says(
+    clean: pytest.MonkeyPatch, platform: str, env: dict[str, str | None]
+) -> None:
+    for name, value in env.items():
+        if value is None:
+            clean.delenv(name)
+        else:
+            clean.setenv(name, value)
+    theirs = (MacOS if platform == "darwin" else Unix)("msauth").user_cache_dir
+    clean.setattr(directory.sys, "platform", platform)
+    assert os.path.normpath(directory.base()) == os.path.normpath(theirs)
+
+
+def test_it_is_where_platformdirs_says_here(clean: pytest.MonkeyPatch) -> None:
+    assert directory.base() == platformdirs.user_cache_dir("msauth", False)
+
+
+def test_nobody_without_a_home_is_told_so(clean: pytest.MonkeyPatch) -> None:
+    clean.delenv("HOME")
+
+    def unknown(uid: int) -> pwd.struct_passwd:
+        raise KeyError(uid)
+
+    clean.setattr(pwd, "getpwuid", unknown)
+    with pytest.raises(directory.Refused, match="no home directory"):
+        directory.base()
+
+
+def test_the_chosen_directory_wins(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    clean.setenv("XDG_CACHE_HOME", "/elsewhere")
+    clean.setenv("MSAUTH_CACHE_DIR", str(tmp_path))
+    assert directory.base() == str(tmp_path)
+    clean.chdir(tmp_path)
+    clean.setenv("MSAUTH_CACHE_DIR", "relative")
+    assert directory.base() == str(tmp_path / "relative")
+
+
+@pytest.mark.parametrize(
+    ("mode", "used"), [(0o700, True), (0o750, False), (0o701, False), (0o777, False)]
+)
+def test_the_runtime_directory_is_used_if_private(
+    clean: pytest.MonkeyPatch, tmp_path: Path, mode: int, used: bool
+) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir()
+    runtime.chmod(mode)
+    clean.setenv("XDG_RUNTIME_DIR", str(runtime))
+    assert (directory.base() == f"{runtime}/msauth") is used
+
+
+def test_the_runtime_directory_is_used_if_ours(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    runtime = tmp_path / "run"
+    runtime.mkdir(mode=0o700)
+    for wrong in (str(tmp_path / "missing"), "run", ""):
+        clean.setenv("XDG_RUNTIME_DIR", wrong)
+        assert not directory.base().startswith(str(runtime))
+    (tmp_path / "link").symlink_to(runtime)
+    clean.setenv("XDG_RUNTIME_DIR", str(tmp_path / "link"))
+    assert not directory.base().startswith(str(tmp_path / "link"))
+    needs_root()
+    os.chown(runtime, NOBODY, NOBODY)
+    clean.setenv("XDG_RUNTIME_DIR", str(runtime))
+    assert not directory.base().startswith(str(runtime))
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_directories_are_born_private_and_the_umask_is_left_alone(
+    clean: pytest.MonkeyPatch, tmp_path: Path, umask: int
+) -> None:
+    clean.setenv("MSAUTH_CACHE_DIR", str(tmp_path / "a" / "b"))
+    old = os.umask(umask)
+    try:
+        os.close(writer.create_directory())
+    finally:
+        assert os.umask(old) == umask
+    for part in ("a", "a/b", "a/b/v1"):
+        assert (tmp_path / part).stat().st_mode & 0o777 == 0o700
+
+
+# -- Windows, as far as it goes by path, which works here too
+
+
+@pytest.mark.parametrize(
+    "local", ["C:\\Users\\me\\AppData\\Local", "D:\\x y\\Local", "\\\\server\\share\\Local"]
+)
+def test_windows_is_where_platformdirs_says(clean: pytest.MonkeyPatch, local: str) -> None:
+    clean.setattr("platformdirs.windows.get_win_folder", lambda name: local)
+    clean.setattr("platformdirs.windows.os.path.normpath", lambda path: path)
+    theirs = Windows("msauth", False).user_cache_dir.replace("/", "\\")
+    assert windows.base({"LOCALAPPDATA": local}) == theirs
+
+
+def test_windows_without_a_variable() -> None:
+    assert windows.base({"USERPROFILE": "C:\\Users\\me"}) == (
+        "C:\\Users\\me\\AppData\\Local\\msauth\\Cache"
+    )
+    with pytest.raises(directory.Refused, match="LOCALAPPDATA"):
+        windows.base({})
+
+
+@pytest.fixture
+def by_path(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    """The cache as on Windows: no dir_fd, no owners and no modes."""
+    monkeypatch.setattr(writer, "files", windows)
+    monkeypatch.setattr(
+        directory, "open_directory", lambda: windows.open_directory(directory.path())
+    )
+    monkeypatch.setattr(os, "supports_dir_fd", set())
+    monkeypatch.delattr(os, "geteuid")
+    return cache
+
+
+def test_the_cache_works_by_path(by_path: Cache) -> None:
+    assert by_path.get() is None
+    by_path.put(made_up("one"))
+    assert by_path.get() == made_up("one").text
+    by_path.put(made_up("two"))
+    assert by_path.get() == made_up("two").text
+    writer.reject(made_up("two").text, '{"claims":1}')
+    assert by_path.get() is None
+    by_path.put(made_up("two"))
+    assert by_path.get() is None
+    by_path.put(made_up("three"))
+    assert writer.logout("") == 1
+    assert by_path.get() is None
+    writer.write_tenant("contoso", "contoso.com", now=1000, until=2000)
+    assert reader.read_tenant("contoso", now=1500) == "contoso.com"
+    writer.forget_tenant("contoso")
+    assert reader.read_tenant("contoso", now=1500) is None
+    assert by_path.temporaries() == []
+
+
+def test_a_record_that_a_reader_holds_open_is_replaced_a_moment_later(
+    by_path: Cache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows refuses to replace an open file; kubelogin lost its cache by that."""
+    by_path.put(made_up("old"))
+    refusals = [PermissionError(13, "sharing violation")] * 3
+    replace = os.replace
+
+    def busy(one: str, other: str) -> None:
+        if refusals:
+            raise refusals.pop()
+        replace(one, other)
+
+    monkeypatch.setattr(os, "replace", busy)
+    monkeypatch.setattr(windows, "_PAUSE", 0)
+    by_path.put(made_up("new"))
+    assert by_path.get() == made_up("new").text
+    refusals[:] = [PermissionError(13, "for ever")] * 100
+    with pytest.raises(PermissionError):
+        by_path.put(made_up("never"))
+    assert by_path.get() == made_up("new").text
+    assert by_path.temporaries() == []
+
+
+def test_a_junction_is_refused(by_path: Cache, tmp_path: Path) -> None:
+    by_path.put(made_up("x"))
+    by_path.place.rename(tmp_path / "moved")
+    by_path.place.symlink_to(tmp_path / "moved")
+    assert by_path.get() is None
+    with pytest.raises(directory.Refused, match="is a link"):
+        writer.create_directory()
