@@ -5,17 +5,17 @@
 #   sh install/install.sh            asks before touching git's configuration
 #   sh install/install.sh --yes      does not ask
 #   sh install/install.sh --no-git   leaves git's configuration alone
-#   sh install/install.sh --extras broker,rich      with optional packages
+#   sh install/install.sh --extras sandbox      with optional packages
 set -eu
 . "$(dirname -- "$0")/common.sh"
 [ -n "${HOME-}" ] || fail "HOME is not set"
 answer=ask
-extras=
+extras='[rich]'
 while [ $# -gt 0 ]; do
 	case $1 in
 	--yes) answer=yes ;;
 	--no-git) answer=no ;;
-	--extras) shift && extras="[${1-}]" ;;
+	--extras) shift && extras="[rich${1:+,$1}]" ;;
 	*) fail "unknown option $1" "sh install/install.sh [--yes] [--no-git] [--extras NAMES]" ;;
 	esac
 	shift

@@ -32,8 +32,8 @@ case ${1-} in
 		kubernetes msgraph-sdk aiohttp
 	if command -v npm >/dev/null 2>&1; then
 		npm install --silent --no-fund --no-audit --prefix "$build/node" @azure/identity
-		MSAUTH_TEST_NODE=$build/node
-		export MSAUTH_TEST_NODE
+		MSAUTH_TEST_NODE_MODULES=$build/node/node_modules
+		export MSAUTH_TEST_NODE_MODULES
 	fi
 	set -- -m real_client "$@"
 	;;

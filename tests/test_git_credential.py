@@ -90,9 +90,7 @@ def test_every_organisation_gets_its_own_tenant(env: Environment, cloud: Sandbox
 
 
 @pytest.mark.parametrize("how", ["option", "variable"])
-def test_an_explicit_tenant_beats_the_challenge(
-    env: Environment, cloud: Sandbox, how: str
-) -> None:
+def test_an_explicit_tenant_beats_the_challenge(env: Environment, cloud: Sandbox, how: str) -> None:
     tenant = cloud.tenants["fabrikam"].id
     stdin = CAPABLE + HELLO + challenge(cloud.tenants["contoso"].id)
     options = ["--tenant", tenant] if how == "option" else []
@@ -237,11 +235,11 @@ def test_nobody_signed_in_stops_git_with_one_hint(bare_env: Environment, cloud: 
     assert cloud.count("token") == 0
 
 
-def test_with_az_the_hint_is_az_login(
-    bare_env: Environment, cloud: Sandbox, home: Path
-) -> None:
+def test_with_az_the_hint_is_az_login(bare_env: Environment, cloud: Sandbox, home: Path) -> None:
     az = home / "az"
-    az.write_text("#!/bin/sh\necho \"ERROR: Please run 'az login' to setup account.\" >&2\nexit 1\n")
+    az.write_text(
+        "#!/bin/sh\necho \"ERROR: Please run 'az login' to setup account.\" >&2\nexit 1\n"
+    )
     az.chmod(0o755)
     env = bare_env | cloud.environ | {"PATH": f"{home}:{bare_env['PATH']}"}
     done = run_program(PROG, "get", env=env, stdin=HELLO)

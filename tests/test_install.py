@@ -71,7 +71,9 @@ def test_a_linked_configuration_stays_a_link(
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(link))
     assert git_config.main(["add"]) == 0
     assert link.is_symlink()
-    assert "helper = msauth" in dotfile.read_text() or "git-credential-msauth" in dotfile.read_text()
+    assert (
+        "helper = msauth" in dotfile.read_text() or "git-credential-msauth" in dotfile.read_text()
+    )
     assert dotfile.stat().st_mode & 0o777 == 0o600
     assert git_config.main(["remove"]) == 0
     assert dotfile.read_text() == "[user]\n\tname = A\n"

@@ -8,6 +8,7 @@ import os
 import sys
 
 from . import broker
+from .options import finish
 from .protocols import exec_credential
 from .token_question import Question
 
@@ -15,17 +16,8 @@ PROG = "msauth-token"
 
 
 def main() -> int:
-    """Answer; ends without interpreter teardown, which costs more than the answer."""
-    try:
-        code, output = run(sys.argv[1:], os.environ)
-    except KeyboardInterrupt:
-        code, output = 130, b""
-    try:
-        while output:
-            output = output[os.write(1, output) :]
-    except OSError:
-        code = code or 1
-    os._exit(code)
+    """Answer, and end the process."""
+    return finish(lambda: run(sys.argv[1:], os.environ))
 
 
 def run(argv: list[str], env: "Environment") -> tuple[int, bytes]:

@@ -7,7 +7,7 @@ Git runs it for every request to a host it is configured for, so most calls must
 import os
 import sys
 
-from .options import FLAG, SIGN_IN, Options, parse
+from .options import FLAG, SIGN_IN, Options, finish, parse
 
 PROG = "git-credential-msauth"
 OPTIONS = {**SIGN_IN, "--help": FLAG, "-h": FLAG, "--version": FLAG}
@@ -39,22 +39,12 @@ options:
 
 
 def main() -> int:
-    """Answer git; ends without interpreter teardown, which costs more than the answer."""
-    try:
-        code, output = run(sys.argv[1:], _standard_input)
-    except KeyboardInterrupt:
-        code, output = 130, b""
-    try:
-        while output:
-            output = output[os.write(1, output) :]
-    except OSError:
-        code = code or 1
-    os._exit(code)
+    """Answer git, and end the process."""
+    return finish(lambda: run(sys.argv[1:], _standard_input))
 
 
-def run(argv: list[str], read: "object") -> tuple[int, bytes]:
+def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
     """Return the exit code and what goes to stdout; read() returns all of stdin as bytes."""
-    assert callable(read)
     if argv and argv[-1] == "store":
         read()  # a token is its own record: nothing that git knows is worth keeping
         return 0, b""
@@ -154,6 +144,8 @@ def _standard_input() -> bytes:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .protocols.git import Credential
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import os
 import sys
 
 from . import broker, execution
-from .errors import MsauthError, UsageError, report
+from .errors import UsageError, failed
 from .options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse
 from .products import chosen_authority, normalise_scope, scopes_for
 from .request import Token
@@ -37,8 +37,8 @@ def main() -> int:
     """Run; returns only when the command could not be run, or after --serve."""
     try:
         return run(sys.argv[1:])
-    except MsauthError as error:
-        return report(PROG, error)
+    except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
+        return failed(PROG, error)
     except KeyboardInterrupt:
         import signal
 

@@ -101,7 +101,9 @@ def test_an_organisation_is_always_a_plain_label(host: bytes, path: bytes, user:
         if found:
             assert set(found) <= set(string.ascii_lowercase + string.digits + "-")
         if candidate == host and found is not None:
-            assert host.lower().removesuffix(b":443").endswith((b".azure.com", b".visualstudio.com"))
+            assert (
+                host.lower().removesuffix(b":443").endswith((b".azure.com", b".visualstudio.com"))
+            )
 
 
 @given(st.text(alphabet="dev.azurcomisltuk:443@/\\%\t\0-", max_size=30))

@@ -31,7 +31,7 @@ def open_directory(where: str) -> int:
     """Return a descriptor to close later; raises as `directory.open_directory`."""
     status = os.lstat(where)
     # A junction or a symbolic link could lead to a folder that others can read.
-    if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0):
+    if stat.S_ISLNK(status.st_mode) or getattr(status, "st_reparse_tag", 0) != 0:
         raise directory.Refused(f"cache directory {where} is a link", f'rmdir "{where}"')
     if not stat.S_ISDIR(status.st_mode):
         raise NotADirectoryError(where)
