@@ -55,6 +55,8 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     70008: ("the refresh token has expired", _LOGIN),
     70011: ("the scope is not valid", "check --scope"),
     70016: ("the user has not finished signing in", _LOGIN),
+    70018: ("the sign-in was declined, or its code was wrong", _LOGIN),
+    70019: ("the device code has expired", _LOGIN),
     70020: ("the device code has expired", _LOGIN),
     70021: ("no federated credential of the app matches this assertion", _APP),
     70043: ("the refresh token has expired under a sign-in frequency policy", _LOGIN),
