@@ -67,14 +67,18 @@ def due(env: Environment, cloud: Sandbox, warm: Warm) -> Iterator[Due]:
     due.token = attributes(cold.stdout)["password"]
     due.age()
     cloud.reset()
-    cloud.on_token(lambda _: due.go.wait(DEADLINE) and None)
+
+    def hold(_: object) -> None:
+        due.go.wait(DEADLINE)
+
+    cloud.on_token(hold)
     yield due
     due.go.set()
 
 
-def get(due: Due, stdin: bytes = HELLO, **more: str) -> tuple[str, float]:
+def get(due: Due, stdin: bytes = HELLO, more: Environment | None = None) -> tuple[str, float]:
     """Return the answer of the installed program, and how long its pipes stayed open."""
-    process = start_program("git-credential-msauth", "get", env=due.env | more)
+    process = start_program("git-credential-msauth", "get", env=due.env | (more or {}))
     began = time.monotonic()
     output, errors = process.communicate(stdin, timeout=DEADLINE)
     assert (process.returncode, errors) == (0, b"")
@@ -107,7 +111,7 @@ def test_a_crowd_starts_one_renewal(due: Due) -> None:
 
 @pytest.mark.parametrize("off", [{"CI": "true"}, {"MSAUTH_BACKGROUND_REFRESH": "0"}], ids=str)
 def test_it_can_be_switched_off(due: Due, off: Environment) -> None:
-    assert get(due, **off)[0] == due.token
+    assert get(due, more=off)[0] == due.token
     assert list(due.place.glob("*.renewing")) == []
 
 

@@ -1,6 +1,7 @@
 """A file system that fails: the token is still handed out, exit 0, and the old record is intact."""
 
 import errno
+import functools
 import os
 import resource
 import shutil
@@ -238,8 +239,8 @@ def test_no_descriptors_left(env: Environment, cloud: Sandbox) -> None:
             capture_output=True,
             timeout=60,
             check=False,
-            preexec_fn=lambda limit=limit: resource.setrlimit(
-                resource.RLIMIT_NOFILE, (limit, limit)
+            preexec_fn=functools.partial(
+                resource.setrlimit, resource.RLIMIT_NOFILE, (limit, limit)
             ),
         )
         assert b"Traceback" not in done.stderr

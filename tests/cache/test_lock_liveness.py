@@ -8,8 +8,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from filelock import FileLock, Timeout
 
 from msauth import renewal
 from msauth.cache import lock as cache_lock
@@ -121,10 +123,11 @@ def test_a_person_is_told_after_two_seconds(cache: Cache, monkeypatch: pytest.Mo
     """With a lock whose wait is over at once, so that the test need not wait."""
     waits: list[float] = []
 
-    class Busy(cache_lock.FileLock):
-        def acquire(self, timeout: float | None = None, **_: object) -> object:  # type: ignore[override]
-            waits.append(timeout or 0)
-            raise cache_lock.Timeout("busy")
+    class Busy(FileLock):
+        def acquire(self, *_: object, **named: object) -> NoReturn:
+            assert isinstance(named["timeout"], (int, float))
+            waits.append(named["timeout"])
+            raise Timeout("busy")
 
     monkeypatch.setattr(cache_lock, "FileLock", Busy)
     said: list[bool] = []

@@ -58,6 +58,11 @@ class Scheduler:
         for thread in threads:
             thread.start()
             assert self._back.acquire(timeout=DEADLINE)
+        # The first action gets a head start of its own, else the shorter one is mostly done first.
+        for _ in range(self._random.randrange(30)):
+            if threads[0] in self._turns:
+                self._turns[threads[0]].release()
+                assert self._back.acquire(timeout=DEADLINE)
         while self._turns:
             ready = [thread for thread in threads if thread in self._turns]
             self._turns[self._random.choice(ready)].release()
@@ -126,7 +131,8 @@ def test_a_logout_is_never_undone(
     late = 0
     for seed in seeds:
         cache.put(made_up("before"))
-        asked, in_flight = threading.Event(), []
+        asked = threading.Event()
+        in_flight: list[bool] = []
 
         def logout(asked: threading.Event = asked, in_flight: list[bool] = in_flight) -> None:
             in_flight.append(asked.is_set())
@@ -142,7 +148,7 @@ def test_a_logout_is_never_undone(
             assert cache.get() is None, seed
             assert not on_disk(cache, made_up("late").text), seed
         writer.logout(None)
-    assert late > len(seeds) // 20, "too few renewals were in flight"
+    assert late > len(seeds) // 3, "too few renewals were in flight"
     print(f"{len(seeds)} interleavings, {late} with a renewal in flight, 0 resurrected")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import sys
 from pathlib import Path
 
 import platformdirs
@@ -50,7 +51,7 @@ def test_it_is_where_platformdirs_says(
         else:
             clean.setenv(name, value)
     theirs = (MacOS if platform == "darwin" else Unix)("msauth").user_cache_dir
-    clean.setattr(directory.sys, "platform", platform)
+    clean.setattr(sys, "platform", platform)
     assert os.path.normpath(directory.base()) == os.path.normpath(theirs)
 
 

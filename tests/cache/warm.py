@@ -11,7 +11,7 @@ import struct
 import subprocess
 import sys
 import tempfile
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 MODULES = (
     "azure.identity",
@@ -51,13 +51,13 @@ class Warm:
         )
 
 
-def _send(stream: BinaryIO, value: Any) -> None:
+def _send(stream: IO[bytes], value: Any) -> None:
     data = json.dumps(value).encode()
     stream.write(struct.pack(">I", len(data)) + data)
     stream.flush()
 
 
-def _receive(stream: BinaryIO) -> Any:
+def _receive(stream: IO[bytes]) -> Any:
     head = stream.read(4)
     return json.loads(stream.read(struct.unpack(">I", head)[0])) if len(head) == 4 else None
 
