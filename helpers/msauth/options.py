@@ -24,6 +24,8 @@ SIGN_IN = {
     "--disable-instance-discovery": FLAG,
     "--force-refresh": FLAG,
     "--min-valid": VALUE,
+    "--username": VALUE,
+    "--no-persist": FLAG,
 }
 """The options that every executable has, spelled alike (see the README's table)."""
 

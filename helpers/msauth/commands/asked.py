@@ -4,12 +4,12 @@ import os
 import sys
 
 from ..errors import UsageError
-from ..options import FLAG, MANY, SIGN_IN, VALUE, Options, many, parse
+from ..options import FLAG, MANY, SIGN_IN, Options, many, parse
 from ..products import PRODUCTS, normalise_scope, scopes_for
 from ..request import TokenRequest
 from ..selection import authority_of, profile_scopes, request_for
 
-SIGN_IN_OPTIONS = {**SIGN_IN, "--scope": MANY, "--username": VALUE, "--no-persist": FLAG}
+SIGN_IN_OPTIONS = {**SIGN_IN, "--scope": MANY}
 SIGN_IN_HELP = """\
 sign-in:
   --profile NAME         a profile of profiles.toml
