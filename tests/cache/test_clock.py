@@ -25,7 +25,7 @@ STEPS = [
 ]
 
 
-@pytest.mark.parametrize("start", [int(time.time()), Y2038 - HOUR // 2, Y2038 + DAY, 2**32 + 5])
+@pytest.mark.parametrize("start", [1_800_000_000, Y2038 - HOUR // 2, Y2038 + DAY, 2**32 + 5])
 @pytest.mark.parametrize("wrong", STEPS, ids="issued{:+d}s".format)
 @pytest.mark.parametrize("min_valid", [0, 1, 300, 3000])
 def test_a_wrong_clock_serves_nothing_expired(
