@@ -103,7 +103,7 @@ def points(cache: Cache, action: str, env: Environment, log: Path) -> list[tuple
 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize(
-    "every", [12, pytest.param(1, marks=pytest.mark.long)], ids=["slice", "all"]
+    "every", [24, pytest.param(1, marks=pytest.mark.long)], ids=["slice", "all"]
 )
 def test_killed_anywhere(
     cache: Cache, bare_env: Environment, tmp_path: Path, action: str, every: int
@@ -111,7 +111,7 @@ def test_killed_anywhere(
     strace.needed()
     env = bare_env | {"MSAUTH_CACHE_DIR": str(cache.base)}
     swept = points(cache, action, env, tmp_path / "log")
-    assert len(swept) > 12
+    assert len(swept) > 24
     killed = 0
     for name, when in swept[::every]:
         set_up(cache, action)

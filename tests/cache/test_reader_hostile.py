@@ -221,7 +221,7 @@ def table() -> Iterator[object]:
                 )
 
 
-@pytest.mark.parametrize(("trap", "asked", "user", "umask"), table())
+@pytest.mark.parametrize(("trap", "asked", "user", "umask"), list(table()))
 def test_a_trap_costs_time_only(
     world_env: Environment,
     world: Path,
