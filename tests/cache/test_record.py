@@ -3,7 +3,7 @@
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msauth.cache import record
@@ -71,6 +71,7 @@ def test_a_record_under_another_name_is_a_miss(real: bytes) -> None:
         assert record.decode(real, REQUEST.with_(**change).canonical()) is None
 
 
+@settings(deadline=None, max_examples=60)
 @given(
     attributes=st.dictionaries(NAME, VALUE, min_size=1, max_size=8), payload=st.binary(max_size=300)
 )
@@ -83,12 +84,14 @@ def test_what_is_encoded_is_decoded(attributes: dict[str, str], payload: bytes) 
     assert {name: decoded[name] for name in attributes} == attributes
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=400))
 def test_anything_else_is_a_miss(data: bytes) -> None:
     assert record.decode(data, None) is None
     assert record.decode(record.MAGIC + data, None) is None
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=64), st.binary(max_size=64))
 def test_different_keys_have_different_names(one: bytes, other: bytes) -> None:
     assert (record.name_of(one) == record.name_of(other)) == (one == other)
