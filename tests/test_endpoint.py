@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from msauth.endpoint.server import Endpoint
+from msauth.request import Token
 from msauth_sandbox import Sandbox
 from msauth_sandbox.stats import Record
 
@@ -293,6 +295,62 @@ def test_force_refresh_is_meant_once(env: Environment, cloud: Sandbox) -> None:
         assert cloud.count("token") == 2
 
 
+def test_a_fault_of_ours_is_an_answer_and_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+    def answer(question: object) -> Token:
+        raise KeyError("a secret of ours")
+
+    endpoint = Endpoint(answer)
+    endpoint.start()
+    served = Served(None, endpoint.variables())  # type: ignore[arg-type]
+    status, body = served.get(ARM)
+    assert (status, body["message"]) == (400, "internal error (KeyError)")
+    assert served.azd(ARM)[1]["code"] == "GetTokenError"
+    assert capfd.readouterr().err == ""
+
+
+ASK = f"""
+import os, sys, urllib.request as r
+url = os.environ['IDENTITY_ENDPOINT'] + '?{VERSION}&resource={ARM}'
+secret = {{'X-IDENTITY-HEADER': os.environ['IDENTITY_HEADER']}}
+answer = r.urlopen(r.Request(url, headers=secret)).read()
+streams = []
+for number in (0, 1, 2):
+    try:
+        os.fstat(number)
+    except OSError:
+        streams.append(number)
+with open(sys.argv[1], 'w') as file:
+    print(len(answer) > 1000, streams, file=file)
+"""
+
+
+@pytest.mark.parametrize("closed", [(0,), (1,), (2,), (0, 1, 2)])
+def test_closed_streams(closed: tuple[int, ...], env: Environment, tmp_path: Path) -> None:
+    """The endpoint's socket must not take their places, and the command has them closed too."""
+    (tmp_path / "ask.py").write_text(ASK)
+    close = " ".join(f"{number}>&-" for number in closed)
+    line = f'exec {PROG} --serve -- "$@" {close}'
+    out = tmp_path / "out"
+    run_program("sh", "-c", line, "sh", sys.executable, str(tmp_path / "ask.py"), str(out), env=env)
+    assert out.read_text() == f"True {list(closed)}\n"
+
+
+def test_programs_of_ours_are_led_to_the_endpoint_too(
+    env: Environment, cloud: Sandbox, tmp_path: Path
+) -> None:
+    """The secret of the chosen identity is not there for them; the endpoint is."""
+    clone = ["git", "clone", "-q", "https://dev.azure.com/contoso/hello/_git/hello", "clone"]
+    chosen = ("--credential", "service-principal")
+    done = run_program(
+        PROG, "--serve", "--for", "git", *chosen, "--", *clone, env=env, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    env |= {"MSAUTH_CREDENTIAL": "service-principal", "MSAUTH_CLIENT_ID": cloud.client_id}
+    done = run_program(PROG, "--serve", "--", "msauth-token", "devops", env=env)
+    assert done.returncode == 0, done.stderr
+    assert cloud.count("token") <= 2  # one for each way of choosing
+
+
 def test_the_endpoint_ends_with_its_command(env: Environment) -> None:
     with serving(env) as served:
         assert served.get("x")[0] == 403
@@ -407,6 +465,19 @@ def test_ctrl_c_reaches_the_command_once(bare_env: Environment) -> None:
         terminal.read_until(b"second")
         os.kill(terminal.pid, signal.SIGUSR1)
         assert terminal.event() == ("exited", 41)
+
+
+def test_an_interrupt_before_the_command_is_there_is_the_commands(
+    bare_env: Environment,
+) -> None:
+    program = (
+        "import os, signal; from msauth.endpoint import child\n"
+        "hit = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
+        "os.register_at_fork(after_in_child=hit)\n"
+        "raise SystemExit(child.run('/bin/true', ['true'], {}, lambda: None))\n"
+    )
+    with Terminal([sys.executable, "-c", program], bare_env) as terminal:
+        assert terminal.event() == ("signaled", signal.SIGINT)
 
 
 def test_ctrl_c_ends_both(bare_env: Environment) -> None:

@@ -79,8 +79,9 @@ def run(argv: list[str]) -> int:
     if tools:
         from .bundles import apply
 
+        inherited = options if endpoint is None else {}  # there, the endpoint is the sign-in
         for tool in tools:
-            apply(tool, env, options, lambda product: tokens.get(tokens.scopes(product)).text)
+            apply(tool, env, inherited, lambda product: tokens.get(tokens.scopes(product)).text)
     if endpoint is not None:
         return endpoint.run(path, command, env)
     return execution.become(path, command, env)

@@ -21,9 +21,16 @@ def run(path: str, argv: list[str], env: dict[str, str], started: Callable[[], N
     Raises NotExecutedError, in the child.
     """
     inherited = _inherited()
-    news = _watch()
+    numbers = _watched()
+    # What arrives around the fork waits: in the child a handler of ours would swallow it.
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    news = _watch(numbers)
     # Not posix_spawn, nor subprocess: glibc's leaves signals 32 and 33 ignored in the child.
     child = os.fork()
+    if not child:
+        for number in numbers:
+            signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if not child:
         return become(path, argv, env)
     _let_go(inherited)
@@ -66,19 +73,34 @@ def die_of(number: int) -> int:
     return 128 + number
 
 
-def _watch() -> int:
-    """Return a descriptor from which each arriving signal can be read as one byte.
+def hold_places() -> None:
+    """Fill the places of standard streams that are closed, before the endpoint's socket gets one.
 
-    A handler (not SIG_IGN) is what execve(2) resets to the default for the command, and a
-    signal that was ignored when we were started stays ignored, as it would for the bare command.
+    The command finds them closed all the same: what is opened here does not survive execve(2).
     """
+    for stream in (0, 1, 2):
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.open(os.devnull, os.O_RDONLY)  # the lowest free number is this one
+
+
+def _watched() -> list[int]:
+    """Return the signals that we take note of.
+
+    One that was ignored when we were started stays ignored, as it would for the bare command.
+    """
+    numbers = [getattr(signal, name) for name in (*_PASSED_ON, *_FROM_TERMINAL)]
+    return [signal.SIGCHLD, *(n for n in numbers if signal.getsignal(n) != signal.SIG_IGN)]
+
+
+def _watch(numbers: list[int]) -> int:
+    """Return a descriptor from which each of these signals can be read as one byte."""
     news, wakeup = os.pipe()
     os.set_blocking(wakeup, False)
     signal.set_wakeup_fd(wakeup, warn_on_full_buffer=False)
-    for name in (*_PASSED_ON, *_FROM_TERMINAL, "SIGCHLD"):
-        number = getattr(signal, name)
-        if name == "SIGCHLD" or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, lambda _number, _frame: None)
+    for number in numbers:
+        signal.signal(number, lambda _number, _frame: None)
     return news
 
 

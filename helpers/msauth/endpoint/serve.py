@@ -88,6 +88,7 @@ class Serving:
 
         scopes: from a word of --allow to full scopes. Raises UsageError.
         """
+        child.hold_places()
         wanted = [scope for word in many(options, "--allow") for scope in scopes(word)]
         desk = Desk(options, allowed_scopes(wanted, authority), prog=prog)
         try:
@@ -96,8 +97,13 @@ class Serving:
             raise MsauthError(f"no loopback port for --serve: {error.strerror}") from None
 
     def lead(self, env: dict[str, str]) -> None:
-        """Put the endpoint into a command's environment; no proxy may stand between them."""
+        """Put the endpoint into a command's environment; no proxy may stand between them.
+
+        A program of ours in it is led here too, and not to an identity whose secret is gone.
+        """
         env.update(self._endpoint.variables())
+        for name in ("MSAUTH_CREDENTIAL", "MSAUTH_CLIENT_ID"):
+            env.pop(name, None)
         if any(env.get(name) for name in _PROXIES):
             direct = env.get("no_proxy") or env.get("NO_PROXY") or ""
             for name in ("no_proxy", "NO_PROXY"):

@@ -84,6 +84,9 @@ class Endpoint:
             signed_out = isinstance(error, SignInError)
             again = signed_out and not getattr(error, "deterministic", True)
             return protocol.failed(question, text, again=again, signed_out=signed_out)
+        except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
+            text = f"internal error ({type(error).__name__})"
+            return protocol.failed(question, text, again=isinstance(error, OSError))
         return protocol.granted(question, token.text, token.expires_on, now=int(time.time()))
 
 
