@@ -224,6 +224,42 @@ def test_the_python_client(version: str, env: Environment, cloud: Sandbox) -> No
     assert done.stdout.split() == [b"default", b"hello", b"kube-system"]
 
 
+@needs_kubectl
+def test_git_kubectl_and_a_wrapped_command_share_one_token(
+    env: Environment, cloud: Sandbox, tmp_path: Path
+) -> None:
+    """Three real clients, one scope, one tenant: one request, and one token at the servers."""
+    tenant = cloud.tenants["contoso"].id
+    repository = "https://dev.azure.com/contoso/hello/_git/hello"
+    git_env = env | {
+        "GIT_CONFIG_COUNT": "2",
+        "GIT_CONFIG_KEY_0": "credential.https://dev.azure.com.helper",
+        "GIT_CONFIG_VALUE_0": "msauth",
+        "GIT_CONFIG_KEY_1": "credential.https://dev.azure.com.useHttpPath",
+        "GIT_CONFIG_VALUE_1": "true",
+    }
+    done = run_program("git", "clone", "-q", repository, str(tmp_path / "clone"), env=git_env)
+    assert done.returncode == 0, done.stderr
+    # An API server takes another scope than git's: here kubectl and a script ask git's.
+    api = "/contoso/_apis/projects"
+    kubeconfig = cloud.kubeconfig(args=("devops", "--tenant", tenant))
+    kubeconfig.write_text(kubeconfig.read_text().replace(cloud.aks_host, "dev.azure.com"))
+    done = kubectl(kubeconfig, env, "get", "--raw", f"{api}?api-version=7.1")
+    assert (done.returncode, done.stderr) == (0, b"")
+    ask = (
+        "import os, urllib.request as r\n"
+        "header = {'Authorization': 'Bearer ' + os.environ['AZURE_ACCESS_TOKEN']}\n"
+        f"url = 'https://dev.azure.com{api}?api-version=7.1'\n"
+        "r.urlopen(r.Request(url, headers=header))\n"
+    )
+    options = ("--product", "devops", "--tenant", tenant)
+    done = run_program("msauth-run", *options, "--", sys.executable, "-c", ask, env=env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert [r.status for r in cloud.requests if r.path == api] == [200, 200]
+    assert len({r.token_id for r in cloud.requests if r.token_id}) == 1
+    assert cloud.count("token") == 1
+
+
 def test_kubectl_git_and_a_script_share_one_token(env: Environment, cloud: Sandbox) -> None:
     """One scope and one tenant is one token, whoever asks."""
     env |= {"MSAUTH_TENANT": cloud.tenants["contoso"].id}
