@@ -137,11 +137,11 @@ class TokenRequest:
         """Return the cache key's text: one `name=value` line for all that selects the answer."""
         lines = [
             f"request.credential={self.credential}",
-            f"request.profile={self.profile}",
+            f"request.profile={quoted(self.profile)}",
             f"request.client_id={self.client_id}",
             f"request.authority={self.authority}",
             f"request.tenant={self.tenant or ''}",
-            f"request.scope={' '.join(self.scopes)}",
+            f"request.scope={quoted(' '.join(self.scopes))}",
         ]
         if self.cae:
             lines.append("request.cae=1")
@@ -252,4 +252,4 @@ def quoted(value: str) -> str:
     """Return value on one line: `%` and control characters percent-encoded."""
     if value.isprintable() and "%" not in value:
         return value
-    return "".join(c if c.isprintable() and c != "%" else f"%{ord(c):02x}" for c in value)
+    return "".join(c if c.isprintable() and c != "%" else f"%{ord(c):x};" for c in value)

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from ..request import Token, TokenRequest
+from ..request import Token, TokenRequest, quoted
 from . import directory, reader, record
 
 if sys.platform == "win32":
@@ -232,7 +232,7 @@ def logout(profile: str | None) -> int:
         for file in names(descriptor, reader.TOKEN):
             found = reader.read_record(descriptor, file, None)
             if profile is None or (
-                found is not None and found[0].get("request.profile", "") == profile
+                found is not None and found[0].get("request.profile", "") == quoted(profile)
             ):
                 removed += remove(descriptor, file)
                 stem = file[: -len(reader.TOKEN)]

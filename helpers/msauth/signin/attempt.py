@@ -122,8 +122,15 @@ def jittered(started: int, refresh_on: int, expires_on: int) -> int:
 
 
 def token_from(kind: str, text: str, expires_on: int, *, refresh_on: int, issued: int) -> Token:
-    """Return a Token with what its own claims say of account and tenant (for display only)."""
+    """Return a Token with what its own claims say of account, tenant and expiry.
+
+    expires_on: counted from this machine's clock, which may be wrong; the token's own `exp`, if
+    it can be read and is earlier, wins. Account and tenant are for display only.
+    """
     claims = claims_of(text)
+    stated = claims.get("exp")
+    if isinstance(stated, int) and stated > 0:
+        expires_on = min(expires_on, stated)
     account = ""
     for name in ("upn", "preferred_username", "unique_name", "appid", "azp", "oid"):
         value = claims.get(name)
