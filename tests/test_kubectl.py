@@ -143,6 +143,16 @@ def test_converted_for_workloadidentity_with_flags(bare_env: Environment, cloud:
 
 
 @needs_kubectl
+def test_converted_for_workloadidentity_in_a_github_workflow(
+    bare_env: Environment, cloud: Sandbox
+) -> None:
+    env = bare_env | cloud.environ | cloud.github_actions_environ("contoso")
+    done = kubectl(converted(cloud, "--login", "workloadidentity", "--server-id", AKS), env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert cloud.count("token") == 1
+
+
+@needs_kubectl
 def test_converted_for_msi(bare_env: Environment, cloud: Sandbox) -> None:
     env = bare_env | cloud.environ | cloud.managed_identity_environ()
     done = kubectl(converted(cloud, "--login", "msi", "--server-id", AKS), env)

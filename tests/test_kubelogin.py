@@ -214,6 +214,38 @@ def test_translation(
     assert changed == changes
 
 
+PROOFS = {
+    "AAD_SERVICE_PRINCIPAL_CLIENT_SECRET": "S",
+    "AAD_SERVICE_PRINCIPAL_CLIENT_CERTIFICATE": "P",
+}
+
+
+@pytest.mark.parametrize(
+    ("flags", "env", "chosen"),
+    [
+        ("", PROOFS, "AZURE_CLIENT_CERTIFICATE_PATH"),
+        ("--client-secret S --client-certificate P", {}, "AZURE_CLIENT_CERTIFICATE_PATH"),
+        ("--client-secret S", PROOFS, "AZURE_CLIENT_SECRET"),
+        ("--client-certificate P", PROOFS, "AZURE_CLIENT_CERTIFICATE_PATH"),
+    ],
+)
+def test_of_two_proofs_the_certificate(flags: str, env: dict[str, str], chosen: str) -> None:
+    _, changes = translated(f"--login spn {flags}", env)
+    assert {name for name, value in changes.items() if value} == {chosen}
+
+
+def test_workloadidentity_in_a_github_workflow_asks_github() -> None:
+    github = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"}
+    env = github | {"AZURE_CLIENT_ID": "C", "AZURE_TENANT_ID": "T"}
+    options, _ = translated("-l workloadidentity", env)
+    assert options == {"--credential": "github-actions", "--client-id": "C", "--tenant": "T"}
+    options, changes = translated("-l workloadidentity --federated-token-file F", env)
+    assert options["--credential"] == "workload-identity"
+    assert changes["AZURE_FEDERATED_TOKEN_FILE"] == "F"
+    del env["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+    assert translated("-l workloadidentity", env)[0]["--credential"] == "workload-identity"
+
+
 def test_our_own_variable_stands_where_no_flag_does() -> None:
     env = {"MSAUTH_CREDENTIAL": "azure-cli", "AAD_LOGIN_METHOD": "spn"}
     assert translated("", env)[0]["--credential"] == "azure-cli"

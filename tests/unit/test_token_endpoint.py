@@ -86,6 +86,7 @@ REFUSED = {
     "not HTTP": (400, "GET / HTTP/0.9", [KNOWN], b""),
     "no HTTP at all": (400, "hello", [KNOWN], b""),
     "a folded header": (400, GET, [KNOWN, " folded"], b""),
+    "an origin behind a bare line feed": (400, GET, [KNOWN, "X: a\nOrigin: http://evil"], b""),
     "a header with a space": (400, GET, ["X-IDENTITY-HEADER : x"], b""),
     "a repeated secret": (400, GET, ["secret: guess", f"secret: {SECRET}"], b""),
     "a second host": (400, GET, [KNOWN, "host: localhost:4711"], b""),

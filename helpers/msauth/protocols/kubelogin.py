@@ -25,6 +25,7 @@ LOGINS = {
     "chained": "auto",
 }
 """kubelogin's --login to our --credential."""
+_GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 
 _SHORT = {"-l": "--login", "-t": "--tenant-id", "-e": "--environment", "-v": "--v"}
 _SWITCHES = (
@@ -238,6 +239,9 @@ def _kind(flags: "Mapping[str, str]", env: "Mapping[str, str]") -> str:
     kind = LOGINS.get(login)
     if kind is None:
         raise ValueError(f"unknown login method {login!r}", "one of: " + ", ".join(LOGINS))
+    if kind == "workload-identity" and not flags.get("--federated-token-file"):
+        # In a GitHub workflow kubelogin asks GitHub for the assertion; there is no file.
+        return "github-actions" if all(env.get(name) for name in _GITHUB) else kind
     return kind
 
 
@@ -267,14 +271,16 @@ def _client(kind: str, flags: "Mapping[str, str]", value: "Callable[[str], str]"
 
 
 def _secret(flags: "Mapping[str, str]", value: "Callable[[str], str]") -> dict[str, str | None]:
-    """Return the one secret or certificate that is meant: a given flag decides which it is."""
-    certificate = flags.get("--client-certificate", "")
-    secret = flags.get("--client-secret", "")
-    if not secret and not certificate:
-        secret = value("--client-secret")
-    if secret:
-        return {"AZURE_CLIENT_SECRET": secret}
+    """Return the one certificate or secret that is meant: a given flag decides which it is.
+
+    Of two that are equally near the certificate is taken, as kubelogin does.
+    """
+    if flags.get("--client-secret") and not flags.get("--client-certificate"):
+        return {"AZURE_CLIENT_SECRET": flags["--client-secret"]}
+    certificate = value("--client-certificate")
+    if not certificate:
+        return {"AZURE_CLIENT_SECRET": value("--client-secret") or None}
     return {
-        "AZURE_CLIENT_CERTIFICATE_PATH": value("--client-certificate") or None,
+        "AZURE_CLIENT_CERTIFICATE_PATH": certificate,
         "AZURE_CLIENT_CERTIFICATE_PASSWORD": value("--client-certificate-password") or None,
     }

@@ -26,6 +26,7 @@ _IDENTITY_VERSIONS = ("2017-09-01", "2019-08-01")
 _AZD_VERSION = "2023-07-12-preview"
 _SECRET_HEADERS = ("x-identity-header", "x-ms-identity", "secret")
 _TOKEN_CHARACTERS = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyz")
+_CONTROLS = frozenset("\0\r\n")  # that no value may hold (RFC 9110 5.5)
 _REASONS = {
     200: "OK",
     400: "Bad Request",
@@ -96,6 +97,8 @@ def head_of(data: bytes) -> Head:
         name = name.lower()
         if not colon or not name or not _TOKEN_CHARACTERS.issuperset(name) or name in headers:
             raise Refused(400, "bad or repeated header")
+        if not _CONTROLS.isdisjoint(value):
+            raise Refused(400, "bad header value")
         headers[name] = value.strip(" \t")
     return Head(words[0], path, query, headers)
 
