@@ -211,8 +211,14 @@ def test_usage_errors(
         assert line.startswith((PROG.encode() + b": error: ", PROG.encode() + b": hint: "))
     for word in words:
         assert word in done.stderr
-    assert done.stdout in (b"", b"quit=1\n")
+    assert done.stdout == (b"quit=1\n" if arguments[-1:] == ["get"] else b"")
     assert cloud.count("token") == 0
+
+
+def test_a_wrong_option_is_no_matter_of_other_hosts(env: Environment) -> None:
+    stdin = b"protocol=https\nhost=github.com\n"
+    done = run_program(PROG, "--tennant", "x", "get", env=env, stdin=stdin)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
 def test_help_and_version(bare_env: Environment) -> None:
@@ -315,6 +321,41 @@ def test_a_token_rejected_within_the_same_command_is_replaced(
     assert second["credential"] != first["credential"]
     assert "continue" not in second
     assert cloud.count("token") == 2
+
+
+def test_a_rejected_token_is_replaced_though_nothing_can_be_written(
+    env: Environment, cloud: Sandbox
+) -> None:
+    """As on a full disk: the old record is still read, and no rejection can be noted."""
+    tenant = cloud.tenants["contoso"].id
+    stdin = CAPABLE + HELLO + challenge(tenant)
+    first = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)
+    state = f"state[]={first['state[]']}\n".encode()
+    claims = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+    again = CAPABLE + HELLO + cae_challenge(tenant, claims) + state
+    done = run_program("sh", "-c", f"ulimit -f 0; exec {PROG} get", env=env, stdin=again)
+    second = attributes(done.stdout)
+    assert second["credential"] != first["credential"]
+    assert cloud.count("token", claims=True) == 1
+
+
+@pytest.mark.parametrize("value", ["false", "never"])
+def test_nobody_is_asked_when_git_forbids_it(
+    bare_env: Environment, cloud: Sandbox, value: str
+) -> None:
+    env = bare_env | cloud.environ | {"GIT_TERMINAL_PROMPT": "1"}
+    ask = ["--credential", "device-code", "get"]
+    forbidden = env | {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "credential.https://dev.azure.com.interactive",
+        "GIT_CONFIG_VALUE_0": value,
+    }
+    done = run_program(PROG, *ask, env=forbidden, stdin=HELLO)
+    assert (done.returncode, done.stdout) == (1, b"quit=1\n")
+    assert cloud.count("token") == 0
+    done = run_program(PROG, *ask, env=env | {"GIT_TERMINAL_PROMPT": "off"}, stdin=HELLO)
+    assert (done.returncode, done.stdout) == (1, b"quit=1\n")
+    assert b"password=" in run_program(PROG, *ask, env=env, stdin=HELLO).stdout
 
 
 @pytest.mark.parametrize("herd", [2, 16, 64])

@@ -12,12 +12,15 @@ _TENANT_TTL = 24 * 3600
 _NO_TENANT_TTL = 600
 
 
-def get_token(request: TokenRequest, *, prog: str = "msauth") -> Token:
+def get_token(
+    request: TokenRequest, *, prog: str = "msauth", may_ask: "Callable[[], bool] | None" = None
+) -> Token:
     """Return a token with at least request.min_valid seconds left, from the cache if it can.
 
     A cache hit takes no lock and imports nothing. A miss signs in under the key's lock, so that
     however many processes ask, one request is made.
 
+    may_ask: says whether an interactive request may really ask a person; called on a miss only.
     Raises SignInError when no credential can sign in.
     """
     asked = time.time_ns()
@@ -30,6 +33,8 @@ def get_token(request: TokenRequest, *, prog: str = "msauth") -> Token:
         return token
     from . import renewal
 
+    if request.interactive and may_ask is not None and not may_ask():
+        request = request.with_(interactive=False)
     return renewal.renew(request, prog=prog, asked=asked)
 
 
@@ -56,7 +61,7 @@ def devops_request(options: Options, organisation: str, challenges: list[str]) -
     Raises UsageError.
     """
     env = os.environ
-    request = request_for((DEVOPS_SCOPE,), options, env, interactive=_may_ask(env))
+    request = request_for((DEVOPS_SCOPE,), options, env, interactive=True)
     if not organisation and not challenges:
         return request
     if explicit_tenant(options, env):
@@ -124,13 +129,29 @@ def reject(secret: str, claims: str | None, *, organisation: str, prog: str) -> 
         note(prog, f"rejected: {len(evicted)} records evicted, claims {claims is not None}")
 
 
-def reject_fingerprint(request: TokenRequest, fingerprint: str, claims: str | None) -> None:
-    """Reject the cached token of a request if it is the one with this fingerprint."""
-    token = reader.read(request.with_(min_valid=0, claims=None), now=int(time.time()))
+def get_another(
+    request: TokenRequest,
+    fingerprint: str,
+    claims: str | None,
+    *,
+    prog: str,
+    may_ask: "Callable[[], bool]",
+) -> Token:
+    """Return a token in place of the one with this fingerprint, which a server rejected.
+
+    claims: as for `reject`. A cache that cannot be written can note no rejection; the token that
+    it then still offers is not taken. Raises SignInError.
+    """
+    token = reader.read(request.with_(min_valid=0), now=int(time.time()))
     if token is not None and token.fingerprint == fingerprint:
-        reject(token.text, claims, organisation="", prog="msauth")
+        reject(token.text, claims, organisation="", prog=prog)
+    token = get_token(request, prog=prog, may_ask=may_ask)
+    if token.fingerprint == fingerprint:
+        anew = request.with_(claims=claims, force_refresh=True)
+        token = get_token(anew, prog=prog, may_ask=may_ask)
+    return token
 
 
-def _may_ask(env: "os._Environ[str] | dict[str, str]") -> bool:
-    """Say whether a person may be asked: git and CI can forbid it."""
-    return env.get("GIT_TERMINAL_PROMPT") not in ("0", "false") and not env.get("CI")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable

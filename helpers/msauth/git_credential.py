@@ -72,7 +72,11 @@ def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
         from .errors import failed
 
-        return failed(PROG, error), b""
+        if argv[-1:] != ["get"]:
+            return failed(PROG, error), b""
+        from .protocols.git import QUIT
+
+        return (0, b"") if _recognised(read())[0] is None else (failed(PROG, error), QUIT)
     return 0, b""  # gitcredentials(7): an unknown action is ignored
 
 
@@ -85,12 +89,21 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         return 0, b""
     challenges = credential.texts("wwwauth")
     tried = git.tried(credential)
+
+    def may_ask() -> bool:
+        from . import git_settings
+
+        host, path = credential.value("host"), credential.value("path")
+        return git_settings.may_ask(f"https://{host.decode()}/{path.decode('utf-8', 'replace')}")
+
     try:
         request = broker.devops_request(options, organisation, challenges)
         if tried:
             # The token of the first round was rejected inside this very git command.
-            broker.reject_fingerprint(request, tried, azure_devops.claims_of(challenges))
-        token = broker.get_token(request, prog=PROG)
+            claims = azure_devops.claims_of(challenges)
+            token = broker.get_another(request, tried, claims, prog=PROG, may_ask=may_ask)
+        else:
+            token = broker.get_token(request, prog=PROG, may_ask=may_ask)
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
         from .errors import failed
 

@@ -181,6 +181,7 @@ def test_claims_of_a_cae_challenge() -> None:
         _challenge(b"not json"),
         _challenge(b'["list"]'),
         _challenge(b"\xff\xfe"),
+        _challenge(b"[" * 6000),
         _challenge(b'{"a":"' + b"x" * 9000 + b'"}'),
         'Bearer error="insufficient_claims", claims="!!!"',
         'Bearer error="insufficient_claims", claims=""',

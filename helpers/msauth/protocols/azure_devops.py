@@ -122,7 +122,7 @@ def claims_of(challenges: list[str]) -> str | None:
             text = base64.b64decode(padded, validate=True).decode("utf-8")
             if isinstance(json.loads(text), dict):
                 return text
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
     return None
 

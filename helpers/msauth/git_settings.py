@@ -1,0 +1,33 @@
+"""What the calling git was told: whether its helpers may ask a person."""
+
+import os
+
+_FALSE = ("", "0", "false", "no", "off")
+
+
+def may_ask(url: str) -> bool:
+    """Say whether a person may be asked: git's variable and `credential.interactive`, and CI.
+
+    git gives a helper no word of `credential.interactive` (git 2.47), and by git-config(1) the
+    helper is to respect it; GIT_TERMINAL_PROMPT is a boolean as git reads one.
+    """
+    env = os.environ
+    if env.get("CI") or env.get("GIT_TERMINAL_PROMPT", "1").lower() in _FALSE:
+        return False
+    import subprocess
+
+    from .signin.programs import which
+
+    git = which("git", env)
+    if git is None:
+        return True
+    command = [git, "config", "--get-urlmatch", "credential.interactive", url]
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
+        )
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return True
+    if done.returncode:
+        return True
+    return done.stdout.strip().lower().decode("utf-8", "replace") not in (*_FALSE, "never")
