@@ -15,7 +15,11 @@ while [ $# -gt 0 ]; do
 	case $1 in
 	--yes) answer=yes ;;
 	--no-git) answer=no ;;
-	--extras) shift && extras="[rich${1:+,$1}]" ;;
+	--extras)
+		[ $# -gt 1 ] || fail "option --extras needs a value" "sh install/install.sh --extras sandbox"
+		shift
+		extras="[rich${1:+,$1}]"
+		;;
 	*) fail "unknown option $1" "sh install/install.sh [--yes] [--no-git] [--extras NAMES]" ;;
 	esac
 	shift
@@ -42,11 +46,16 @@ esac
 
 [ "$answer" != no ] || exit 0
 configure() { "$venv/bin/python" -I -m msauth.setup.git_config "$@"; }
-if configure show --bin "$bin" >/dev/null; then
+change=0
+configure show --bin "$bin" || change=$?
+case $change in
+0)
 	printf 'git is configured already.\n'
 	exit 0
-fi
-configure show --bin "$bin" || true
+	;;
+1) ;;
+*) exit 1 ;;
+esac
 if [ "$answer" = ask ]; then
 	if [ ! -t 0 ]; then
 		printf '%s: hint: to configure git too: sh install/install.sh --yes\n' "$prog" >&2

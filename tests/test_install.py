@@ -32,6 +32,39 @@ def test_a_block_of_an_older_version_is_replaced() -> None:
     assert git_config.added(old, "msauth") == git_config.added("[user]\n", "msauth")
 
 
+def test_what_was_added_since_stays() -> None:
+    once = git_config.added("[user]\n\tname = Alex", "msauth")
+    assert git_config.removed(once + "[core]\n") == "[user]\n\tname = Alex\n[core]\n"
+
+
+@pytest.mark.parametrize("before", [None, "[user]\n\tname = Alex\n", "[user]\n\tname = Alex"])
+def test_what_git_wrote_into_our_sections_stays(tmp_path: Path, before: str | None) -> None:
+    file = tmp_path / "config"
+    file.write_text(git_config.added(before, "msauth"))
+    key = "credential.https://dev.azure.com.username"
+    subprocess.run(["git", "config", "-f", file, key, "alex"], check=True)
+    again = git_config.added(file.read_text(), "msauth")
+    assert git_config.added(again, "msauth") == again
+    for text in (file.read_text(), again):
+        file.write_text(git_config.removed(text) or "")
+        done = subprocess.run(["git", "config", "-f", file, "-l"], capture_output=True, check=True)
+        lines = done.stdout.decode().split()
+        assert lines == ["user.name=Alex"] * (before is not None) + [f"{key}=alex"]
+
+
+def test_what_is_no_file_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """GIT_CONFIG_GLOBAL=/dev/null means "no configuration"; root could rename over it."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(pipe))
+    for action, code in (("show", 2), ("add", 2), ("remove", 0)):
+        assert git_config.main([action]) == code
+    assert pipe.is_fifo()
+    assert f"{pipe} is not a regular file" in capsys.readouterr().err
+
+
 def test_the_documented_snippet_is_what_the_installer_writes() -> None:
     lines = (REPOSITORY / "install" / "gitconfig").read_text().split("\n")
     snippet = "\n".join(line for line in lines if not line.startswith("#"))

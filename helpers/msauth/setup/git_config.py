@@ -69,11 +69,25 @@ def removed(text: str | None) -> str | None:
     if start < 0 or end < 0:
         return text
     before, ours, after = text[:start], text[start:end], text[end + len(_END) :]
-    if _NO_NEWLINE in ours:
+    after = _not_ours(ours) + after
+    if _NO_NEWLINE in ours and not after:
         before = before.removesuffix("\n")
     if _NEW_FILE in ours and not before + after:
         return None
     return before + after
+
+
+def _not_ours(block: str) -> str:
+    """Return what `git config` has since written into our sections, with their headings."""
+    kept = heading = ""
+    for line in block.split("\n"):
+        word = line.strip().lower()
+        if word.startswith("["):
+            heading = line + "\n"
+        elif word and not word.startswith(("#", "helper", "usehttppath")):
+            kept += heading + line + "\n"
+            heading = ""
+    return kept
 
 
 def _read(file: str) -> str | None:
@@ -114,6 +128,12 @@ def main(arguments: list[str]) -> int:
     action = arguments[0] if arguments else ""
     directory = arguments[2] if arguments[1:2] == ["--bin"] and len(arguments) > 2 else ""
     file = path(os.environ)
+    if os.path.exists(file) and not os.path.isfile(file):
+        if action == "remove":
+            return 0
+        print(f"error: git's configuration {file} is not a regular file", file=sys.stderr)
+        print("hint: unset GIT_CONFIG_GLOBAL", file=sys.stderr)
+        return 2
     before = _read(file)
     if action == "remove":
         after = removed(before)
