@@ -30,8 +30,10 @@ def run(argv: list[str]) -> int:
     if "--all" not in options:
         named = "--profile" in options
         profile = one(options, "--profile") if named else os.environ.get("MSAUTH_PROFILE", "")
+    # In this order: who signs in from here on finds nothing kept, and who began before wrote for
+    # an epoch that the cache's logout ends.
+    kept = signin.forget(profile)
     removed = _forget(profile)
-    kept = signin.forget(profile)  # after the epoch: no renewal in flight keeps what it got
     whose = "every sign-in" if profile is None else f"profile {profile}" if profile else ""
     what = f"{removed} token{'s' * (removed != 1)} removed"
     if kept:

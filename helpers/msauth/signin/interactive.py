@@ -82,21 +82,29 @@ def _sign_in(attempt: Attempt, kind: str) -> Token:
     with lock as held:
         if held is False:
             raise prompts.busy(kind)
-        why, claims = "nobody has signed in yet", attempt.claims
-        if kept:
-            store.prepare()
-            if not attempt.anew:
-                answer = _silent(attempt, kind, store)
-                if isinstance(answer, Token):
-                    return answer
-                why, claims = answer
-        hint = aadsts.login_hint(kind, attempt.request, None)
-        if not may_ask:
-            raise UnavailableError(f"{kind}: {why}", hint)
+        with store.in_epoch() if kept else nullcontext():
+            return _in_turn(attempt, kind, store, until if may_ask else None, kept=kept)
+
+
+def _in_turn(
+    attempt: Attempt, kind: str, store: Store, until: float | None, *, kept: bool
+) -> Token:
+    """Sign in with the store's lock in hand; until: when to give up, None to ask nobody."""
+    why, claims = "nobody has signed in yet", attempt.claims
+    if kept:
+        store.prepare()
         if not attempt.anew:
-            prompts.refuse_if_ignored(kind, store.name, hint)
-        with prompts.turn(attempt.prog, kind, until):
-            return _ask(attempt, kind, store, claims, kept=kept)
+            answer = _silent(attempt, kind, store)
+            if isinstance(answer, Token):
+                return answer
+            why, claims = answer
+    hint = aadsts.login_hint(kind, attempt.request, None)
+    if until is None:
+        raise UnavailableError(f"{kind}: {why}", hint)
+    if not attempt.anew:
+        prompts.refuse_if_ignored(kind, store.name, hint)
+    with prompts.turn(attempt.prog, kind, until):
+        return _ask(attempt, kind, store, claims, kept=kept)
 
 
 def _silent(attempt: Attempt, kind: str, store: Store) -> Token | tuple[str, str | None]:

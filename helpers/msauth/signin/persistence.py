@@ -10,8 +10,8 @@ file in place, and its own lock outlives a killed process.
 import json
 import os
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..cache.record import fingerprint
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from azure.identity import AuthenticationRecord, TokenCachePersistenceOptions
 
 _SUFFIX = ".account"
+_LOCK = ".lock"
 _ANY = "any"
 """The place of the sign-in that is used where a tenant has none of its own."""
 _CACHES = (".cae", ".nocae")
@@ -52,7 +53,20 @@ class Store:
         self, until: float, waiting: Callable[[], None]
     ) -> AbstractContextManager[bool | None]:
         """Hold the lock that every use of the store needs; see `prompts.locked`."""
-        return prompts.locked(self.name + ".lock", until, waiting)
+        return prompts.locked(self.name + _LOCK, until, waiting)
+
+    @contextmanager
+    def in_epoch(self) -> Iterator[None]:
+        """While open, a logout wins: the library may write again what the logout removed.
+
+        The lock must be held, so that what is then removed is nobody else's.
+        """
+        epoch = state.epoch(self._profile)
+        try:
+            yield
+        finally:
+            if state.epoch(self._profile) != epoch:
+                self.forget()
 
     def prepare(self) -> None:
         """Make the library's directory private before it would make it 0755, and free its lock.
@@ -99,6 +113,13 @@ class Store:
         if tenant and state.read(self._file(_ANY)) is None:
             state.write(self._file(_ANY), data)
         return first
+
+    def forget(self) -> None:
+        """Remove the sign-ins that are kept here, and the library's cache with them."""
+        for file in state.names(_SUFFIX):
+            if file.startswith(self.name + "."):
+                state.remove(file)
+        self.discard()
 
     def discard(self) -> None:
         """Remove the library's cache: it cannot be read, or the sign-ins in it are forgotten."""
@@ -149,20 +170,36 @@ class Store:
 
 
 def forget(profile: str | None) -> int:
-    """Remove the kept sign-ins of a profile, or all (None); returns how many accounts."""
-    forgotten = 0
+    """Remove the kept sign-ins of a profile, or all (None); returns how many accounts.
+
+    Twice, with a new epoch between: what a sign-in in flight wrote before it could see the epoch
+    is removed then, and one that sees it removes its own.
+    """
+    forgotten = _remove(profile)
+    if state.directory(create=False) is None:
+        return forgotten
+    state.end_epoch(profile)
+    return forgotten + _remove(profile)
+
+
+def _remove(profile: str | None) -> int:
+    removed = 0
+    stores = set()
     for file in state.names(_SUFFIX):
-        name = file.partition(".")[0]
         data = state.read(file)
         try:
             owner = json.loads(data or b"{}").get("profile", "")
         except (ValueError, AttributeError):
             owner = ""
         if profile is None or owner == profile:
-            forgotten += state.remove(file)
-            state.remove(name + ".unanswered")
-            _store_named(name).discard()
-    return forgotten
+            removed += state.remove(file)
+            stores.add(file.partition(".")[0])
+    if profile is None:  # also what a killed process left without saying whose it is
+        stores.update(file[: -len(_LOCK)] for file in state.names(_LOCK) if file != prompts.LOCK)
+    for name in stores:
+        state.remove(name + ".unanswered")
+        _store_named(name).discard()
+    return removed
 
 
 def _store_named(name: str) -> Store:

@@ -19,7 +19,7 @@ TIMEOUT = 300
 _UNANSWERED_LIMIT = 3
 _UNANSWERED_FOR = 900
 """Seconds until unanswered prompts are forgotten: the person may be back."""
-_LOCK = "prompt.lock"
+LOCK = "prompt.lock"
 
 
 def terminal() -> bool:
@@ -57,7 +57,7 @@ def turn(prog: str, kind: str, until: float) -> Iterator[None]:
     Raises SignInError when another process's person has not answered by then. Without a place
     for the lock the prompt is shown anyway.
     """
-    with locked(_LOCK, until, lambda: _waiting(prog)) as held:
+    with locked(LOCK, until, lambda: _waiting(prog)) as held:
         if held is False:
             raise busy(kind)
         yield
@@ -65,7 +65,7 @@ def turn(prog: str, kind: str, until: float) -> Iterator[None]:
 
 def somebody_asks() -> bool:
     """Say whether some process of this user holds the prompt lock."""
-    with locked(_LOCK, 0, lambda: None, create=False) as held:
+    with locked(LOCK, 0, lambda: None, create=False) as held:
         return held is False
 
 

@@ -6,6 +6,8 @@ place: it is in memory where the system has a private `$XDG_RUNTIME_DIR`.
 """
 
 import os
+import random
+import time
 
 from ..cache import directory as cache_directory
 from ..cache import reader, writer
@@ -83,6 +85,23 @@ def names(suffix: str) -> list[str]:
         return writer.names(descriptor, suffix)
     finally:
         os.close(descriptor)
+
+
+def epoch(profile: str) -> str:
+    """Return a text that every logout of this profile ("" without one), or of all, changes."""
+    descriptor = _open(create=False)
+    if descriptor is None:
+        return ""
+    try:
+        return reader.epoch(descriptor, profile)
+    finally:
+        os.close(descriptor)
+
+
+def end_epoch(profile: str | None) -> bool:
+    """Begin a new epoch of a profile, or of all (None); says whether that could be written."""
+    name = "epoch" if profile is None else reader.epoch_name(profile)
+    return write(name, f"{time.time_ns():x}{random.getrandbits(32):08x}\n".encode())
 
 
 def _open(*, create: bool) -> int | None:
