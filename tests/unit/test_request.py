@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msauth.request import Token, TokenRequest, quoted
+from msauth.request import Token, TokenRequest, identity_of, quoted
 from msauth.signin.attempt import token_from
 
 FIELDS = {
@@ -66,3 +66,10 @@ def test_a_clock_that_is_ahead_does_not_lengthen_a_token(claims: object, expecte
 def test_the_repr_shows_no_token() -> None:
     assert "sentinel" not in repr(Token("sentinel", 5))
     assert "sentinel" not in repr(TokenRequest(("s",), claims="sentinel"))
+
+
+def test_another_endpoint_at_the_same_port_is_another_identity() -> None:
+    place = {"IDENTITY_ENDPOINT": "http://127.0.0.1:4567/token", "IDENTITY_HEADER": "k" * 64}
+    other = {**place, "IDENTITY_HEADER": "l" * 64}
+    assert identity_of("auto", place) != identity_of("auto", other)
+    assert "kkkk" not in identity_of("auto", place)
