@@ -6,11 +6,16 @@ Both keep their tokens themselves and give the same one until it nears its end.
 import calendar
 import os
 import time
+from typing import TYPE_CHECKING
 
 from ..errors import UnavailableError
 from ..request import Token
 from .attempt import Attempt
 from .programs import which
+
+if TYPE_CHECKING:
+    from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
+    from azure.identity import AzureDeveloperCliCredential
 
 _TIMEOUT = 60
 """Seconds: azd and pwsh are slow to start, and a first pwsh builds its module cache."""
@@ -36,11 +41,20 @@ def azure_developer_cli(attempt: Attempt) -> Token:
     credential = AzureDeveloperCliCredential(
         additionally_allowed_tenants=["*"], process_timeout=_TIMEOUT
     )
-    token = attempt.ask("azure-developer-cli", credential, renewable=False)
-    # azd prints UTC (RFC 3339), azure-identity reads it as local time: turn that back.
-    token.expires_on = calendar.timegm(time.localtime(token.expires_on))
-    token.refresh_on = token.expires_on
-    return token
+    return attempt.ask("azure-developer-cli", _Utc(credential), renewable=False)
+
+
+class _Utc:
+    """azd prints UTC (RFC 3339), azure-identity reads it as local time: this turns it back."""
+
+    def __init__(self, credential: "AzureDeveloperCliCredential") -> None:
+        self._credential = credential
+
+    def get_token_info(self, *scopes: str, options: "TokenRequestOptions") -> "AccessTokenInfo":
+        """Return azd's token with its right expiry."""
+        info: AccessTokenInfo = self._credential.get_token_info(*scopes, options=options)
+        info.expires_on = calendar.timegm(time.localtime(info.expires_on))
+        return info
 
 
 def azure_powershell_reason(attempt: Attempt) -> str | None:
