@@ -287,20 +287,102 @@ def test_another_cloud_is_refused(az_env: Environment) -> None:
     assert log_of(env) == []
 
 
-def test_a_service_principal_of_az(az_env: Environment, cloud: Sandbox, home: Path) -> None:
+def sign_in_service_principal(env: Environment, cloud: Sandbox, *, secret: str) -> str:
+    """Leave what `az login --service-principal` leaves; returns the token that az holds."""
+    home = Path(env["HOME"])
     entry = subscription(cloud, "contoso", cloud.client_id, default=True)
     entry["user"] = {"name": cloud.client_id, "type": "servicePrincipal"}
     write_profile(home, entry)
     token = cloud.issue_token("contoso")
     edit(
-        az_env,
+        env,
         "AccessToken",
         home_account_id=None,
         client_id=cloud.client_id,
         secret=token,
     )
+    kept = {"client_id": cloud.client_id, "tenant": cloud.tenants["contoso"].id}
+    if secret:
+        kept["client_secret"] = secret
+    (home / ".azure/service_principal_entries.json").write_text(json.dumps([kept]))
+    return token
+
+
+def test_a_service_principal_of_az(az_env: Environment, cloud: Sandbox) -> None:
+    token = sign_in_service_principal(az_env, cloud, secret=cloud.client_secret)
+    before = snapshot(az_env)
     assert get(az_env)["password"] == token
+    assert cloud.count("token") == 0
+    cloud.revoke(token)
+    erase(az_env, token)
+    second = get(az_env)["password"]
+    assert second != token
+    assert cloud.count("token", grant="client_credentials") == 1
+    assert get(az_env, "--force-refresh")["password"] != second
     assert log_of(az_env) == []
+    assert snapshot(az_env) == before
+
+
+def test_a_service_principal_whose_secret_az_hides(az_env: Environment, cloud: Sandbox) -> None:
+    token = sign_in_service_principal(az_env, cloud, secret="")
+    assert get(az_env)["password"] == token
+    erase(az_env, token)
+    az_prints(az_env, token)
+    done = run_program(PROG, "get", env=az_env, stdin=HELLO)
+    assert done.stdout == b"quit=1\n"
+    hint = f"az login --service-principal --username {cloud.client_id} --tenant "
+    assert done.stderr.count(b": hint: ") == 1
+    assert hint.encode() in done.stderr
+
+
+def test_the_secret_of_az_goes_to_its_own_cloud_alone(az_env: Environment, cloud: Sandbox) -> None:
+    sign_in_service_principal(az_env, cloud, secret=cloud.client_secret)
+    az_prints(az_env, cloud.issue_token("contoso"))
+    env = az_env | {"AZURE_AUTHORITY_HOST": "login.example.com"}
+    run_program(PROG, "--force-refresh", "get", env=env, stdin=HELLO)
+    assert cloud.stats()["unknown_hosts"] == []
+
+
+def test_a_server_that_is_down_is_one_error(az_env: Environment, cloud: Sandbox) -> None:
+    cloud.fail_http(times=None)
+    for kind in ("azure-cli", "azure-cli-cache"):
+        options = ("--credential", kind, "--force-refresh")
+        done = run_program(PROG, *options, "get", env=az_env, stdin=HELLO)
+        assert b"the sign-in server answered" in done.stderr
+        assert b"hint: try again in a minute" in done.stderr
+
+
+def test_single_permissions_are_redeemed_because_az_knows_resources_only(
+    az_env: Environment, cloud: Sandbox
+) -> None:
+    scope = "https://graph.microsoft.com/User.ReadWrite.All"
+    options = ("--credential", "azure-cli", "--scope", scope, "--format", "token")
+    done = run_program("msauth-token", *options, env=az_env)
+    assert done.returncode == 0, done.stderr
+    edit(az_env, "RefreshToken", secret="")
+    done = run_program("msauth-token", *options, "--force-refresh", env=az_env)
+    assert b"az can only be asked for one resource as a whole" in done.stderr
+    assert log_of(az_env) == []
+
+
+@pytest.mark.parametrize(
+    ("code", "hint"),
+    [
+        (50076, b"az login --tenant "),
+        (53003, b"sign in where the policy lets you"),
+        (65001, b"az login --tenant "),
+        (700082, b"az login --tenant "),
+        (90033, b"try again in a minute"),
+        (500011, b"check --tenant and --scope"),
+    ],
+)
+def test_the_hint_is_one_for_a_person(
+    az_env: Environment, cloud: Sandbox, code: int, hint: bytes
+) -> None:
+    cloud.fail_tokens(code, times=None)
+    done = run_program(PROG, "--force-refresh", "get", env=az_env, stdin=HELLO)
+    assert done.stderr.count(b": error: ") == 1
+    assert b": hint: " + hint in done.stderr
 
 
 def test_az_is_never_taken_from_the_current_directory(

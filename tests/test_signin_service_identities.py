@@ -188,6 +188,9 @@ def test_each_code_is_one_error_and_at_most_one_hint(
     assert [line.split(": ")[1] for line in lines] in (["error"], ["error", "hint"])
     assert b"SENTINEL" not in done.stderr
     assert b"Trace ID" not in done.stderr
+    if code in (53003, 65001, 50076):
+        hint = f"?client_id={cloud.client_id}".encode() if code == 65001 else b"administrator"
+        assert hint in done.stderr.partition(b": hint: ")[2]
     # azure-core retries what the server calls transient (HTTP 5xx); nothing else is asked twice.
     assert cloud.count("token") <= (3 if code == 90033 else 1)
 

@@ -156,3 +156,10 @@ def test_the_broker_is_named_where_it_is_missing(person_env: Environment) -> Non
     done = run_program(PROG, "--credential", "broker", "get", env=person_env, stdin=HELLO)
     assert b"azure-identity-broker is not installed" in done.stderr
     assert done.stdout == b"quit=1\n"
+
+
+def test_a_program_that_is_missing_is_no_reason_to_sign_in(person_env: Environment) -> None:
+    for kind, program in (("azure-developer-cli", "azd"), ("azure-powershell", "pwsh")):
+        done = run_program(PROG, "--credential", kind, "get", env=person_env, stdin=HELLO)
+        assert f"{program} is not on PATH".encode() in done.stderr
+        assert b"hint: set that up, or choose another --credential\n" in done.stderr

@@ -5,6 +5,7 @@ are shown up to their first sentence; ids, claims and bodies never are.
 """
 
 import base64
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +20,14 @@ if TYPE_CHECKING:
 _LOGIN = "login"
 _APP = "app"
 _AGAIN = "again"
+_POLICY = "policy"
 _MEANINGS: dict[int, tuple[str, str]] = {
     # code: (what it means, which hint helps)
     16000: ("several accounts match; a person must choose", _LOGIN),
-    50005: ("a policy wants a device that the server can identify", _LOGIN),
+    50005: ("Conditional Access does not allow this platform", _POLICY),
     50020: ("this account is not a member or guest of the tenant", _LOGIN),
     50034: ("this account does not exist in the tenant", _LOGIN),
-    50053: ("the account is locked", _LOGIN),
+    50053: ("the account is locked", "wait, or ask the tenant's administrator to unlock it"),
     50055: ("the password has expired", _LOGIN),
     50057: ("the account is disabled", "ask the tenant's administrator to enable the account"),
     50058: ("the session is gone", _LOGIN),
@@ -44,9 +46,9 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     50132: ("the session was revoked", _LOGIN),
     50158: ("an external security challenge must be met", _LOGIN),
     50173: ("the sign-in was revoked (password changed or session ended)", _LOGIN),
-    53000: ("Conditional Access wants a compliant device", _LOGIN),
-    53001: ("Conditional Access wants a domain-joined device", _LOGIN),
-    53003: ("blocked by a Conditional Access policy", _LOGIN),
+    53000: ("Conditional Access wants a compliant device", _POLICY),
+    53001: ("Conditional Access wants a domain-joined device", _POLICY),
+    53003: ("blocked by a Conditional Access policy", _POLICY),
     53004: ("multi-factor authentication must be set up", _LOGIN),
     65001: ("nobody has consented to this application using this resource", "consent"),
     65004: ("the user declined to consent", _LOGIN),
@@ -74,23 +76,30 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     7000218: ("the application is not a public client", "public-client"),
     7000222: ("the client secret has expired", _APP),
     90002: ("the tenant does not exist", "check --tenant, or the cloud in AZURE_AUTHORITY_HOST"),
+    50196: ("Entra ID sees the same request too often", _AGAIN),
+    90006: ("Entra ID is briefly unavailable", _AGAIN),
     90033: ("Entra ID is briefly unavailable", _AGAIN),
+    90055: ("the tenant has too many requests", _AGAIN),
+    90094: ("an administrator must consent to this application", "admin-consent"),
     90072: ("this account is not a member or guest of the tenant", _LOGIN),
     500011: ("the resource does not exist in this tenant", "check --tenant and --scope"),
     500113: ("no reply address is registered for the application", "reply"),
     50011: ("the application does not have this reply address", "reply"),
     9002313: ("the request was malformed", "check --scope and --client-id"),
 }
-_TRANSIENT = frozenset({90033, 90055, 50196, 90006, 90010})
+_TRANSIENT = frozenset(code for code, (_, hint) in _MEANINGS.items() if hint == _AGAIN)
 _CODE = re.compile(r"AADSTS(\d{4,8})")
 _HTTP_ERROR = re.compile(r"HTTP Error: ([45]\d\d)")  # MSAL's words for a 5xx without a body
 _SECRET_SHAPED = re.compile(r"eyJ[\w-]{8,}[\w.-]*|[\w+/=~.-]{60,}")
 _HINT_TEXTS = {
     _AGAIN: "try again in a minute",
+    _POLICY: "sign in where the policy lets you (a managed device, a browser), or ask the tenant's"
+    " administrator",
     "own-app": "use an app registration of your own: --credential browser --client-id …",
     "public-client": "allow public client flows in the app registration",
     "reply": "add the redirect URI http://localhost (mobile and desktop) to the app registration",
 }
+_NOBODY = "ask the tenant's administrator: no person signs in with this credential"
 
 
 def meaning(code: int) -> str | None:
@@ -115,14 +124,17 @@ def explain(kind: str, text: str, request: TokenRequest, *, claims: str | None) 
 
 
 def _hint(kind: str, hint: str, request: TokenRequest, claims: str | None) -> str | None:
-    if hint == _LOGIN:
-        return login_hint(kind, request, claims)
+    login = login_hint(kind, request, claims)
+    if hint == _LOGIN or (hint == "consent" and login):
+        return login or _NOBODY  # a person who signs in is asked to consent
+    if hint == _POLICY and not login:
+        return _NOBODY
     if hint == _APP:
         return "check the app registration's secret, certificate or federated credential"
-    if hint == "consent":
-        tenant = request.tenant or "organizations"
-        client = f"?client_id={request.client_id}" if request.client_id else ""
-        return f"an administrator can consent at {request.authority}/{tenant}/adminconsent{client}"
+    if hint in ("consent", "admin-consent"):
+        client = request.client_id or os.environ.get("AZURE_CLIENT_ID") or "APPLICATION"
+        place = f"{request.authority}/{request.tenant or 'organizations'}/adminconsent"
+        return f"an administrator can consent at {place}?client_id={client}"
     if hint == "tenant-app":
         return f"check --client-id, and that --tenant {request.tenant or 'T'} has the application"
     return _HINT_TEXTS.get(hint, hint)
@@ -185,11 +197,7 @@ def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Itera
     except (ServiceRequestError, ServiceResponseError) as caught:
         error = unreachable(kind, request, str(caught.message or caught))
     except HttpResponseError as caught:
-        error = SignInError(
-            f"{kind}: the sign-in server answered {caught.status_code or 'with an error'}",
-            "try again in a minute",
-            deterministic=False,
-        )
+        error = down(kind, str(caught.status_code or ""))
     except (AzureError, ValueError, OSError) as caught:
         error = SignInError(f"{kind}: {first_sentence(str(caught))}", deterministic=False)
     raise error from None
@@ -213,14 +221,19 @@ def refusal(
         return unreachable(kind, request, str(cause))
     if "CERTIFICATE_VERIFY" in text or "Max retries" in text:
         return unreachable(kind, request, text)
-    down = _HTTP_ERROR.search(text)
-    if down:
-        return SignInError(
-            f"{kind}: the sign-in server answered {down[1]}",
-            "try again in a minute",
-            deterministic=False,
-        )
+    status = _HTTP_ERROR.search(text)
+    if status:
+        return down(kind, status[1])
     return explain(kind, text, request, claims=claims)
+
+
+def down(kind: str, status: str) -> SignInError:
+    """Return the error for a sign-in server that answers without saying why; status may be ""."""
+    return SignInError(
+        f"{kind}: the sign-in server answered {status or 'with an error'}",
+        "try again in a minute",
+        deterministic=False,
+    )
 
 
 def unreachable(kind: str, request: TokenRequest, text: str) -> SignInError:

@@ -151,6 +151,28 @@ class AzCache:
             entry for entry in self._entries("Account") if entry.get("home_account_id") == homes[0]
         )
 
+    def secret(self, account: Account, authority: str) -> Entry | None:
+        """Return az's entry of a service principal: its client_secret or its certificate's path.
+
+        None for another account, where az keeps it encrypted, and for a federated assertion,
+        which is stale by now.
+        """
+        if account.managed or not account.service_principal or not self.serves(authority):
+            return None
+        found = _read(self.directory + "/service_principal_entries.json")
+        for entry in found if isinstance(found, list) else ():
+            if (
+                isinstance(entry, dict)
+                and str(entry.get("client_id")).lower() == account.name.lower()
+                and str(entry.get("tenant")).lower() == account.tenant
+                and any(
+                    isinstance(entry.get(name), str) and entry[name]
+                    for name in ("client_secret", "certificate")
+                )
+            ):
+                return entry
+        return None
+
     def serialized(self) -> str:
         """Return the token cache's text, as msal's SerializableTokenCache takes it."""
         return json.dumps(self._load())

@@ -2,12 +2,13 @@
 
 az gives the same token until it nears its end, also after a server rejected it, and takes no
 claims. So a new token can only come from az's refresh token, redeemed here; the one that comes
-back with it is thrown away (Entra ID keeps the old one valid for a public client).
+back with it is thrown away (Entra ID keeps the old one valid for a public client). For a service
+principal it comes from the secret or certificate that az keeps.
 """
 
 from ..errors import SignInError, UnavailableError
 from ..request import Token
-from . import aadsts, network
+from . import aadsts, network, service_principal
 from .attempt import Attempt
 from .az_cache import CLIENT_ID, Account, AzCache, number
 from .programs import which
@@ -28,6 +29,8 @@ def azure_cli(attempt: Attempt) -> Token:
         if not attempt.rejected(held.text):
             return held
         return _new(attempt, cache, account, "azure-cli")
+    if not _whole_resource(attempt):
+        return _new(attempt, cache, account, "azure-cli", instead=True)
     token = _from_az(attempt, cache, account)
     if attempt.rejected(token.text):
         return _new(attempt, cache, account, "azure-cli")
@@ -92,14 +95,32 @@ def _new(
         user = cache.refreshable(account, attempt.request.authority)
         if user is not None:
             return _redeem(attempt, cache, account, user, kind)
+        secret = cache.secret(account, attempt.request.authority)
+        if secret is not None:
+            return _with_secret(attempt, account, secret, kind)
     if attempt.claims is None and (instead or attempt.request.force_refresh):
         token = _from_az(attempt, cache, account)
         if not attempt.rejected(token.text):
             return token
     raise SignInError(
         f"{kind}: the server wants a new sign-in that az cannot do by itself",
-        aadsts.login_hint(kind, attempt.request, attempt.claims),
+        _login_hint(attempt, account, kind),
     )
+
+
+def _login_hint(attempt: Attempt, account: Account | None, kind: str) -> str | None:
+    if account is None or not (account.managed or account.service_principal):
+        return aadsts.login_hint(kind, attempt.request, attempt.claims)
+    if account.managed:
+        return "az logout, and then az login --identity"
+    options = f"--username {account.name} --tenant {account.tenant}"
+    return f"az logout, and then az login --service-principal {options}"
+
+
+def _whole_resource(attempt: Attempt) -> bool:
+    """Say whether az can be asked: azure-identity asks it for one resource, not for scopes."""
+    scopes = attempt.request.scopes
+    return len(scopes) == 1 and scopes[0].endswith("/.default")
 
 
 def _from_az(attempt: Attempt, cache: AzCache, account: Account | None) -> Token:
@@ -112,6 +133,11 @@ def _from_az(attempt: Attempt, cache: AzCache, account: Account | None) -> Token
 
     if which("az", attempt.env) is None:
         raise UnavailableError("az is not on PATH")
+    if not _whole_resource(attempt):
+        raise UnavailableError(
+            "az can only be asked for one resource as a whole",
+            "use RESOURCE/.default, or an app registration of your own: --credential browser",
+        )
     other = account.subscription if account is not None else ""
     credential = AzureCliCredential(
         subscription=other or None, additionally_allowed_tenants=["*"], process_timeout=60
@@ -129,6 +155,19 @@ def _from_az(attempt: Attempt, cache: AzCache, account: Account | None) -> Token
         if "AADSTS" in error.message or "Failed to" in error.message or cache.signed_in is False:
             raise
     return ask()
+
+
+def _with_secret(attempt: Attempt, account: Account, entry: dict[str, object], kind: str) -> Token:
+    """Sign in as az's service principal, in process."""
+    return service_principal.ask(
+        attempt,
+        kind,
+        account.tenant,
+        account.name,
+        secret=str(entry.get("client_secret") or ""),
+        certificate=str(entry.get("certificate") or ""),
+        chain=bool(entry.get("use_cert_sn_issuer")),
+    )
 
 
 def _redeem(
@@ -161,6 +200,8 @@ def _redeem(
                 force_refresh=True,
                 claims_challenge=attempt.claims,
             )
+    except msal.exceptions.MsalError:
+        raise aadsts.down(kind, "") from None
     except requests.RequestException as error:
         raise aadsts.unreachable(kind, request, str(error)) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:

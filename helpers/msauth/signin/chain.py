@@ -98,7 +98,7 @@ def _one(kind: str, attempt: Attempt) -> Token:
     found = KINDS[kind]
     why = found.reason(attempt)
     if why is not None:
-        raise UnavailableError(f"{kind}: {why}", login_hint(kind, attempt.request, None))
+        raise UnavailableError(f"{kind}: {why}", "set that up, or choose another --credential")
     try:
         return KINDS[kind].sign_in(attempt)
     except UnavailableError as error:

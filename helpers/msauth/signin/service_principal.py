@@ -17,35 +17,57 @@ def reason(attempt: Attempt) -> str | None:
 
 
 def sign_in(attempt: Attempt) -> Token:
-    """Client credentials (RFC 6749 4.4) with a secret, or with a certificate (RFC 7523)."""
+    """Sign in with what the environment names."""
+    env = attempt.env
+    return ask(
+        attempt,
+        "service-principal" if attempt.request.credential == "service-principal" else "environment",
+        attempt.tenant or env["AZURE_TENANT_ID"],
+        attempt.client_id,
+        secret=env.get("AZURE_CLIENT_SECRET", ""),
+        certificate=env.get("AZURE_CLIENT_CERTIFICATE_PATH", ""),
+        password=env.get("AZURE_CLIENT_CERTIFICATE_PASSWORD", ""),
+        chain=env.get("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "").lower() in ("1", "true"),
+    )
+
+
+def ask(
+    attempt: Attempt,
+    kind: str,
+    tenant: str,
+    client_id: str,
+    *,
+    secret: str,
+    certificate: str,
+    password: str = "",
+    chain: bool = False,
+) -> Token:
+    """Client credentials (RFC 6749 4.4) with a secret, else with a certificate (RFC 7523).
+
+    certificate: a path. chain: whether to send it for subject name and issuer authentication.
+    """
     from azure.identity import CertificateCredential, ClientSecretCredential
 
-    env = attempt.env
-    tenant = attempt.tenant or env["AZURE_TENANT_ID"]
-    kind = attempt.request.credential
-    kind = "service-principal" if kind == "service-principal" else "environment"
-    secret = env.get("AZURE_CLIENT_SECRET")
+    options = attempt.authority_options()
     credential: object
     if secret:
-        credential = ClientSecretCredential(
-            tenant, attempt.client_id, secret, **attempt.authority_options()
-        )
+        credential = ClientSecretCredential(tenant, client_id, secret, **options)
         return attempt.ask(kind, credential)
-    path = env["AZURE_CLIENT_CERTIFICATE_PATH"]
-    chain = env.get("AZURE_CLIENT_SEND_CERTIFICATE_CHAIN", "").lower() in ("1", "true")
     try:
         credential = CertificateCredential(
             tenant,
-            attempt.client_id,
-            path,
-            password=env.get("AZURE_CLIENT_CERTIFICATE_PASSWORD") or None,
+            client_id,
+            certificate,
+            password=password or None,
             send_certificate_chain=chain,
-            **attempt.authority_options(),
+            **options,
         )
     except (OSError, ValueError, TypeError) as error:
         what = error.strerror if isinstance(error, OSError) else "not a usable PEM or PKCS#12 file"
         raise SignInError(
-            f"{kind}: certificate {path}: {what or 'cannot be read'}",
-            "check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD",
+            f"{kind}: certificate {certificate}: {what or 'cannot be read'}",
+            None
+            if kind.startswith("azure-cli")  # az has its own
+            else "check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD",
         ) from None
     return attempt.ask(kind, credential)
