@@ -33,7 +33,11 @@ for name in $programs; do
 	fi
 done
 find_python
-mkdir -p "$bin" "$(dirname -- "$venv")"
+mkdir -p "$(dirname -- "$venv")"
+if [ ! -d "$bin" ]; then
+	mkdir -p "$bin"
+	: >"$made_bin"
+fi
 make_environment "$venv" "$extras"
 for name in $programs; do
 	[ ! -e "$venv/bin/$name" ] || ln -sfn "$venv/bin/$name" "$bin/$name"

@@ -22,5 +22,9 @@ for name in $programs; do
 	fi
 done
 rm -rf -- "$venv" "$venv.log"
-rmdir -- "$(dirname -- "$venv")" "$bin" 2>/dev/null || true
+if [ -e "$made_bin" ]; then
+	rm -f -- "$made_bin"
+	rmdir -- "$bin" 2>/dev/null || true
+fi
+rmdir -- "$(dirname -- "$venv")" 2>/dev/null || true
 printf 'Removed msauth from %s and %s.\n' "$venv" "$bin"

@@ -412,3 +412,54 @@ def test_no_token_in_the_trace(env: Environment, cloud: Sandbox, tmp_path: Path)
         assert token.encode() not in text
         assert token.split(".")[2].encode() not in text
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_erase_on_a_full_disk_still_evicts(
+    env: Environment, cloud: Sandbox, records: Callable[[], list[Path]]
+) -> None:
+    token = attributes(run_program(PROG, "get", env=env, stdin=HELLO).stdout)["password"]
+    command = ["-c", f"ulimit -f 0; exec {PROG} erase"]
+    done = run_program("sh", *command, env=env, stdin=HELLO + f"password={token}\n".encode())
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert records() == []
+
+
+def test_a_cache_that_cannot_be_written_is_not_read(
+    env: Environment, cloud: Sandbox, home: Path, tmp_path: Path
+) -> None:
+    """A rejection could not be noted there, so the rejected token would be served for ever."""
+    if os.geteuid() == 0:
+        pytest.skip("root may write everywhere; the read-only mount of tests/cache covers it")
+    run_program(PROG, "get", env=env, stdin=HELLO)
+    (home / "cache" / "v1").chmod(0o500)
+    try:
+        assert b"password=" in run_program(PROG, "get", env=env, stdin=HELLO).stdout
+        assert cloud.count("token") == 2
+    finally:
+        (home / "cache" / "v1").chmod(0o700)
+
+
+@pytest.mark.parametrize("place", ["cache", "~/cache", "./x"])
+def test_a_relative_cache_directory_is_refused(
+    env: Environment, cloud: Sandbox, tmp_path: Path, place: str
+) -> None:
+    work = tmp_path / "work-tree"
+    work.mkdir()
+    done = run_program(PROG, "get", env=env | {"MSAUTH_CACHE_DIR": place}, stdin=HELLO, cwd=work)
+    assert done.returncode == 0
+    assert b"password=ey" in done.stdout
+    assert b"is not an absolute path" in done.stderr
+    assert b"hint: export MSAUTH_CACHE_DIR=/a/private/directory" in done.stderr
+    assert list(work.iterdir()) == []
+
+
+def test_an_organisation_of_personal_accounts_is_pointed_out(
+    env: Environment, cloud: Sandbox
+) -> None:
+    stdin = b"protocol=https\nhost=dev.azure.com\npath=personal/x/_git/x\n"
+    done = run_program(PROG, "get", env=env, stdin=stdin)
+    assert done.returncode == 0
+    assert b"warning: organisation personal names no Entra tenant" in done.stderr
+    assert b"only a PAT works" in done.stderr
+    explicit = run_program(PROG, "--tenant", "contoso.com", "get", env=env, stdin=stdin)
+    assert explicit.stderr == b""

@@ -53,7 +53,9 @@ def cached(request: TokenRequest) -> Token | None:
     return token
 
 
-def devops_request(options: Options, organisation: str, challenges: list[str]) -> TokenRequest:
+def devops_request(
+    options: Options, organisation: str, challenges: list[str], *, prog: str = "msauth"
+) -> TokenRequest:
     """Return the request for an Azure DevOps organisation, with its own tenant.
 
     organisation: "" when unknown. challenges: the `WWW-Authenticate` values at hand.
@@ -67,23 +69,28 @@ def devops_request(options: Options, organisation: str, challenges: list[str]) -
     if explicit_tenant(options, env):
         return request
     tenant = _challenged_tenant(organisation, challenges)
+    if tenant == "":
+        from .errors import say
+
+        name = f"organisation {organisation}" if organisation else "this organisation"
+        say(prog, "warning", f"{name} names no Entra tenant")
+        say(prog, "hint", "if personal accounts own it, only a PAT works: use another helper there")
     return request.with_(tenant=tenant) if tenant else request
 
 
 def _challenged_tenant(organisation: str, challenges: list[str]) -> str | None:
+    """Return a tenant, "" when the organisation says that it has none, None when nobody knows."""
     if challenges:
         from .protocols.azure_devops import tenant_of
 
         named = tenant_of(challenges)
-        if named:
+        if named is not None:
             return named
-        if named == "":
-            return None  # backed by personal accounts, says the server itself
     if not organisation:
         return None
     remembered = reader.read_tenant(organisation, now=int(time.time()))
     if remembered is not None:
-        return remembered or None
+        return remembered
     return _probe(organisation)
 
 
@@ -96,7 +103,7 @@ def _probe(organisation: str) -> str | None:
     try:
         os.close(writer.create_directory())
     except OSError:
-        return discovery.probe(organisation) or None
+        return discovery.probe(organisation)
     with key_lock(record.name_of(reader.organisation_key(organisation)), timeout=20):
         now = int(time.time())
         tenant = reader.read_tenant(organisation, now=now)
@@ -105,7 +112,7 @@ def _probe(organisation: str) -> str | None:
             if tenant is not None:
                 until = now + (_TENANT_TTL if tenant else _NO_TENANT_TTL)
                 writer.write_tenant(organisation, tenant, now=now, until=until)
-    return tenant or None
+    return tenant
 
 
 def reject(secret: str, claims: str | None, *, organisation: str, prog: str) -> None:
@@ -145,10 +152,10 @@ def get_another(
     token = reader.read(request.with_(min_valid=0), now=int(time.time()))
     if token is not None and token.fingerprint == fingerprint:
         reject(token.text, claims, organisation="", prog=prog)
+    request = request.with_(claims=claims)
     token = get_token(request, prog=prog, may_ask=may_ask)
     if token.fingerprint == fingerprint:
-        anew = request.with_(claims=claims, force_refresh=True)
-        token = get_token(anew, prog=prog, may_ask=may_ask)
+        token = get_token(request.with_(force_refresh=True), prog=prog, may_ask=may_ask)
     return token
 
 

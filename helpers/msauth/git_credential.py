@@ -11,31 +11,6 @@ from .options import FLAG, SIGN_IN, Options, finish, parse
 
 PROG = "git-credential-msauth"
 OPTIONS = {**SIGN_IN, "--help": FLAG, "-h": FLAG, "--version": FLAG}
-HELP = """\
-usage: git-credential-msauth [options] get|store|erase|capability
-
-Answers git's question for a credential of Azure DevOps with an Entra ID token. Git calls it;
-to configure it:
-
-    [credential "https://dev.azure.com"]
-        helper =
-        helper = msauth
-        useHttpPath = true
-    [credential "https://*.visualstudio.com"]
-        helper =
-        helper = msauth
-        useHttpPath = true
-
-options:
-  --credential KIND      how to sign in (default: auto)
-  --tenant TENANT        the tenant, instead of the organisation's own
-  --client-id ID         the application or managed identity
-  --profile NAME         a profile of profiles.toml
-  --authority-host HOST  the sign-in host of another cloud
-  --disable-instance-discovery
-  --min-valid SECONDS    how long a token must still live (default: 300)
-  --force-refresh        sign in again even when a token is cached
-"""
 
 
 def main() -> int:
@@ -51,6 +26,8 @@ def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
     try:
         options, words = parse(argv, OPTIONS)
         if "--help" in options or "-h" in options:
+            from .git_credential_help import HELP
+
             return 0, HELP.encode()
         if "--version" in options:
             from . import __version__
@@ -97,7 +74,7 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         return git_settings.may_ask(f"https://{host.decode()}/{path.decode('utf-8', 'replace')}")
 
     try:
-        request = broker.devops_request(options, organisation, challenges)
+        request = broker.devops_request(options, organisation, challenges, prog=PROG)
         if tried:
             # The token of the first round was rejected inside this very git command.
             claims = azure_devops.claims_of(challenges)

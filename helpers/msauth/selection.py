@@ -46,8 +46,8 @@ def request_for(
     if not tenant and env.get("AZURE_CLIENT_ID"):
         # A complete identity in the environment names its home; az's is az's own business.
         tenant = env.get("AZURE_TENANT_ID", "")
-    _check(client_id, "--client-id")
-    _check(tenant, "--tenant")
+    _check(client_id, "client id")
+    _check(tenant, "tenant")
     return TokenRequest(
         scopes,
         credential=credential,
@@ -103,7 +103,7 @@ def explicit_tenant(options: Options, env: "os._Environ[str] | dict[str, str]") 
     """Return the tenant a person asked for by option, variable or profile, or ""."""
     options = with_profile(options, env)
     tenant = _pick(options, "--tenant", env, "MSAUTH_TENANT")
-    _check(tenant, "--tenant")
+    _check(tenant, "tenant")
     return tenant.lower()
 
 

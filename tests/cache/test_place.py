@@ -74,9 +74,13 @@ def test_the_chosen_directory_wins(clean: pytest.MonkeyPatch, tmp_path: Path) ->
     clean.setenv("XDG_CACHE_HOME", "/elsewhere")
     clean.setenv("MSAUTH_CACHE_DIR", str(tmp_path))
     assert directory.base() == str(tmp_path)
-    clean.chdir(tmp_path)
-    clean.setenv("MSAUTH_CACHE_DIR", "relative")
-    assert directory.base() == str(tmp_path / "relative")
+
+
+@pytest.mark.parametrize("place", ["relative", "~/cache", "./x", "a/../b"])
+def test_a_relative_choice_is_refused(clean: pytest.MonkeyPatch, place: str) -> None:
+    clean.setenv("MSAUTH_CACHE_DIR", place)
+    with pytest.raises(directory.Refused, match="not an absolute path"):
+        directory.base()
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ cache directory exactly as platformdirs names it (a test keeps both equal; impor
 cost more than the whole answer). The records are in its sub-directory `v1`, mode 0700.
 """
 
+import errno
 import os
 import stat
 import sys
@@ -35,7 +36,13 @@ def base() -> str:
     env = os.environ
     chosen = env.get("MSAUTH_CACHE_DIR")
     if chosen:
-        return os.path.abspath(chosen)
+        if not os.path.isabs(chosen):
+            # Relative to where git happens to run, that is, in somebody's work tree.
+            raise Refused(
+                f"MSAUTH_CACHE_DIR={chosen} is not an absolute path",
+                "export MSAUTH_CACHE_DIR=/a/private/directory",
+            )
+        return os.path.normpath(chosen)
     if sys.platform == "win32":
         from . import windows
 
@@ -92,8 +99,9 @@ def open_directory() -> int:
     """Return a file descriptor of the records' directory.
 
     Raises FileNotFoundError when there is none yet, Refused when its owner or mode is wrong,
-    OSError for the rest. Everything else is then opened relative to this descriptor, so that a
-    directory swapped for a link changes nothing.
+    OSError for the rest: also where nothing can be written, because there a token that a server
+    rejected could never be forgotten. Everything else is then opened relative to this
+    descriptor, so that a directory swapped for a link changes nothing.
     """
     where = path()
     if sys.platform == "win32":
@@ -103,6 +111,8 @@ def open_directory() -> int:
     descriptor = os.open(where, _OPEN_DIRECTORY)
     try:
         check(os.fstat(descriptor), where)
+        if not os.access(where, os.W_OK):
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), where)
     except OSError:
         os.close(descriptor)
         raise

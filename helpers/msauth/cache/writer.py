@@ -132,11 +132,12 @@ def reject(token: str, claims: str | None) -> list[str]:
     """Forget a token that a server rejected, wherever it is cached, and never take it again.
 
     claims: of the rejection's challenge; kept for the next sign-in of each key that held the
-    token. Returns the names of the evicted records. Raises OSError without a usable directory.
+    token. Returns the names of the evicted records. Raises OSError without a usable directory;
+    a full one can take no note, but what is cached still goes.
     """
     descriptor = create_directory()
     try:
-        write_file(descriptor, record.fingerprint(token) + REJECTED, b"rejected\n")
+        _noted(descriptor, record.fingerprint(token) + REJECTED, b"rejected\n")
         evicted = []
         for name in names(descriptor, reader.TOKEN):
             found = reader.read_record(descriptor, name, None)
@@ -150,13 +151,20 @@ def reject(token: str, claims: str | None) -> list[str]:
                 data = record.encode(
                     f"request.key={stem}\n".encode(), attributes, claims.encode("utf-8")
                 )
-                write_file(descriptor, stem + CLAIMS, data)
+                _noted(descriptor, stem + CLAIMS, data)
             with_lock(stem, lambda name=name: evict(descriptor, name, token))  # type: ignore[misc]
             evicted.append(name)
         _prune(descriptor)
         return evicted
     finally:
         os.close(descriptor)
+
+
+def _noted(descriptor: int, name: str, data: bytes) -> None:
+    try:
+        write_file(descriptor, name, data)
+    except OSError:
+        pass
 
 
 def with_lock(stem: str, action: Callable[[], object]) -> None:
