@@ -461,6 +461,17 @@ def test_logout_of_one_profile_and_of_all(
     assert msauth("logout", env=env).returncode == 0
 
 
+def test_logout_of_a_name_that_no_profile_has_says_so(env: Environment, tmp_path: Path) -> None:
+    config = tmp_path / "p.toml"
+    config.write_text("[intune]\n")
+    config.chmod(0o600)
+    done = msauth("logout", "--profile", "intnue", env=env | {"MSAUTH_CONFIG": str(config)})
+    assert b"warning: no profile 'intnue'" in done.stderr
+    assert b"hint: did you mean --profile intune?" in done.stderr
+    done = msauth("logout", "--profile", "intune", env=env | {"MSAUTH_CONFIG": str(config)})
+    assert done.stderr == b""
+
+
 @pytest.mark.parametrize("arguments", [(), ("--all",)])
 def test_a_renewal_in_flight_cannot_bring_it_back(
     arguments: tuple[str, ...], env: Environment, cloud: Sandbox

@@ -14,7 +14,7 @@ import pytest
 from msauth_sandbox import Sandbox
 
 from .conftest import Done, Environment, run_program, start_program
-from .signin_stubs import HELLO, WIDGETS, attributes
+from .signin_stubs import HELLO, WIDGETS, attributes, stub
 from .terminal import Terminal
 
 PROG = "git-credential-msauth"
@@ -147,6 +147,46 @@ def test_without_a_browser_a_device_code_with_the_reason(
     assert reason in done.stderr
     assert PAGE in done.stderr
     assert password(done)
+
+
+def test_wsl_opens_the_browser_of_windows(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox
+) -> None:
+    browser = cloud.browser_environ()["BROWSER"].partition(" ")[0]
+    stub(person_env, "wslview", f'{browser} "$1"')
+    assert password(ask("browser", WSL_DISTRO_NAME="Debian", PATH=person_env["PATH"]))
+    assert cloud.count("token", grant="authorization_code") == 1
+    assert cloud.count("devicecode") == 0
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_an_app_of_ones_own_for_a_kubernetes_client(
+    interactive: bool, person_env: Environment, cloud: Sandbox
+) -> None:
+    """`spec.interactive` decides whether the browser may open; afterwards it is silent."""
+    spec = {"interactive": interactive}
+    info = {"kind": "ExecCredential", "apiVersion": "client.authentication.k8s.io/v1", "spec": spec}
+    env = person_env | cloud.browser_environ() | {"KUBERNETES_EXEC_INFO": json.dumps(info)}
+    scope = "https://graph.microsoft.com/DeviceManagementManagedDevices.Read.All"
+    options = (
+        *("--credential", "browser", "--client-id", cloud.intune_client_id),
+        *("--tenant", "contoso.com", "--scope", scope),
+    )
+    done = run_program("msauth-token", *options, env=env)
+    if not interactive:
+        assert done.returncode == 1
+        assert done.stdout == b""
+        login = f"hint: msauth login {' '.join(options[:2] + options[4:6] + options[2:4])}"
+        assert login.encode() in done.stderr
+        assert cloud.count("authorize") == 0
+        return
+    assert json.loads(done.stdout)["status"]["token"], done.stderr
+    forget_answers(env)
+    spec["interactive"] = False
+    env["KUBERNETES_EXEC_INFO"] = json.dumps(info)
+    done = run_program("msauth-token", *options, env=env)
+    assert json.loads(done.stdout)["status"]["token"], done.stderr
+    assert cloud.count("authorize") == 1
 
 
 @pytest.mark.parametrize("variable", ["CI", "GIT_TERMINAL_PROMPT"])
@@ -392,6 +432,8 @@ def test_auto_asks_at_a_terminal_even_when_stderr_is_redirected(
     (home / "question").write_bytes(HELLO)
     command = f"{PROG} get < {home}/question > {home}/answer {redirect}"
     with Terminal(["sh", "-c", command], person_env) as terminal:
+        if not redirect:
+            terminal.read_until(b": signing in with a device code")  # and why
         terminal.read_until(b"https://microsoft.com/devicelogin")
         assert terminal.event() == ("exited", 0)
     assert "password" in attributes((home / "answer").read_bytes())

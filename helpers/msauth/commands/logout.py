@@ -2,10 +2,11 @@
 
 import os
 import sys
+from difflib import get_close_matches
 
-from .. import signin
+from .. import profile_file, profiles, signin
 from ..cache import directory, writer
-from ..errors import MsauthError, UsageError
+from ..errors import MsauthError, UsageError, say
 from ..options import FLAG, VALUE, one
 from . import asked
 
@@ -38,8 +39,24 @@ def run(argv: list[str]) -> int:
     what = f"{removed} token{'s' * (removed != 1)} removed"
     if kept:
         what += ", and what browser or device code kept"
+    if profile and not removed and not kept:
+        _check_name(profile)
     sys.stdout.write(f"signed out{' of ' + whose if whose else ''}: {what}\n")
     return 0
+
+
+def _check_name(profile: str) -> None:
+    """Warn of a name that no profile has: the one that was meant is still signed in."""
+    where = profiles.path(os.environ)
+    try:
+        there = profile_file.names(where)
+    except MsauthError:
+        return
+    if profile not in there:
+        near = get_close_matches(profile, there, 1)
+        say("msauth", "warning", f"no profile {profile!r} in {where}")
+        if near:
+            say("msauth", "hint", f"did you mean --profile {near[0]}?")
 
 
 def _forget(profile: str | None) -> int:

@@ -34,13 +34,27 @@ def no_browser(env: Mapping[str, str]) -> str | None:
         return None
     if remote:
         return "this is an SSH session"
-    if env.get("WSL_DISTRO_NAME") or "microsoft" in os.uname().release.lower():
+    if is_wsl(env):
         if which("wslview", env):
             return None
         return "WSL has no browser of its own (BROWSER=wslview would open Windows')"
     if os.path.exists("/.dockerenv") or os.path.exists("/run/.containerenv"):
         return "a container has no browser"
     return "there is no display"
+
+
+def is_wsl(env: Mapping[str, str]) -> bool:
+    """Say whether this is Linux under Windows."""
+    if sys.platform != "linux":
+        return False
+    return bool(env.get("WSL_DISTRO_NAME")) or "microsoft" in os.uname().release.lower()
+
+
+def _environment(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the browser's environment: Python does not know WSL's way to Windows' browser."""
+    if not env.get("BROWSER") and is_wsl(env) and which("wslview", env):
+        return {**env, "BROWSER": "wslview"}
+    return dict(env)
 
 
 class _Detached:
@@ -63,6 +77,7 @@ class _Detached:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                env=_environment(os.environ),
             )
             # One that stays in the foreground (BROWSER without `&`) is not waited for.
             failed = child.wait(_SETTLED) != 0

@@ -6,7 +6,6 @@ in two caches, and a sign-in in one would be asked for again by the other.
 """
 
 import json
-import os
 import sys
 import time
 from collections.abc import Callable
@@ -18,14 +17,12 @@ from ..request import Token
 from . import aadsts, prompts
 from .attempt import Attempt
 from .az_cache import CLIENT_ID as DEFAULT_CLIENT
-from .browser import BrowserUnusable, no_browser, our_browser
-from .persistence import Store, forget
+from .browser import BrowserUnusable, is_wsl, no_browser, our_browser
+from .persistence import Store
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenRequestOptions
     from azure.core.exceptions import ClientAuthenticationError
-
-__all__ = ["broker", "browser", "device_code", "forget"]
 
 _SILENT_WAIT = 30
 """Seconds to wait for a neighbour when nobody may be asked anyway."""
@@ -182,17 +179,17 @@ def _what_is_needed(
 
 def _ask(attempt: Attempt, kind: str, store: Store, claims: str | None, *, kept: bool) -> Token:
     """Ask the person, and keep what came of it."""
-    used = kind
-    if kind == "browser":
+    reason = None
+    if kind == "browser" or attempt.request.credential == "auto":
         reason = no_browser(attempt.env)
-        if reason is None:
-            try:
-                return _authenticate(attempt, kind, "browser", store, claims, kept=kept)
-            except BrowserUnusable as unusable:
-                reason = str(unusable)
+    if kind == "browser" and reason is None:
+        try:
+            return _authenticate(attempt, kind, "browser", store, claims, kept=kept)
+        except BrowserUnusable as unusable:
+            reason = str(unusable)
+    if reason is not None:
         say(attempt.prog, "note", f"{reason}: signing in with a device code")
-        used = "device-code"
-    return _authenticate(attempt, kind, used, store, claims, kept=kept)
+    return _authenticate(attempt, kind, "device-code", store, claims, kept=kept)
 
 
 def _authenticate(
@@ -293,7 +290,7 @@ def _store(attempt: Attempt) -> Store:
     return Store(attempt.request, attempt.request.client_id or DEFAULT_CLIENT)
 
 
-def broker_reason(_: Attempt) -> str | None:
+def broker_reason(attempt: Attempt) -> str | None:
     """Say why the system's account broker (WAM, Company Portal) cannot be asked."""
     from importlib import metadata
 
@@ -301,7 +298,7 @@ def broker_reason(_: Attempt) -> str | None:
         metadata.version("azure-identity-broker")
     except metadata.PackageNotFoundError:
         return "azure-identity-broker is not installed"
-    if sys.platform == "linux" and not _is_wsl():
+    if sys.platform == "linux" and not is_wsl(attempt.env):
         return "the broker is on Windows, macOS and WSL"
     return None
 
@@ -331,7 +328,3 @@ def _console_window() -> object:
     import msal
 
     return msal.PublicClientApplication.CONSOLE_WINDOW_HANDLE
-
-
-def _is_wsl() -> bool:
-    return "microsoft" in os.uname().release.lower()
