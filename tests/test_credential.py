@@ -1,18 +1,20 @@
 """`msauth.MsauthCredential` under azure-core's own pipeline and under real SDKs."""
 
 import asyncio
+import importlib.metadata
 import os
 import subprocess
 import sys
 import threading
 import time
+import types
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from azure.core import PipelineClient
-from azure.core.credentials import TokenCredential
+from azure.core.credentials import AccessTokenInfo, TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline import PipelineContext, PipelineRequest
 from azure.core.pipeline.policies import (
@@ -363,3 +365,37 @@ def test_intune_with_msgraph_sdk(
     requests = cloud.count("token")
     assert run("aio").stdout == first.stdout
     assert cloud.count("token") == requests, "the shared cache answers"
+
+
+def test_the_broker_of_the_system(
+    here: Environment, cloud: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """azure-identity-broker is stood in for: its runtime needs Windows, macOS or WSL."""
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    seen: dict[str, object] = {}
+
+    class Credential:
+        def __init__(self, **options: object) -> None:
+            seen.update(options)
+
+        def get_token_info(self, *scopes: str, options: object) -> AccessTokenInfo:
+            seen.update(scopes=scopes, asked=options)
+            return AccessTokenInfo(token, int(time.time()) + 3600)
+
+    module = types.ModuleType("azure.identity.broker")
+    module.InteractiveBrowserBrokerCredential = Credential  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "azure.identity.broker", module)
+    monkeypatch.setattr(importlib.metadata, "version", lambda _: "1.3.0")
+    monkeypatch.setenv("WSL_DISTRO_NAME", "Debian")
+    tenant = cloud.tenants["contoso"].id
+    credential = msauth.MsauthCredential(
+        credential="broker", tenant=tenant, client_id=cloud.intune_client_id, interactive=False
+    )
+    assert credential.get_token(GRAPH).token == token
+    assert seen["disable_interactive_fallback"] is True
+    assert seen["use_default_broker_account"] is True
+    assert (seen["tenant_id"], seen["client_id"]) == (tenant, cloud.intune_client_id)
+    assert seen["scopes"] == (GRAPH,)
+    seen.clear()
+    assert credential.get_token(GRAPH).token == token
+    assert seen == {}, "the shared cache answers"
