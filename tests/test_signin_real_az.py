@@ -1,6 +1,7 @@
 """The same with the real azure-cli; `MSAUTH_TEST_AZ` names it when it is not on PATH."""
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -67,6 +68,42 @@ def test_login_two_organisations_and_logout(az_env: Environment, az: Az, cloud: 
     done = run_program(PROG, "get", env=az_env, stdin=HELLO)
     assert done.stdout == b"quit=1\n"
     assert b"hint: az login --tenant" in done.stderr
+
+
+def test_every_program_after_one_login(az_env: Environment, az: Az, tmp_path: Path) -> None:
+    """Azure Resource Manager, Azure DevOps in two tenants, and Microsoft Graph."""
+    az("login", "--use-device-code")
+    helper = ("-c", "credential.helper=", "-c", "credential.helper=msauth")
+    for organisation, repository in (("contoso", "hello"), ("fabrikam", "widgets")):
+        url = f"https://dev.azure.com/{organisation}/{repository}/_git/{repository}"
+        path = ("-c", "credential.useHttpPath=true", "clone", url, str(tmp_path / organisation))
+        done = run_program("git", *helper, *path, env=az_env)
+        assert done.returncode == 0, done.stderr
+    done = run_program("msauth-token", "arm", "--format", "token", env=az_env)
+    assert done.stdout.startswith(b"eyJ"), done.stderr
+    command = ("sh", "-c", 'test -n "$GRAPH" && test -n "$DEVOPS"')
+    done = run_program(
+        "msauth-run", "-e", "GRAPH=graph", "-e", "DEVOPS=devops", "--", *command, env=az_env
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(run_program("msauth", "inspect", "graph", "--json", env=az_env).stdout)
+    assert (report["account"], report["fixed_permissions"]) == ("alex@contoso.com", True)
+
+
+def test_a_rejected_token_of_a_service_principal_is_replaced(
+    az_env: Environment, az: Az, cloud: Sandbox
+) -> None:
+    tenant = cloud.tenants["contoso"].id
+    secret = ("-u", cloud.client_id, "-p", cloud.client_secret, "--tenant", tenant)
+    az("login", "--service-principal", *secret)
+    first = get(az_env)
+    before = files(az_env)
+    cloud.revoke(first)
+    text = HELLO[:-1] + b"password=" + first.encode() + b"\n\n"
+    run_program(PROG, "erase", env=az_env, stdin=text)
+    assert get(az_env) != first
+    assert files(az_env) == before
+    az("account", "get-access-token", "--resource", "https://management.azure.com")
 
 
 def test_the_profile_changes_only_when_the_account_does(az_env: Environment, az: Az) -> None:
