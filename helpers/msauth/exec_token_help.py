@@ -2,6 +2,7 @@
 
 from .products import PRODUCTS
 from .protocols.formats import FORMATS
+from .sign_in_help import TEXT as SIGN_IN
 
 _TEXT = """\
 usage: msauth-token [PRODUCT] [options]
@@ -30,16 +31,7 @@ what for:
 how it is printed:
   --format FORMAT        {formats} (default: exec)
 
-signing in:
-  --credential KIND      how to sign in (default: auto)
-  --tenant TENANT        a GUID or a domain
-  --client-id ID         the application or managed identity
-  --profile NAME         a profile of profiles.toml
-  --authority-host HOST  the sign-in host of another cloud
-  --disable-instance-discovery
-  --claims JSON          a claims challenge, as JSON or in base64
-  --min-valid SECONDS    how long a token must still live (default: 300)
-  --force-refresh        sign in again even when a token is cached
+{sign_in}  --claims JSON          a claims challenge, as JSON or in base64
 
 As a Kubernetes plugin it answers in the version of KUBERNETES_EXEC_INFO, never asks a person when
 the client is not interactive, and with `provideClusterInfo: true` takes tenant, serverId,
@@ -68,6 +60,7 @@ def text() -> str:
     return (
         _TEXT.replace("{products} (default: aks)", wrapped(tuple(PRODUCTS), " (default: aks)"))
         .replace("{formats} (default: exec)", wrapped(FORMATS, " (default: exec)"))
+        .replace("{sign_in}", SIGN_IN)
         .replace("{logins}", ", ".join(LOGINS))
         .replace("{ignored}", ", ".join(IGNORED))
     )

@@ -1,6 +1,9 @@
 """What `msauth-run --help` prints."""
 
-HELP = """\
+from .sign_in_help import TEXT
+
+HELP = (
+    """\
 usage: msauth-run [options] [-e NAME=PRODUCT|SCOPE]... [--] COMMAND [ARG...]
 
 Runs a command with Azure tokens in its environment: AZURE_ACCESS_TOKEN, its expiry in epoch
@@ -16,8 +19,6 @@ seconds in AZURE_ACCESS_TOKEN_EXPIRES_ON, and what -e and --for name. Without a 
   --clean                remove the variables from which an SDK would build another identity
   --environment CLOUD    AzurePublicCloud, AzureUSGovernment or AzureChinaCloud
 
-sign-in:
-  --credential KIND --tenant TENANT --client-id ID --profile NAME --authority-host HOST
-  --disable-instance-discovery --force-refresh
-  --min-valid SECONDS    how long a token must still live (default: 300)
 """
+    + TEXT
+)

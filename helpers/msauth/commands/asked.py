@@ -8,20 +8,12 @@ from ..options import FLAG, MANY, SIGN_IN, Options, many, parse
 from ..products import PRODUCTS, normalise_scope, scopes_for
 from ..request import TokenRequest
 from ..selection import authority_of, profile_scopes, request_for
+from ..sign_in_help import TEXT
 
 SIGN_IN_OPTIONS = {**SIGN_IN, "--scope": MANY}
-SIGN_IN_HELP = """\
-sign-in:
-  --profile NAME         a profile of profiles.toml
-  --credential KIND      how to sign in (default: auto)
-  --tenant TENANT        a GUID or a domain name
-  --client-id ID         an application of your own, or a managed identity
-  --scope SCOPE          instead of PRODUCT: a resource or a full scope (repeatable)
-  --authority-host HOST  the sign-in host of another cloud
-  --disable-instance-discovery
-  --min-valid SECONDS    how long a token must still live (default: 300)
-  --force-refresh        sign in again even when a token is cached
-"""
+SIGN_IN_HELP = (
+    TEXT + "  --scope SCOPE          instead of PRODUCT: a resource or a full scope (repeatable)\n"
+)
 _HELP = {"--help": FLAG, "-h": FLAG}
 
 

@@ -15,8 +15,6 @@ the token for git, kubectl, scripts and SDKs, and says as whom and until when. B
 code and broker sign-ins ask, also when they could answer without.
 
 {asked.SIGN_IN_HELP}\
-  --username ACCOUNT     the account to suggest to the browser
-  --no-persist           forget a browser or device code sign-in with this process
   --json                 the same for programs
 """
 

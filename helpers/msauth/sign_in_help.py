@@ -1,0 +1,15 @@
+"""What every `--help` says of the options that all executables share."""
+
+TEXT = """\
+sign-in:
+  --credential KIND      how to sign in (default: auto)
+  --tenant TENANT        a GUID or a domain, instead of the sign-in's or organisation's own
+  --client-id ID         an application of your own, or a managed identity
+  --profile NAME         a profile of profiles.toml
+  --username NAME        the account to suggest to a browser sign-in
+  --no-persist           a browser or device code sign-in ends with this process
+  --authority-host HOST  the sign-in host of another cloud
+  --disable-instance-discovery
+  --min-valid SECONDS    how long a token must still live (default: 300)
+  --force-refresh        sign in again even when a token is cached
+"""
