@@ -219,6 +219,18 @@ def test_no_persist_keeps_nothing(person_env: Environment, cloud: Sandbox, home:
     assert not list((home / ".local/state/msauth").glob("*.account"))
 
 
+@pytest.mark.parametrize("place", [".IdentityService", ".local/state/msauth"])
+def test_a_sign_in_that_cannot_be_kept_still_answers(
+    ask: Callable[..., Done], home: Path, place: str
+) -> None:
+    path = home / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("in the way")
+    done = ask("device-code")
+    assert password(done)
+    assert b"warning: the sign-in cannot be kept" in done.stderr
+
+
 def test_a_revoked_refresh_token_asks_again(
     ask: Callable[..., Done], person_env: Environment, cloud: Sandbox
 ) -> None:

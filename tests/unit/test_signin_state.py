@@ -56,6 +56,7 @@ def test_a_dead_process_lock_of_the_library_is_removed(home: Path) -> None:
     other = folder / "msal.cache.nocae.lockfile"
     stale.touch()
     other.touch()
+    assert store.usable
     store.prepare()
     assert not stale.exists()
     assert other.exists()
@@ -76,7 +77,7 @@ def test_stores_differ_in_all_that_selects_a_sign_in() -> None:
 
 def test_an_answer_that_is_no_json_does_not_cost_the_sign_in(home: Path) -> None:
     store = Store(TokenRequest(()), "client")
-    store.prepare()
+    assert store.usable
     kept = home / ".IdentityService" / f"{store.name}.cae"
     kept.write_text("{}")
     assert not store.broken(ValueError("a proxy's page"))

@@ -242,6 +242,9 @@ def _authenticate(
     prompts.answered(store.name)
     if kept and store.remember(record, attempt.tenant):
         _announce(attempt, store)
+    if attempt.request.persist and not kept:
+        places = "~/.IdentityService and ~/.local/state/msauth must be directories of yours alone"
+        say(attempt.prog, "warning", f"the sign-in cannot be kept: {places}")
     return attempt.token(
         kind, info.token, int(info.expires_on), refresh_on=int(info.refresh_on or 0)
     )

@@ -40,8 +40,21 @@ class Store:
 
     @property
     def usable(self) -> bool:
-        """Whether there is a private place for it, now or once it is made."""
-        return state.directory() is not None
+        """Whether there is a private place for it, now or once it is made.
+
+        The library's directory is made private, before it would be made 0755.
+        """
+        if state.directory() is None:
+            return False
+        folder = os.path.dirname(self._path(""))
+        old = os.umask(0o077)
+        try:
+            os.makedirs(folder, 0o700, exist_ok=True)
+        except OSError:
+            return False
+        finally:
+            os.umask(old)
+        return os.access(folder, os.R_OK | os.W_OK | os.X_OK)
 
     def options(self) -> "TokenCachePersistenceOptions":
         """Return azure-identity's options; the plain file is its fallback, announced by us."""
@@ -69,18 +82,10 @@ class Store:
                 self.forget()
 
     def prepare(self) -> None:
-        """Make the library's directory private before it would make it 0755, and free its lock.
+        """Free the library's lock: only a killed process of ours can have left it.
 
-        Only a killed process of ours can have left that lock: we hold the store's own.
+        We hold the store's own.
         """
-        folder = os.path.dirname(self._path(""))
-        old = os.umask(0o077)
-        try:
-            os.makedirs(folder, 0o700, exist_ok=True)
-        except OSError:
-            pass
-        finally:
-            os.umask(old)
         for suffix in _CACHES:
             _unlink(self._path(suffix) + ".lockfile")
 
