@@ -196,6 +196,12 @@ def test_not_utf8(write: Write, config: Path) -> None:
         request("work")
 
 
+def test_a_byte_order_mark_is_no_mistake(write: Write, config: Path) -> None:
+    write("")
+    config.write_bytes(b'\xef\xbb\xbf[work]\r\ntenant = "a.com"\r\n')
+    assert request("work").tenant == "a.com"
+
+
 def test_missing_file(write: Write, config: Path) -> None:
     with pytest.raises(UsageError, match="there is no file") as caught:
         request("work")

@@ -108,7 +108,7 @@ def _read(where: str, name: str) -> tuple[str, str]:
         raise UsageError(f"{where}: larger than {_MAX_BYTES} bytes")
     settled = stamp(before) == stamp(after) and abs(time.time() - after.st_mtime) >= _RACY
     try:
-        return data.decode("utf-8"), stamp(after) if settled else ""
+        return data.decode("utf-8-sig"), stamp(after) if settled else ""
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _wrong(where, line, "not UTF-8", None) from None
