@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from msauth.request import KINDS
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program
@@ -200,3 +201,44 @@ def test_network_failure_names_the_host(network_env: Environment, cloud: Sandbox
     cloud.drop_connections(times=None, host="login.microsoftonline.com")
     done = run_program(PROG, "get", env=env, stdin=HELLO)
     assert b"cannot reach login.microsoftonline.com" in done.stderr
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "auto"])
+def test_a_kind_that_is_not_set_up_has_one_error_and_one_hint(
+    bare_env: Environment, cloud: Sandbox, kind: str
+) -> None:
+    done = run_program("msauth-token", "arm", "--credential", kind, env=bare_env | cloud.environ)
+    assert (done.returncode, done.stdout) == (1, b"")
+    lines = done.stderr.decode().split("\n")
+    assert [line.split(": ")[1] for line in lines[:-1]] == ["error", "hint"], lines
+    assert cloud.count("token") == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "message", "hint"),
+    [
+        ({"REQUESTS_CA_BUNDLE": "/nonexistent"}, "TLS CA certificate bundle", "REQUESTS_CA_BUNDLE"),
+        ({"AZURE_TENANT_ID": "nosuch.example"}, "no answer for login.", "check --tenant"),
+        ({"AZURE_AUTHORITY_HOST": "login.x.example"}, "no sign-in host", "--authority-host"),
+        ({"AZURE_CLIENT_SECRET": "\udcff\udcfe"}, "a value is not UTF-8", "AZURE_"),
+    ],
+)
+def test_settings_of_this_machine_that_are_wrong(
+    env: Environment, cloud: Sandbox, variables: dict[str, str], message: str, hint: str
+) -> None:
+    done = run_program("msauth-token", "arm", env=env | variables)
+    assert (done.returncode, done.stdout) == (1, b"")
+    error, advice, rest = done.stderr.decode().split("\n")
+    assert message in error
+    assert advice.startswith("msauth-token: hint: ")
+    assert hint in advice
+    assert rest == ""
+
+
+def test_told_to_wait_for_a_minute_it_says_so_at_once(env: Environment, cloud: Sandbox) -> None:
+    """A Retry-After of minutes slept through in silence looks like a hang."""
+    cloud.fail_http(host="login.microsoftonline.com", status=429, times=None, retry_after=3600)
+    done = run_program("msauth-token", "arm", env=env, timeout=30)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"in a minute" in done.stderr
+    assert cloud.count("token") <= 1

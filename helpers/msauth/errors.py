@@ -87,7 +87,10 @@ def failed(prog: str, error: Exception) -> int:
 
 def report(prog: str, error: MsauthError) -> int:
     """Say an error and its hint on stderr; return its exit code."""
-    say(prog, "error", error.message)
+    message, *details = error.message.split("\n")
+    say(prog, "error", message)
+    for detail in details:
+        say(prog, "note", detail)
     if error.hint:
         say(prog, "hint", error.hint)
     return error.exit_code

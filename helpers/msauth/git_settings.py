@@ -14,20 +14,7 @@ def may_ask(url: str) -> bool:
     env = os.environ
     if env.get("CI") or env.get("GIT_TERMINAL_PROMPT", "1").lower() in _FALSE:
         return False
-    import subprocess
+    from .signin.programs import git_setting
 
-    from .signin.programs import which
-
-    git = which("git", env)
-    if git is None:
-        return True
-    command = [git, "config", "--get-urlmatch", "credential.interactive", url]
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=5, check=False
-        )
-    except (OSError, ValueError, subprocess.SubprocessError):
-        return True
-    if done.returncode:
-        return True
-    return done.stdout.strip().lower().decode("utf-8", "replace") not in (*_FALSE, "never")
+    value = git_setting("credential.interactive", url, env)
+    return value is None or value.strip().lower() not in (*_FALSE, "never")

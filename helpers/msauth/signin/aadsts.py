@@ -199,7 +199,9 @@ def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Itera
     except HttpResponseError as caught:
         error = down(kind, str(caught.status_code or ""))
     except (AzureError, ValueError, OSError) as caught:
-        error = SignInError(f"{kind}: {first_sentence(str(caught))}", deterministic=False)
+        error = local_trouble(kind, request, str(caught)) or SignInError(
+            f"{kind}: {first_sentence(str(caught))}", deterministic=False
+        )
     raise error from None
 
 
@@ -221,10 +223,35 @@ def refusal(
         return unreachable(kind, request, str(cause))
     if "CERTIFICATE_VERIFY" in text or "Max retries" in text:
         return unreachable(kind, request, text)
+    trouble = local_trouble(kind, request, text)
+    if trouble is not None:
+        return trouble
     status = _HTTP_ERROR.search(text)
     if status:
         return down(kind, status[1])
     return explain(kind, text, request, claims=claims)
+
+
+def local_trouble(kind: str, request: TokenRequest, text: str) -> SignInError | None:
+    """Return the error for what a library says of this machine's own settings, or None."""
+    if "authority configuration" in text:
+        where = f"{request.authority.removeprefix('https://')}/{request.tenant or ''}"
+        hint = "check --tenant, or try again in a minute"
+        return SignInError(f"{kind}: no answer for {where}", hint, deterministic=False)
+    if "is not well-known" in text:
+        return SignInError(
+            f"{kind}: {request.authority} is no sign-in host of Microsoft's",
+            "check --authority-host; for one of your own: --disable-instance-discovery",
+        )
+    if "CA certificate bundle" in text:
+        return SignInError(
+            f"{kind}: {first_sentence(text)}",
+            "check REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE",
+            deterministic=False,
+        )
+    if "codec can't encode" in text:  # the rest of it may show a part of a secret
+        return SignInError(f"{kind}: a value is not UTF-8 text", "check the AZURE_… variables")
+    return None
 
 
 def down(kind: str, status: str) -> SignInError:

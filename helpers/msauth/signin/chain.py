@@ -94,15 +94,35 @@ def why_not(kind: str, attempt: Attempt, *, among_others: bool) -> str | None:
     return found.absence(attempt) if among_others and found.absence else found.reason(attempt)
 
 
+_IDENTITY = "export AZURE_TENANT_ID=… AZURE_CLIENT_ID=… and "
+SET_UP = {
+    "environment": _IDENTITY + "AZURE_CLIENT_SECRET=… or AZURE_CLIENT_CERTIFICATE_PATH=…",
+    "service-principal": _IDENTITY + "AZURE_CLIENT_SECRET=… or AZURE_CLIENT_CERTIFICATE_PATH=…",
+    "workload-identity": _IDENTITY + "AZURE_FEDERATED_TOKEN_FILE=…",
+    "managed-identity": "run this on an Azure machine, or choose another --credential",
+    "azure-pipelines": "run AzureCLI@2, with env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)",
+    "github-actions": "give the job `permissions: id-token: write`, and "
+    "set AZURE_TENANT_ID and AZURE_CLIENT_ID",
+    "azure-cli": "install the Azure CLI, or choose another --credential",
+    "azure-cli-cache": "install the Azure CLI and az login, or choose another --credential",
+    "azure-developer-cli": "install the Azure Developer CLI, or choose another --credential",
+    "azure-powershell": "install PowerShell with Az.Accounts, or choose another --credential",
+    "browser": "msauth login --credential browser",
+    "device-code": "msauth login --credential device-code",
+    "broker": "pip install azure-identity-broker, or choose another --credential",
+}
+"""How each kind is set up where it is not, in one line."""
+
+
 def _one(kind: str, attempt: Attempt) -> Token:
     found = KINDS[kind]
     why = found.reason(attempt)
     if why is not None:
-        raise UnavailableError(f"{kind}: {why}", "set that up, or choose another --credential")
+        raise UnavailableError(f"{kind}: {why}", SET_UP[kind])
     try:
         return KINDS[kind].sign_in(attempt)
     except UnavailableError as error:
         message = error.message.removeprefix(f"{kind}: ")
         raise UnavailableError(
-            f"{kind}: {message}", error.hint, deterministic=error.deterministic
+            f"{kind}: {message}", error.hint or SET_UP[kind], deterministic=error.deterministic
         ) from None

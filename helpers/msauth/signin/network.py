@@ -7,9 +7,10 @@ because companies install their private CA there and requests' own list does not
 """
 
 import os
-import subprocess
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
+
+from .programs import git_setting
 
 if TYPE_CHECKING:
     import requests
@@ -24,6 +25,10 @@ _SYSTEM_BUNDLES = (
 )
 
 
+_LONGEST_WAIT = 5
+"""Seconds: told to wait longer, a person had better know."""
+
+
 def ca_bundle(env: Mapping[str, str], *, git: bool = False) -> str | bool:
     """Return what requests' `verify` takes: a path, or True for its own list.
 
@@ -33,7 +38,9 @@ def ca_bundle(env: Mapping[str, str], *, git: bool = False) -> str | bool:
         if env.get(name):
             return env[name]
     if git:
-        configured = env.get("GIT_SSL_CAINFO") or _git_ca(env)
+        configured = env.get("GIT_SSL_CAINFO") or git_setting(
+            "http.sslCAInfo", "https://dev.azure.com", env, kind="path"
+        )
         if configured:
             return os.path.expanduser(configured)
     for path in _SYSTEM_BUNDLES:
@@ -45,9 +52,20 @@ def ca_bundle(env: Mapping[str, str], *, git: bool = False) -> str | bool:
 def azure_options(env: Mapping[str, str]) -> dict[str, Any]:
     """Return azure-core's keyword arguments: CA, short time-outs and few retries.
 
-    With the defaults an unreachable authority costs 4.8 s before anything is said.
+    With the defaults an unreachable authority costs 4.8 s before anything is said, and a
+    `Retry-After` of minutes (RFC 9110 10.2.3) is slept through in silence.
     """
+    from azure.core.pipeline.policies import RetryPolicy
+
+    class BriefRetryPolicy(RetryPolicy[Any, Any]):
+        def is_retry(self, settings: Any, response: Any) -> bool:
+            after = self.get_retry_after(response)
+            if after is not None and after > _LONGEST_WAIT:
+                return False
+            return super().is_retry(settings, response)
+
     return {
+        "retry_policy_class": BriefRetryPolicy,
         "connection_verify": ca_bundle(env),
         "connection_timeout": 10,
         "read_timeout": 30,
@@ -72,23 +90,3 @@ def session(env: Mapping[str, str]) -> "requests.Session":
     made.verify = ca_bundle(env)
     made.auth = lambda request: request
     return made
-
-
-def _git_ca(env: Mapping[str, str]) -> str:
-    import shutil
-
-    git = shutil.which("git", path=env.get("PATH"))
-    if git is None:
-        return ""
-    command = [git, "config", "--type=path", "--get-urlmatch", "http.sslCAInfo"]
-    try:
-        done = subprocess.run(
-            [*command, "https://dev.azure.com"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=5,
-            check=False,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ""
-    return os.fsdecode(done.stdout.rstrip(b"\n")) if done.returncode == 0 else ""
