@@ -26,7 +26,7 @@ ENVIRONMENTS = [
     {"XDG_CACHE_HOME": "/with space"},
     {"HOME": ""},
     {"HOME": "relative"},
-    {"HOME": "/root/"},
+    {"HOME": "/home/alex/"},
     {"HOME": "/nonexistent"},
     {"HOME": None},
 ]

@@ -14,20 +14,17 @@ from . import directory
 
 
 @contextmanager
-def key_lock(
-    stem: str,
-    *,
-    timeout: float = 30,
-    poll: float = 0.02,
-    waiting: Callable[[], None] | None = None,
-) -> Iterator[bool]:
-    """Hold `<stem>.lock` of the cache directory; yields whether it is really held.
+def file_lock(
+    path: str, *, timeout: float, poll: float, waiting: Callable[[], None] | None = None
+) -> Iterator[bool | None]:
+    """Hold a lock file; yields True, False after the time-out, None where it cannot be had.
 
-    timeout: seconds (0 tries once). waiting: called once when two seconds have passed.
-    The directory must exist. Nothing is raised for a lock that cannot be had.
+    timeout, poll: seconds (a time-out of 0 tries once). waiting: called once when two seconds
+    have passed. A holder that is killed frees the lock at once, so exactly one waiter goes on.
+    The directory must exist.
     """
     lock = FileLock(
-        f"{directory.path()}/{stem}.lock",
+        path,
         mode=0o600,
         poll_interval=poll,
         # A marker file would outlive a killed holder, and an unlinked lock splits its waiters.
@@ -45,7 +42,21 @@ def key_lock(
                 pass  # the kernel frees it with the process; the answer is in hand
 
 
-def _acquire(lock: FileLock, timeout: float, waiting: Callable[[], None] | None) -> bool:
+@contextmanager
+def key_lock(
+    stem: str,
+    *,
+    timeout: float = 30,
+    poll: float = 0.02,
+    waiting: Callable[[], None] | None = None,
+) -> Iterator[bool]:
+    """Hold `<stem>.lock` of the cache directory, as `file_lock`; yields whether it is held."""
+    path = f"{directory.path()}/{stem}.lock"
+    with file_lock(path, timeout=timeout, poll=poll, waiting=waiting) as held:
+        yield held is True
+
+
+def _acquire(lock: FileLock, timeout: float, waiting: Callable[[], None] | None) -> bool | None:
     until = time.monotonic() + timeout
     try:
         if waiting is not None and timeout > 2:
@@ -55,6 +66,8 @@ def _acquire(lock: FileLock, timeout: float, waiting: Callable[[], None] | None)
             except Timeout:
                 waiting()
         lock.acquire(timeout=max(0.0, until - time.monotonic()))
-    except (Timeout, OSError, NotImplementedError):
+    except Timeout:
         return False
+    except (OSError, NotImplementedError):
+        return None
     return True

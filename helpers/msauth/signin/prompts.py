@@ -9,8 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from filelock import FileLock, Timeout
-
+from ..cache.lock import file_lock
 from ..errors import SignInError, printable, say
 from . import state
 
@@ -110,44 +109,15 @@ def locked(
 ) -> Iterator[bool | None]:
     """Hold a lock file of the state directory; yields False on time-out, None without a place.
 
-    until: `time.monotonic()`. waiting: called once after two seconds. A lock that is killed with
-    its holder is free at once, so exactly one waiter goes on.
+    until: `time.monotonic()`. waiting: called once after two seconds.
     """
     place = state.directory(create=create)
     if place is None:
         yield None
         return
-    lock = FileLock(
-        f"{place}/{name}",
-        mode=0o600,
-        poll_interval=0.05,
-        fallback_to_soft=False,
-        preserve_lock_file=True,
-    )
-    held = _acquire(lock, until, waiting)
-    try:
-        yield held
-    finally:
-        if held:
-            lock.release()
-
-
-def _acquire(lock: FileLock, until: float, waiting: Callable[[], None]) -> bool | None:
     left = max(0.0, until - time.monotonic())
-    try:
-        if left > 2:
-            try:
-                lock.acquire(timeout=2)
-                return True
-            except Timeout:
-                waiting()
-            left = max(0.0, until - time.monotonic())
-        lock.acquire(timeout=left)
-    except Timeout:
-        return False
-    except (OSError, NotImplementedError):
-        return None
-    return True
+    with file_lock(f"{place}/{name}", timeout=left, poll=0.05, waiting=waiting) as held:
+        yield held
 
 
 def _waiting(prog: str) -> None:
