@@ -4,10 +4,14 @@ Every kind of credential is one function `(Attempt) -> Token` in the table of `k
 behind `auto` is a list of their names in `chain`.
 """
 
+import logging
 from collections.abc import Callable
 
 from ..errors import SignInError
 from ..request import Token, TokenRequest
+
+_QUIET = logging.NullHandler()
+"""Without any handler Python prints the libraries' warnings on stderr, in the server's words."""
 
 
 def acquire(
@@ -25,14 +29,11 @@ def acquire(
     interactive sign-in could answer silently (`msauth login`).
     Raises SignInError: nothing could sign in, or only a person can.
     """
-    import logging
-
     from .attempt import Attempt
     from .chain import sign_in
 
-    # Without any handler Python prints their warnings on stderr, with the server's own words.
     for library in ("azure", "msal"):
-        logging.getLogger(library).addHandler(logging.NullHandler())
+        logging.getLogger(library).addHandler(_QUIET)
     return sign_in(Attempt(request, claims, prog, rejected or (lambda _: False), anew=anew))
 
 
