@@ -3,6 +3,7 @@
 import os
 import pwd
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import platformdirs
@@ -50,6 +51,10 @@ def test_it_is_where_platformdirs_says(
             clean.delenv(name)
         else:
             clean.setenv(name, value)
+    if "relative" in str(env) or " /" in str(env):
+        version = tuple(int(part) for part in metadata.version("platformdirs").split(".")[:2])
+        if version < (4, 13):
+            pytest.skip("platformdirs for Python 3.10 still believes padded and relative values")
     theirs = (MacOS if platform == "darwin" else Unix)("msauth").user_cache_dir
     clean.setattr(sys, "platform", platform)
     assert os.path.normpath(directory.base()) == os.path.normpath(theirs)

@@ -4,6 +4,8 @@ Losing the lock (a read-only or full file system, a timeout) costs a duplicate r
 corrupt record: records are renamed into place whole.
 """
 
+import os
+import stat
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +25,9 @@ def file_lock(
     have passed. A holder that is killed frees the lock at once, so exactly one waiter goes on.
     The directory must exist.
     """
+    if not _plain(path):
+        yield None
+        return
     lock = FileLock(
         path,
         mode=0o600,
@@ -54,6 +59,15 @@ def key_lock(
     path = f"{directory.path()}/{stem}.lock"
     with file_lock(path, timeout=timeout, poll=poll, waiting=waiting) as held:
         yield held is True
+
+
+def _plain(path: str) -> bool:
+    """Say whether a lock file is missing or really one: filelock 4.1 truncates a linked file."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return True
+    return stat.S_ISREG(status.st_mode) and status.st_nlink <= 1
 
 
 def _acquire(lock: FileLock, timeout: float, waiting: Callable[[], None] | None) -> bool | None:
