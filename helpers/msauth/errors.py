@@ -68,6 +68,11 @@ def say(prog: str, level: str, text: str) -> None:
         pass
 
 
+def say_waiting(prog: str) -> None:
+    """Say why nothing happens for a while: a neighbour signs in, or asks the person."""
+    say(prog, "note", "waiting for another process that is signing in")
+
+
 def failed(prog: str, error: Exception) -> int:
     """Report an error and return its exit code, without a traceback whatever it is.
 

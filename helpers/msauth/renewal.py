@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from . import signin
 from .cache import directory, failures, reader, record, writer
 from .cache.lock import key_lock
-from .errors import SignInError, say
+from .errors import SignInError, say, say_waiting
 from .request import Token, TokenRequest
 
 LOCK_TIMEOUT = 30
@@ -51,7 +51,7 @@ def _wait(stack: ExitStack, stem: str, request: TokenRequest, prog: str) -> None
     A neighbour that is not done after LOCK_TIMEOUT may have died badly, unless a person is being
     asked: then what is waited for is that person.
     """
-    lock = key_lock(stem, timeout=LOCK_TIMEOUT, waiting=lambda: _say_waiting(prog))
+    lock = key_lock(stem, timeout=LOCK_TIMEOUT, waiting=lambda: say_waiting(prog))
     began = time.monotonic()
     if stack.enter_context(lock) or not request.interactive:
         return
@@ -98,7 +98,3 @@ def _open(prog: str) -> int | None:
     except OSError:
         pass
     return None
-
-
-def _say_waiting(prog: str) -> None:
-    say(prog, "note", "waiting for another process that is signing in")

@@ -152,7 +152,7 @@ def token_from(kind: str, text: str, expires_on: int, *, refresh_on: int, issued
 def claims_of(token: str) -> dict[str, Any]:
     """Return a JWT's claims without checking its signature, or {} for an opaque token.
 
-    For display only; servers decide what a token is worth.
+    To show, and to shorten an expiry; servers decide what a token is worth.
     """
     parts = token.split(".")
     if len(parts) != 3:

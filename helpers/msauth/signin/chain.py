@@ -120,7 +120,7 @@ def _one(kind: str, attempt: Attempt) -> Token:
     if why is not None:
         raise UnavailableError(f"{kind}: {why}", SET_UP[kind])
     try:
-        return KINDS[kind].sign_in(attempt)
+        return found.sign_in(attempt)
     except UnavailableError as error:
         message = error.message.removeprefix(f"{kind}: ")
         raise UnavailableError(

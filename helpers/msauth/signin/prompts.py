@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..cache.lock import file_lock
-from ..errors import SignInError, printable, say
+from ..errors import SignInError, printable, say_waiting
 from . import state
 
 TIMEOUT = 300
@@ -56,7 +56,7 @@ def turn(prog: str, kind: str, until: float) -> Iterator[None]:
     Raises SignInError when another process's person has not answered by then. Without a place
     for the lock the prompt is shown anyway.
     """
-    with locked(LOCK, until, lambda: _waiting(prog)) as held:
+    with locked(LOCK, until, lambda: say_waiting(prog)) as held:
         if held is False:
             raise busy(kind)
         yield
@@ -118,10 +118,6 @@ def locked(
     left = max(0.0, until - time.monotonic())
     with file_lock(f"{place}/{name}", timeout=left, poll=0.05, waiting=waiting) as held:
         yield held
-
-
-def _waiting(prog: str) -> None:
-    say(prog, "note", "waiting for another process that is signing in")
 
 
 def _is_terminal(descriptor: int) -> bool:
