@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from msauth.cache import record
-from msauth.commands import show
+from msauth.cli import show
 from msauth_sandbox import Sandbox
 
 from .conftest import Done, Environment, run_program

@@ -16,8 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from msauth.endpoint.server import Endpoint
-from msauth.request import Token
+from msauth.request.request import Token
+from msauth.run.server import Endpoint
 from msauth_sandbox import Sandbox
 from msauth_sandbox.stats import Record
 
@@ -471,7 +471,7 @@ def test_an_interrupt_before_the_command_is_there_is_the_commands(
     bare_env: Environment,
 ) -> None:
     program = (
-        "import os, signal; from msauth.endpoint import child\n"
+        "import os, signal; from msauth.run import child\n"
         "hit = lambda: os.kill(os.getpid(), signal.SIGINT)\n"
         "os.register_at_fork(after_in_child=hit)\n"
         "raise SystemExit(child.run('/bin/true', ['true'], {}, lambda: None))\n"

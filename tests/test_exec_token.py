@@ -11,15 +11,18 @@ from pathlib import Path
 
 import pytest
 
-from msauth import exec_token
-from msauth.cache import handouts, record
+from msauth.cache import record
 from msauth.protocols.exec_credential import V1, V1BETA1
-from msauth.request import Token, TokenRequest
+from msauth.request.request import Token, TokenRequest
+from msauth.token import exec_retry as handouts
+from msauth.token import program as exec_token
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program, start_program
+from .hot_path import ALLOWED
 
 PROG = "msauth-token"
+
 AKS = "6dae42f8-4368-4678-94ff-3960e28e3630"
 ARC = "6256c85f-0aad-4d50-b960-e6e9b21efe35"
 GET_TOKEN = ("get-token", "--server-id", AKS)
@@ -150,7 +153,7 @@ def test_about(bare_env: Environment) -> None:
 
 
 def exec_token_options() -> list[str]:
-    from msauth.token_question import OPTIONS
+    from msauth.token.arguments import OPTIONS
 
     return list(OPTIONS.keys() - {"-h", "--help", "--version"})
 
@@ -490,30 +493,11 @@ def test_the_parent_is_named_with_its_start_time() -> None:
 
 # The hot path.
 
-ALLOWED = {
-    "msauth",
-    "msauth.broker",
-    "msauth.cache",
-    "msauth.cache.directory",
-    "msauth.cache.handouts",
-    "msauth.cache.reader",
-    "msauth.cache.record",
-    "msauth.exec_token",
-    "msauth.options",
-    "msauth.products",
-    "msauth.protocols",
-    "msauth.protocols.exec_credential",
-    "msauth.protocols.formats",
-    "msauth.protocols.kubelogin",
-    "msauth.request",
-    "msauth.selection",
-    "msauth.token_question",
-}
 LOADED = """
 import sys
 before = set(sys.modules)
 import os
-import msauth.exec_token as program
+import msauth.token.program as program
 code, output = program.run(sys.argv[1:], os.environ)
 assert code == 0 and output
 print(*sorted(set(sys.modules) - before))

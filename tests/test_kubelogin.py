@@ -2,8 +2,8 @@
 
 import pytest
 
-from msauth.options import parse
 from msauth.protocols import kubelogin
+from msauth.request.options import parse
 
 SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
 ARC = "6256c85f-0aad-4d50-b960-e6e9b21efe35"

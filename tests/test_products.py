@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msauth.errors import UsageError
-from msauth.products import (
+from msauth.request.clouds import (
     CHINA,
     CLOUDS,
     PRODUCTS,
@@ -17,7 +17,7 @@ from msauth.products import (
     normalise_scope,
     scopes_for,
 )
-from msauth.request import DEVOPS_SCOPE, PUBLIC_AUTHORITY
+from msauth.request.request import DEVOPS_SCOPE, PUBLIC_AUTHORITY
 
 US = "https://login.microsoftonline.us"
 CN = "https://login.chinacloudapi.cn"

@@ -11,10 +11,11 @@ import platformdirs
 import pytest
 
 import msauth
-from msauth import background, broker, profile_file, profiles
+from msauth.broker import background, broker
 from msauth.errors import UsageError
-from msauth.request import TokenRequest
-from msauth.selection import explicit_tenant, profile_scopes, request_for
+from msauth.request import profile_file, profiles
+from msauth.request.request import TokenRequest
+from msauth.request.selection import explicit_tenant, profile_scopes, request_for
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program

@@ -405,7 +405,7 @@ def test_az_is_never_taken_from_the_current_directory(
 def test_what_az_holds_costs_no_library(az_env: Environment) -> None:
     program = (
         "import sys\n"
-        "from msauth.request import DEVOPS_SCOPE, TokenRequest\n"
+        "from msauth.request.request import DEVOPS_SCOPE, TokenRequest\n"
         "from msauth.signin import acquire\n"
         "assert acquire(TokenRequest((DEVOPS_SCOPE,)), claims=None, prog='test').text\n"
         "heavy = {'azure', 'msal', 'requests', 'platformdirs', 'cryptography'} & set(sys.modules)\n"

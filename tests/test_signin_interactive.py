@@ -204,10 +204,10 @@ def test_nobody_is_asked_where_that_is_forbidden(
 
 
 def test_no_persist_keeps_nothing(person_env: Environment, cloud: Sandbox, home: Path) -> None:
-    from msauth.request import TokenRequest
+    from msauth.request.request import TokenRequest
 
     program = (
-        "from msauth.request import TokenRequest; from msauth.signin import acquire\n"
+        "from msauth.request.request import TokenRequest; from msauth.signin import acquire\n"
         "request = TokenRequest(('https://management.azure.com/.default',), "
         "credential='device-code', interactive=True, persist=False)\n"
         "assert acquire(request, claims=None, prog='test').text\n"

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from msauth.request import KINDS
+from msauth.request.request import KINDS
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program

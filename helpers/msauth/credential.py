@@ -14,11 +14,11 @@ from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOpt
 from azure.core.exceptions import ClientAuthenticationError
 from azure.identity import CredentialUnavailableError
 
-from . import broker
+from .broker import broker
 from .errors import SignInError, UnavailableError
-from .options import Options
-from .request import Token, TokenRequest
-from .selection import request_for
+from .request.options import Options
+from .request.request import Token, TokenRequest
+from .request.selection import request_for
 
 
 class MsauthCredential:

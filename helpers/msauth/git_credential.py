@@ -7,7 +7,7 @@ Git runs it for every request to a host it is configured for, so most calls must
 import os
 import sys
 
-from .options import FLAG, SIGN_IN, Options, finish, parse
+from .request.options import FLAG, SIGN_IN, Options, finish, parse
 
 PROG = "git-credential-msauth"
 OPTIONS = {**SIGN_IN, "--help": FLAG, "-h": FLAG, "--version": FLAG}
@@ -58,7 +58,7 @@ def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
 
 
 def _get(options: Options, data: bytes) -> tuple[int, bytes]:
-    from . import broker
+    from .broker import broker
     from .protocols import azure_devops, git
 
     credential, organisation = _recognised(data)
@@ -95,7 +95,7 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
 
 
 def _erase(data: bytes) -> tuple[int, bytes]:
-    from . import broker
+    from .broker import broker
     from .protocols import azure_devops, git
 
     credential, organisation = _recognised(data)

@@ -1,6 +1,6 @@
 """What `git-credential-msauth --help` says."""
 
-from .sign_in_help import TEXT
+from .request.option_help import TEXT
 
 HELP = (
     """\

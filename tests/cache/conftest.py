@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from msauth.cache import reader, record, writer
-from msauth.request import DEVOPS_SCOPE, Token, TokenRequest
+from msauth.request.request import DEVOPS_SCOPE, Token, TokenRequest
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment

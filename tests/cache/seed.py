@@ -8,10 +8,10 @@ import base64
 import os
 import time
 
-from msauth import products
 from msauth.cache import reader, writer
-from msauth.request import DEVOPS_SCOPE, Token
-from msauth.selection import request_for
+from msauth.request import clouds as products
+from msauth.request.request import DEVOPS_SCOPE, Token
+from msauth.request.selection import request_for
 
 
 def made_up_jwt(audience: str, now: int) -> str:
@@ -55,7 +55,7 @@ def seed(env: dict[str, str]) -> None:
 
 
 def authority(env: dict[str, str]) -> str:
-    from msauth.selection import authority_of
+    from msauth.request.selection import authority_of
 
     return authority_of({}, env)
 

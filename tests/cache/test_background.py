@@ -170,7 +170,7 @@ def renewals_of(due: Due) -> Iterator[tuple[int, tuple[int, int]]]:
     for name in filter(str.isdigit, os.listdir("/proc")):
         process = Path("/proc", name)
         with contextlib.suppress(OSError):
-            if b"msauth.background" not in (process / "cmdline").read_bytes():
+            if b"msauth.broker.background" not in (process / "cmdline").read_bytes():
                 continue
             if ours in (process / "environ").read_bytes():
                 fields = (process / "stat").read_text().rpartition(")")[2].split()
@@ -181,7 +181,7 @@ def test_a_long_lived_caller_gets_no_zombie(due: Due) -> None:
     """msauth-run becomes the command it runs, so nobody would reap for it."""
     program = (
         "import os, sys\n"
-        "from msauth import broker\n"
+        "from msauth.broker import broker\n"
         "token = broker.get_token(broker.devops_request({}, 'contoso', []))\n"
         "try:\n    os.waitpid(-1, os.WNOHANG)\n"
         "except ChildProcessError:\n    os.write(1, b'no children')\n"
@@ -215,7 +215,7 @@ def test_a_pipe_in_place_of_the_stamp_does_not_hang(due: Due) -> None:
 
 def test_an_unwritable_cache_does_not_renew_for_ever(cache: Cache) -> None:
     """`renew_behind` never raises, whatever the directory is."""
-    from msauth.background import renew_behind
+    from msauth.broker.background import renew_behind
 
     from .conftest import REQUEST
 

@@ -26,7 +26,7 @@ OLD, NEW = made_up("old"), made_up("new")
 PROGRAM = f"""
 import os, hmac, random, time
 from msauth.cache import reader, record, writer
-from msauth.request import Token, TokenRequest
+from msauth.request.request import Token, TokenRequest
 request = TokenRequest({REQUEST.scopes!r}, credential="service-principal", tenant="contoso.com")
 new = Token({NEW.text!r}, {NEW.expires_on}, issued={NEW.issued})
 record.fingerprint(new.text)

@@ -15,7 +15,7 @@ import pytest
 
 from msauth.cache import failures, record, writer
 from msauth.errors import SignInError
-from msauth.request import Token
+from msauth.request.request import Token
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment

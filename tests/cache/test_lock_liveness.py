@@ -13,7 +13,7 @@ from typing import NoReturn
 import pytest
 from filelock import FileLock, Timeout
 
-from msauth import renewal
+from msauth.broker import renewal
 from msauth.cache import lock as cache_lock
 from msauth.cache import writer
 from msauth.cache.lock import key_lock
@@ -96,7 +96,7 @@ def test_a_renewal_goes_on_without_a_stopped_neighbour(
         monkeypatch.delenv(name)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    from msauth import broker
+    from msauth.broker import broker
     from msauth.cache import record
 
     request = broker.devops_request({}, "contoso", [])
@@ -169,7 +169,7 @@ def test_the_second_read_under_the_lock_saves_the_request(
     """A neighbour wrote the record between our miss and our lock."""
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    from msauth import broker
+    from msauth.broker import broker
 
     request = broker.devops_request({}, "contoso", [])
     first = renewal.renew(request, prog="test")

@@ -12,7 +12,8 @@ from platformdirs.macos import MacOS
 from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
-from msauth.cache import directory, reader, windows, writer
+from msauth.cache import folder as directory
+from msauth.cache import reader, windows, writer
 
 from .conftest import NOBODY, Cache, made_up, needs_root
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import directory, reader, record, writer
+from msauth.cache import folder as directory
+from msauth.cache import reader, record, writer
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment

@@ -16,7 +16,7 @@ from typing import IO, Any
 MODULES = (
     "azure.identity",
     "requests",
-    "msauth.renewal",
+    "msauth.broker.renewal",
     "msauth.git_credential",
     # What is imported late; another user may not be able to read this interpreter's library.
     "encodings.idna",

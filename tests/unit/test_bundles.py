@@ -2,8 +2,8 @@
 
 import pytest
 
-from msauth import bundles
 from msauth.errors import UsageError
+from msauth.run import tool_env as bundles
 
 FEED = "https://pkgs.dev.azure.com/contoso/_packaging/feed/pypi/simple/"
 OLD_FEED = "https://contoso.pkgs.visualstudio.com/_packaging/feed/npm/registry/"

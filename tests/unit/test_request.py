@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msauth.request import Token, TokenRequest, identity_of, quoted
+from msauth.request.request import Token, TokenRequest, identity_of, quoted
 from msauth.signin.attempt import token_from
 
 FIELDS = {

@@ -3,7 +3,7 @@
 import pytest
 
 from msauth.errors import UsageError
-from msauth.request import KINDS as NAMES
+from msauth.request.request import KINDS as NAMES
 from msauth.signin.chain import order
 from msauth.signin.kinds import KINDS
 

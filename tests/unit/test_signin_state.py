@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from msauth.errors import SignInError
-from msauth.request import TokenRequest
+from msauth.request.request import TokenRequest
 from msauth.signin import prompts, state
 from msauth.signin.persistence import Store
 

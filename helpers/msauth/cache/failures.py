@@ -4,7 +4,7 @@ import os
 import time
 
 from ..errors import SignInError, UnavailableError
-from ..request import TokenRequest
+from ..request.request import TokenRequest
 from . import reader, record, writer
 
 _FIRST, _LONGEST, _NETWORK = 5, 60, 3

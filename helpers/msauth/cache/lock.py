@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
-from . import directory
+from . import folder as directory
 
 
 @contextmanager

@@ -8,8 +8,9 @@ user's file, a huge file) is refused by looking at the open descriptor, not at t
 import os
 import stat
 
-from ..request import Token, TokenRequest
-from . import directory, record
+from ..request.request import Token, TokenRequest
+from . import folder as directory
+from . import record
 
 TOKEN = ".tok"
 TENANT = ".org"

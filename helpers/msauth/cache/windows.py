@@ -9,7 +9,7 @@ import os
 import stat
 import time
 
-from . import directory
+from . import folder as directory
 
 _TRIES, _PAUSE = 40, 0.005
 """Seconds: a reader has a record open for microseconds, and Windows refuses to replace it then."""

@@ -12,8 +12,9 @@ import sys
 import time
 from collections.abc import Callable
 
-from ..request import Token, TokenRequest, quoted
-from . import directory, reader, record
+from ..request.request import Token, TokenRequest, quoted
+from . import folder as directory
+from . import reader, record
 
 if sys.platform == "win32":
     from . import windows as files

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 
 from ..errors import SignInError
-from ..request import Token, TokenRequest
+from ..request.request import Token, TokenRequest
 
 _QUIET = logging.NullHandler()
 """Without any handler Python prints the libraries' warnings on stderr, in the server's words."""

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import SignInError, UnavailableError
-from ..request import TokenRequest
+from ..request.request import TokenRequest
 
 if TYPE_CHECKING:
     from azure.core.exceptions import ClientAuthenticationError

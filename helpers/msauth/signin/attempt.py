@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import SignInError
-from ..request import Token, TokenRequest
+from ..request.request import Token, TokenRequest
 from . import aadsts, network
 
 

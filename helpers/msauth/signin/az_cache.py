@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..request import az_directory
+from ..request.request import az_directory
 
 CLIENT_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 """Microsoft Azure CLI, the same in every tenant."""

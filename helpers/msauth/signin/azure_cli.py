@@ -7,7 +7,7 @@ principal it comes from the secret or certificate that az keeps.
 """
 
 from ..errors import SignInError, UnavailableError
-from ..request import Token
+from ..request.request import Token
 from . import aadsts, network, service_principal
 from .attempt import Attempt
 from .az_cache import CLIENT_ID, Account, AzCache, number

@@ -6,7 +6,7 @@ tried only when its environment is there; nothing is probed over the network to 
 """
 
 from ..errors import UnavailableError, UsageError
-from ..request import Token
+from ..request.request import Token
 from .aadsts import login_hint
 from .attempt import Attempt
 from .kinds import KINDS

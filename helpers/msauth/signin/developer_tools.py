@@ -9,7 +9,7 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import UnavailableError
-from ..request import Token
+from ..request.request import Token
 from .attempt import Attempt
 from .programs import which
 

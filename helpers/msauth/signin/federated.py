@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable
 
 from ..errors import SignInError
-from ..request import Token
+from ..request.request import Token
 from . import network
 from .attempt import Attempt
 

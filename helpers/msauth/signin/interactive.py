@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SignInError, UnavailableError, say
-from ..request import Token
+from ..request.request import Token
 from . import aadsts, prompts
 from .attempt import Attempt
 from .az_cache import CLIENT_ID as DEFAULT_CLIENT

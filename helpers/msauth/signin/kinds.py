@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from ..request import Token
+from ..request.request import Token
 from . import (
     azure_cli,
     developer_tools,

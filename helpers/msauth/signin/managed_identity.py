@@ -1,6 +1,6 @@
 """The identity that Azure gives to a machine or an app service."""
 
-from ..request import Token
+from ..request.request import Token
 from .attempt import Attempt
 
 AZURE_VM_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"

@@ -15,7 +15,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ..cache.record import fingerprint
-from ..request import TokenRequest
+from ..request.request import TokenRequest
 from . import prompts, state
 
 if TYPE_CHECKING:

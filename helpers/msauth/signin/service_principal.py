@@ -1,7 +1,7 @@
 """A service principal: an application that signs in with its own secret or certificate."""
 
 from ..errors import SignInError
-from ..request import Token
+from ..request.request import Token
 from .attempt import Attempt
 
 

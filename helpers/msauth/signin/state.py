@@ -9,7 +9,7 @@ import os
 import random
 import time
 
-from ..cache import directory as cache_directory
+from ..cache import folder as cache_directory
 from ..cache import reader, writer
 
 

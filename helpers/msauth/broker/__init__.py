@@ -1,0 +1,1 @@
+"""The hot or cold decision: the cache's answer, or one sign-in however many processes ask."""

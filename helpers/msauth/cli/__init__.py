@@ -1,0 +1,1 @@
+"""`msauth COMMAND`: a module for each command, with `run(argv) -> exit code`."""

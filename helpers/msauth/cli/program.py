@@ -1,0 +1,74 @@
+"""`msauth COMMAND`: for a person, who signs in, looks at what is cached, and signs out."""
+
+import os
+import sys
+
+from ..errors import MsauthError, UsageError, failed
+
+PROG = "msauth"
+HELP = """\
+usage: msauth COMMAND [options]
+
+One sign-in and one token cache for git, kubectl, scripts and SDKs.
+
+  login [PRODUCT]    sign in now, and say as whom and until when
+  status             who would answer for each product, and what is cached
+  inspect [PRODUCT]  the claims of the token that would be served, explained
+  inspect --az       what az's own token cache holds
+  logout             end the cached sign-ins
+
+`msauth COMMAND --help` tells more. `--version` shows the version.
+"""
+COMMANDS = {"login": "login", "status": "status", "inspect": "inspect_token", "logout": "logout"}
+"""Each command's module."""
+
+
+def main() -> int:
+    """Run a command; 0 done, 1 failed, 2 not understood, 130 interrupted."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = 130
+    except BrokenPipeError:
+        # `msauth status | head`: nobody reads on. Keep the interpreter's own flush quiet too.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        code = 1
+    return code
+
+
+def run(argv: list[str]) -> int:
+    """Do what the words say; what a person reads goes to stdout, trouble to stderr."""
+    command = argv[0] if argv else ""
+    try:
+        if command in COMMANDS:
+            from importlib import import_module
+
+            code: int = import_module(f".{COMMANDS[command]}", __package__).run(argv[1:])
+            return code
+        if command in ("--help", "-h", "help", ""):
+            sys.stdout.write(HELP)
+            return 0 if command else 2
+        if command == "--version":
+            from .. import __version__
+
+            sys.stdout.write(f"{PROG} {__version__}\n")
+            return 0
+        raise _unknown(command)
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
+        return failed(PROG, error)
+
+
+def _unknown(command: str) -> MsauthError:
+    from difflib import get_close_matches
+
+    what = "option" if command.startswith("-") else "command"
+    near = get_close_matches(command, COMMANDS, 1)
+    hint = f"did you mean {PROG} {near[0]}?" if near else f"{PROG} --help"
+    return UsageError(f"unknown {what} {command}", hint)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

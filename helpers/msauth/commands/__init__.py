@@ -1,1 +1,0 @@
-"""The commands of `msauth`: one module each, with `run(argv) -> exit code`."""

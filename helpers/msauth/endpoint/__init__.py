@@ -1,1 +1,0 @@
-"""The token endpoint behind `msauth-run --serve`: a loopback server that lives with its command."""

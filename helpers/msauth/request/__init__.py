@@ -1,0 +1,1 @@
+"""What is asked: options, environment and profile, resolved once into a TokenRequest."""

@@ -1,0 +1,128 @@
+"""How every executable reads its command line, by one small table (argparse costs 8 ms), and ends.
+
+An option is a key of the table; its value says how it is read:
+`FLAG` stands alone, `VALUE` takes one argument, `MANY` may be repeated. Long options take
+`--name VALUE` or `--name=VALUE`; the last one wins.
+"""
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..errors import UsageError
+
+FLAG, VALUE, MANY = "flag", "value", "many"
+
+SIGN_IN = {
+    "--tenant": VALUE,
+    "--credential": VALUE,
+    "--client-id": VALUE,
+    "--profile": VALUE,
+    "--authority-host": VALUE,
+    "--disable-instance-discovery": FLAG,
+    "--force-refresh": FLAG,
+    "--min-valid": VALUE,
+    "--username": VALUE,
+    "--no-persist": FLAG,
+}
+"""The options that every executable has, spelled alike (see the README's table)."""
+
+Options = dict[str, str | list[str]]
+
+
+def parse(
+    argv: list[str], table: dict[str, str], *, stop_at_command: bool = False
+) -> tuple[Options, list[str]]:
+    """Split arguments into options (keyed by their full name) and positional words.
+
+    A flag's value is "1". With stop_at_command the first word that is not an option, or what
+    follows `--`, ends the options: the rest belongs to the wrapped command.
+
+    Raises UsageError for an unknown option, a missing value or a value given to a flag.
+    """
+    options: Options = {}
+    words: list[str] = []
+    index = 0
+    while index < len(argv):
+        argument = argv[index]
+        index += 1
+        if argument == "--":
+            words += argv[index:]
+            break
+        if not argument.startswith("-") or argument == "-":
+            if stop_at_command:
+                words += argv[index - 1 :]
+                break
+            words.append(argument)
+            continue
+        name, equals, value = argument, "", ""
+        if argument.startswith("--"):
+            name, equals, value = argument.partition("=")
+        kind = table.get(name)
+        if kind is None:
+            raise _unknown(name, table)
+        if kind == FLAG:
+            if equals:
+                raise usage_error(f"option {name} takes no value")
+            options[name] = "1"
+            continue
+        if not equals:
+            if index == len(argv):
+                raise usage_error(f"option {name} needs a value")
+            value = argv[index]
+            index += 1
+        if kind == MANY:
+            earlier = options.get(name)
+            options[name] = [*earlier, value] if isinstance(earlier, list) else [value]
+        else:
+            options[name] = value
+    return options, words
+
+
+def one(options: Options, name: str) -> str:
+    """Return a single option's value, or the empty string."""
+    value = options.get(name, "")
+    assert isinstance(value, str)
+    return value
+
+
+def many(options: Options, name: str) -> list[str]:
+    """Return a repeatable option's values."""
+    value = options.get(name, [])
+    assert isinstance(value, list)
+    return value
+
+
+def _unknown(name: str, table: dict[str, str]) -> "UsageError":
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, table, 1)
+    return usage_error(
+        f"unknown option {name}", f"did you mean {near[0]}?" if near else "see --help"
+    )
+
+
+def usage_error(message: str, hint: str = "see --help") -> "UsageError":
+    """Return a UsageError; a command line that works never imports it."""
+    from ..errors import UsageError
+
+    return UsageError(message, hint)
+
+
+def finish(answer: "Callable[[], tuple[int, bytes]]") -> int:
+    """Write an answer's bytes to stdout and end the process with its exit code.
+
+    Ends without interpreter teardown, which costs more than a cached answer.
+    """
+    try:
+        code, output = answer()
+    except KeyboardInterrupt:
+        code, output = 130, b""
+    try:
+        while output:
+            output = output[os.write(1, output) :]
+    except OSError:
+        code = code or 1
+    os._exit(code)

@@ -1,0 +1,272 @@
+"""`profiles.toml`: what a profile may hold, and an error with file, line and the nearest key.
+
+Only the profile that is asked for is checked, so a mistake in one does not stop the others.
+"""
+
+import os
+import re
+import stat
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from ..cache import record, writer
+from ..errors import UsageError
+from .clouds import normalise_scope
+from .profiles import SUFFIX, TARGETS, key, stamp
+from .request import KINDS
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_RACY = 2
+"""Seconds: a file this young may change again without a new stamp (FAT, NFS), so it is not kept."""
+_MAX_BYTES = 1 << 20
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
+_PLACE = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
+
+
+def compiled(where: str, name: str) -> dict[str, str]:
+    """Parse a profile and keep it for the next process; the cache may refuse, the answer stands.
+
+    Raises UsageError, as `load`.
+    """
+    found, mark = load(where, name)
+    if mark:
+        canonical = key(where, name)
+        try:
+            descriptor = writer.create_directory()
+        except OSError:
+            return found
+        try:
+            data = record.encode(canonical, {"stamp": mark, **found}, b"")
+            writer.write_file(descriptor, record.name_of(canonical) + SUFFIX, data)
+        except OSError:
+            pass
+        finally:
+            os.close(descriptor)
+    return found
+
+
+def load(where: str, name: str) -> tuple[dict[str, str], str]:
+    """Return a profile's values as texts, and the file's stamp ("" when it is not to be kept).
+
+    Raises UsageError: no such file or profile, a file that others may write, bad TOML, an
+    unknown key, a wrong type or a value that cannot be meant.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(
+            f"profile name {name!r} is not one",
+            "letters, digits and _ . @ - only, at most 64 of them",
+        )
+    text, mark = _read(where, name)
+    document = _parse(where, text)
+    table = document.get(name)
+    if table is None:
+        raise _no_profile(where, name, list(document))
+    found = {}
+    for word, value in table.items():
+        line = _line(text, name, word)
+        if word not in TARGETS:
+            raise _wrong(where, line, f"unknown key {word!r} in profile {name!r}", _near(word))
+        problem, shown = _CHECKS[word](value)
+        if problem:
+            raise _wrong(where, line, f"{word} of profile {name!r} {problem}", None)
+        if shown:
+            found[word] = shown
+    return found, mark
+
+
+def names(where: str) -> list[str]:
+    """Return the names of the profiles in a file, in its order; none when it is missing.
+
+    Raises UsageError, as `load`.
+    """
+    if not os.path.exists(where):
+        return []
+    return list(_parse(where, _read(where, "")[0]))
+
+
+def _read(where: str, name: str) -> tuple[str, str]:
+    try:
+        descriptor = os.open(where, os.O_RDONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0))
+    except FileNotFoundError:
+        raise UsageError(
+            f"no profile {name!r}: there is no file {where}", f"create it, with a table [{name}]"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{where}: {error.strerror}") from None
+    with open(descriptor, "rb") as file:
+        before = os.fstat(descriptor)
+        _check_safe(where, before)
+        data = file.read(_MAX_BYTES + 1)
+        after = os.fstat(descriptor)
+    if len(data) > _MAX_BYTES:
+        raise UsageError(f"{where}: larger than {_MAX_BYTES} bytes")
+    settled = stamp(before) == stamp(after) and abs(time.time() - after.st_mtime) >= _RACY
+    try:
+        return data.decode("utf-8-sig"), stamp(after) if settled else ""
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise _wrong(where, line, "not UTF-8", None) from None
+
+
+def _check_safe(where: str, status: os.stat_result) -> None:
+    """Refuse a file in which somebody else could choose who signs in where."""
+    if not stat.S_ISREG(status.st_mode):
+        raise UsageError(f"{where}: not a file")
+    if not hasattr(os, "geteuid"):
+        return
+    if status.st_uid not in (os.geteuid(), 0):
+        raise UsageError(f"{where} belongs to another user (uid {status.st_uid})")
+    if status.st_mode & 0o022:
+        raise UsageError(
+            f"{where} can be written by others (mode {status.st_mode & 0o777:04o})",
+            f"chmod go-w '{where}'",
+        )
+
+
+def _parse(where: str, text: str) -> dict[str, dict[str, Any]]:
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        message = str(error)
+        place = _PLACE.search(message)
+        line = text.count("\n") + 1
+        if place and place[1]:
+            line = int(place[1])
+        what = _PLACE.sub("", message).strip().rstrip(".")
+        raise _wrong(where, line, f"not valid TOML: {what[:1].lower()}{what[1:]}", None) from None
+    for word, table in document.items():
+        if not isinstance(table, dict):
+            raise _wrong(
+                where,
+                _line(text, "", word),
+                f"{word!r} is outside of any profile",
+                "put it under a table such as [work]",
+            )
+    return document
+
+
+def _text(value: object) -> tuple[str, str]:
+    if not isinstance(value, str):
+        return "must be a string", ""
+    if not value.isprintable() or value != value.strip():
+        return "holds white space around it or an unprintable character", ""
+    return "", value
+
+
+def _checked(option: str) -> Callable[[object], tuple[str, str]]:
+    """Return the check of a value that the options know how to check."""
+
+    def check(value: object) -> tuple[str, str]:
+        from .selection import authority_of, request_for
+
+        problem, shown = _text(value)
+        if problem or not shown:
+            return problem, shown
+        try:
+            if option == "--authority-host":
+                authority_of({option: shown}, {})
+            else:
+                request_for(("scope",), {option: shown}, {})
+        except UsageError as error:
+            return f"is wrong: {error.message}", ""
+        return "", shown
+
+    return check
+
+
+def _kind(value: object) -> tuple[str, str]:
+    problem, shown = _text(value)
+    if problem or shown in KINDS:
+        return problem, shown
+    from difflib import get_close_matches
+
+    near = get_close_matches(shown, KINDS, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    return f"is {shown!r}, which is no kind of credential{hint}", ""
+
+
+def _scopes(value: object) -> tuple[str, str]:
+    if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
+        return "must be an array of strings", ""
+    try:
+        return "", " ".join(map(normalise_scope, value))
+    except UsageError as error:
+        return f"is wrong: {error.message}", ""
+
+
+def _boolean(value: object) -> tuple[str, str]:
+    if not isinstance(value, bool):
+        return "must be true or false", ""
+    return "", "1" if value else ""
+
+
+def _unless(value: object) -> tuple[str, str]:
+    problem, shown = _boolean(value)
+    return problem, "" if problem or shown else "1"
+
+
+def _seconds(value: object) -> tuple[str, str]:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 999_999:
+        return "must be a number of seconds", ""
+    return "", str(value)
+
+
+_CHECKS: dict[str, Callable[[object], tuple[str, str]]] = {
+    "tenant": _checked("--tenant"),
+    "credential": _kind,
+    "client_id": _checked("--client-id"),
+    "authority_host": _checked("--authority-host"),
+    "disable_instance_discovery": _boolean,
+    "min_valid": _seconds,
+    "username": _text,
+    "identity_resource_id": _text,
+    "persist": _unless,
+    "scopes": _scopes,
+}
+
+
+def _wrong(where: str, line: int, message: str, hint: str | None) -> UsageError:
+    place = f"{where}, line {line}" if line else where
+    return UsageError(f"{place}: {message}", hint)
+
+
+def _near(word: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word.lower().replace("-", "_"), TARGETS, 1)
+    return f"did you mean {near[0]}?" if near else "the keys are: " + ", ".join(TARGETS)
+
+
+def _no_profile(where: str, name: str, there: list[str]) -> UsageError:
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, there, 1)
+    hint = f"did you mean --profile {near[0]}?" if near else "profiles there: " + ", ".join(there)
+    return UsageError(f"no profile {name!r} in {where}", hint if there else f"add a table [{name}]")
+
+
+def _line(text: str, table: str, word: str) -> int:
+    """Return the line on which a table's key stands (its header's line if not found, or 0).
+
+    A second, rough look at the text, only to say where: TOML parsers keep no places.
+    """
+    header = re.compile(r"\s*\[\s*(['\"]?)(.*?)\1\s*\]\s*(#.*)?$")
+    assignment = re.compile(rf"\s*(['\"]?){re.escape(word)}\1\s*[=.]")
+    current, fallback = "", 0
+    for number, line in enumerate(text.split("\n"), 1):
+        found = header.match(line)
+        if found:
+            current = found[2]
+            if current == table or current.startswith(table + "."):
+                fallback = fallback or number
+            if table and current == f"{table}.{word}":
+                return number
+        elif current == table and assignment.match(line):
+            return number
+    return fallback

@@ -1,0 +1,86 @@
+"""Finding a command and becoming it, as env(1) and execvp(3) do."""
+
+import _signal  # type: ignore[import-not-found] # `signal` would import enum
+import errno
+import os
+import stat
+
+from ..errors import MsauthError
+
+_DEFAULT_PATH = "/bin:/usr/bin"  # of execvp(3) when PATH is not set
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
+
+
+class NotExecutedError(MsauthError):
+    """The command was not run: exit code 127 if there is none, 126 if it cannot be executed."""
+
+    def __init__(self, command: str, error: OSError) -> None:
+        super().__init__(f"cannot run {command}: {(error.strerror or str(error)).lower()}")
+        self.exit_code = 127 if error.errno == errno.ENOENT else 126
+
+
+def find(command: str, env: dict[str, str]) -> str:
+    """Return the path of a command, from PATH unless it holds a slash.
+
+    Raises NotExecutedError: looked up before signing in, so that a typing error asks nobody.
+    """
+    if "/" in command:
+        candidates = [command]
+    else:
+        folders = env.get("PATH", _DEFAULT_PATH).split(":")
+        candidates = [f"{folder or '.'}/{command}" for folder in folders] if command else []
+    failure = OSError(errno.ENOENT, os.strerror(errno.ENOENT))
+    for path in candidates:
+        try:
+            status = os.stat(path)
+            if stat.S_ISREG(status.st_mode) and os.access(path, os.X_OK):
+                return path
+            failure = PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as error:
+            if "/" in command or error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                failure = error
+    raise NotExecutedError(command, failure)
+
+
+def become(path: str, argv: list[str], env: dict[str, str]) -> int:
+    """Replace this process by a program: there is nobody to return to. Raises NotExecutedError."""
+    for number in _python_ignores():
+        _signal.signal(number, _signal.SIG_DFL)  # handlers are reset by execve(2) itself
+    try:
+        os.execve(path, argv, env)
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise NotExecutedError(argv[0], error) from None
+    # A script without `#!` is run by sh, says execvp(3); its text is not ours to interpret.
+    try:
+        os.execve("/bin/sh", ["/bin/sh", path, *argv[1:]], env)
+    except OSError as error:
+        raise NotExecutedError(argv[0], error) from None
+
+
+def _python_ignores() -> list[int]:
+    """Return the signals that Python ignores from its start on, and a command must not."""
+    names = ("SIGPIPE", "SIGXFSZ", "SIGXFZ")
+    return [getattr(_signal, name) for name in names if hasattr(_signal, name)]
+
+
+def environment() -> dict[str, str]:
+    """Return a copy of our environment as it was given to us.
+
+    In the C locale Python sets LC_CTYPE itself (PEP 538); a command must not see that.
+    """
+    env = dict(os.environ)
+    if env.get("LC_CTYPE") in _COERCED:
+        try:
+            with open("/proc/self/environ", "rb", buffering=0) as given:
+                data = given.read()
+        except OSError:
+            return env
+        if data and not data.startswith(b"LC_CTYPE=") and b"\0LC_CTYPE=" not in data:
+            del env["LC_CTYPE"]
+    return env
+
+
+def may_ask() -> bool:
+    """Say whether a person may be asked: somebody sits at a terminal, and CI has nobody."""
+    return not os.environ.get("CI") and (os.isatty(2) or os.isatty(0))

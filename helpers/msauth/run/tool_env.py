@@ -1,0 +1,230 @@
+"""`--for TOOL`: the variables that a tool reads, with what its own source or manual says of them.
+
+A bundle is one function from a `Call` to the variables to set; a value of None removes one. Which
+product's token it needs stands in `BUNDLES`; "" is none, and `SERVED` names the tools that need
+the token endpoint instead.
+"""
+
+import os
+import sys
+from collections.abc import Callable
+
+from ..errors import UsageError
+from ..request.options import Options
+
+Variables = dict[str, "str | None"]
+
+
+class Call:
+    """What a bundle may use: the feed of `TOOL=FEED` or "", the token's text, our environment."""
+
+    def __init__(self, feed: str, token: str, env: dict[str, str], options: Options) -> None:
+        self.feed = feed
+        self.token = token
+        self.env = env
+        self.options = options
+
+
+Bundle = Callable[[Call], Variables]
+
+FEED_HOST = "pkgs.dev.azure.com"
+_OLD_FEED_SUFFIX = ".pkgs.visualstudio.com"
+_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
+_FEED_EXAMPLE = "https://pkgs.dev.azure.com/ORG/PROJECT/_packaging/FEED"
+
+SHADOWING = (
+    "AZURE_CLIENT_ID",
+    "AZURE_CLIENT_SECRET",
+    "AZURE_CLIENT_CERTIFICATE_PATH",
+    "AZURE_CLIENT_CERTIFICATE_PASSWORD",
+    "AZURE_CLIENT_SEND_CERTIFICATE_CHAIN",
+    "AZURE_USERNAME",
+    "AZURE_PASSWORD",
+    "AZURE_FEDERATED_TOKEN_FILE",
+    "AZURE_TOKEN_CREDENTIALS",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+    "IDENTITY_SERVER_THUMBPRINT",
+    "IMDS_ENDPOINT",
+    "MSI_ENDPOINT",
+    "MSI_SECRET",
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+    "AZD_AUTH_ENDPOINT",
+    "AZD_AUTH_KEY",
+    "AZD_AUTH_CERT",
+)
+"""Variables from which an SDK would build another identity; `--clean` and `--serve` remove them.
+
+AZURE_TENANT_ID and AZURE_AUTHORITY_HOST stay: alone they select nobody, and programs read them
+as configuration.
+"""
+
+
+def apply(word: str, env: dict[str, str], options: Options, token_of: Callable[[str], str]) -> None:
+    """Put the bundle of `TOOL` or `TOOL=FEED` into env; token_of gives a product's token.
+
+    Raises UsageError for an unknown tool or a feed that no token may be sent to.
+    """
+    tool, _, feed = word.partition("=")
+    found = BUNDLES.get(tool)
+    if found is None:
+        raise UsageError(f"--for {tool}: no such tool", "one of: " + ", ".join(BUNDLES))
+    product, bundle = found
+    if feed and tool not in _WITH_FEED:
+        raise UsageError(f"--for {tool} takes no =FEED")
+    if feed or tool == "pip":
+        _place(tool, feed)
+    text = token_of(product) if product else ""
+    for name, value in bundle(Call(feed, text, env, options)).items():
+        if value is None:
+            env.pop(name, None)
+        else:
+            env[name] = value
+
+
+def _npm(call: Call) -> Variables:
+    """A registry's token, in npm's spelling of a variable for one host.
+
+    @npmcli/config reads `npm_config_//…` without changing it, and npm-registry-fetch looks from
+    the package's URL upwards to `//host/`. dash drops such a name: run npm itself, not `sh -c`.
+    """
+    host = _place("npm", call.feed)[0] if call.feed else FEED_HOST
+    return {f"npm_config_//{host}/:_authToken": call.token}
+
+
+def _nuget(call: Call) -> Variables:
+    """What the NuGetAuthenticate task sets for the Azure Artifacts credential provider.
+
+    The provider hands the token to URLs that begin with a prefix, so each ends with a slash.
+    """
+    prefixes = [f"https://{FEED_HOST}/"]
+    if call.feed:
+        host = _place("nuget", call.feed)[0]
+        if host != FEED_HOST:
+            prefixes.append(f"https://{host}/")
+    return {"VSS_NUGET_URI_PREFIXES": ";".join(prefixes), "VSS_NUGET_ACCESSTOKEN": call.token}
+
+
+def _pip(call: Call) -> Variables:
+    """The feed with the token in its URL, which pip masks in its messages; also for `uv pip`."""
+    host, path = _place("pip", call.feed)
+    quoted = call.token.replace("+", "%2B").replace("/", "%2F").replace("=", "%3D")
+    url = f"https://VssSessionToken:{quoted}@{host}{path}"
+    return {"PIP_INDEX_URL": url, "UV_DEFAULT_INDEX": url}
+
+
+def _databricks(call: Call) -> Variables:
+    """An Entra token is taken wherever a personal one is; `pat` settles which of several is meant.
+
+    https://learn.microsoft.com/azure/databricks/dev-tools/auth/env-vars
+    """
+    return {"DATABRICKS_TOKEN": call.token, "DATABRICKS_AUTH_TYPE": "pat"}
+
+
+def _psql(call: Call) -> Variables:
+    """The token is the password (libpq's PGPASSWORD), and is never sent without TLS."""
+    variables: Variables = {"PGPASSWORD": call.token}
+    if call.env.get("PGSSLMODE", "") in ("", "disable", "allow", "prefer"):
+        variables["PGSSLMODE"] = "require"
+    return variables
+
+
+def _azure_devops_cli(call: Call) -> Variables:
+    """The extension sends it as Basic password, as it does with the token of `az login`."""
+    return {"AZURE_DEVOPS_EXT_PAT": call.token}
+
+
+def _terraform(call: Call) -> Variables:
+    """azurerm, azuread, azapi, azuredevops and the azurerm backend, by managed identity.
+
+    go-azure-sdk finds the endpoint in MSI_ENDPOINT + MSI_SECRET, and newer versions in
+    ARM_MSI_ENDPOINT; a secret, certificate or OIDC token would win over it.
+    """
+    removed: Variables = dict.fromkeys(_TERRAFORM_SHADOWING)
+    return {
+        **removed,
+        "ARM_USE_MSI": "true",
+        "ARM_MSI_ENDPOINT": call.env.get("IDENTITY_ENDPOINT"),
+        "ARM_MSI_API_VERSION": "2019-08-01",
+    }
+
+
+_TERRAFORM_SHADOWING = (
+    "ARM_CLIENT_ID",
+    "ARM_CLIENT_ID_FILE_PATH",
+    "ARM_CLIENT_SECRET",
+    "ARM_CLIENT_SECRET_FILE_PATH",
+    "ARM_CLIENT_SECRET_PATH",
+    "ARM_CLIENT_CERTIFICATE",
+    "ARM_CLIENT_CERTIFICATE_PATH",
+    "ARM_CLIENT_CERTIFICATE_PASSWORD",
+    "ARM_USE_OIDC",
+    "ARM_OIDC_TOKEN",
+    "ARM_OIDC_TOKEN_FILE_PATH",
+    "ARM_USE_AKS_WORKLOAD_IDENTITY",
+    "AZDO_PERSONAL_ACCESS_TOKEN",
+)
+
+
+def _git(call: Call) -> Variables:
+    """git-credential-msauth for Azure DevOps hosts, with no token in the environment at all.
+
+    GIT_CONFIG_COUNT of git-config(1) (git 2.31); an empty helper first forgets the others.
+    """
+    number = call.env.get("GIT_CONFIG_COUNT", "")
+    count = int(number) if number.isascii() and number.isdigit() else 0
+    helper = _git_helper(call.options)
+    variables: Variables = {}
+    for host in ("https://dev.azure.com", "https://*.visualstudio.com"):
+        for key, value in (("helper", ""), ("helper", helper), ("useHttpPath", "true")):
+            variables[f"GIT_CONFIG_KEY_{count}"] = f"credential.{host}.{key}"
+            variables[f"GIT_CONFIG_VALUE_{count}"] = value
+            count += 1
+    variables["GIT_CONFIG_COUNT"] = str(count)
+    return variables
+
+
+def _git_helper(options: Options) -> str:
+    """Return the helper beside this executable as git runs it, with our own sign-in options."""
+    beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "git-credential-msauth")
+    program = beside if os.access(beside, os.X_OK) else "git-credential-msauth"
+    words = [_quoted(program)]
+    for name in ("--tenant", "--credential", "--client-id", "--profile", "--authority-host"):
+        value = options.get(name)
+        if isinstance(value, str):
+            words.append(_quoted(f"{name}={value}"))
+    if "--disable-instance-discovery" in options:
+        words.append("--disable-instance-discovery")
+    return "!" + " ".join(words)
+
+
+def _quoted(word: str) -> str:
+    return "'" + word.replace("'", "'\\''") + "'"
+
+
+def _place(tool: str, url: str) -> tuple[str, str]:
+    """Return host and path of an Azure Artifacts URL: a token goes nowhere else."""
+    rest = url[8:] if url.startswith("https://") else ""
+    host, slash, path = rest.partition("/")
+    named = _HOST_CHARACTERS.issuperset(host) and "." not in host[: -len(_OLD_FEED_SUFFIX)]
+    old = host.endswith(_OLD_FEED_SUFFIX) and host != _OLD_FEED_SUFFIX and named
+    if not (host == FEED_HOST or old) or not url.isascii() or not url.isprintable() or " " in url:
+        raise UsageError(
+            f"--for {tool}: not the https URL of an Azure Artifacts feed",
+            f"--for {tool}={_FEED_EXAMPLE}/…/",
+        )
+    return host, slash + path
+
+
+BUNDLES: dict[str, tuple[str, Bundle]] = {
+    "npm": ("devops", _npm),
+    "nuget": ("devops", _nuget),
+    "pip": ("devops", _pip),
+    "terraform": ("", _terraform),
+    "databricks": ("databricks", _databricks),
+    "psql": ("postgres", _psql),
+    "azure-devops-cli": ("devops", _azure_devops_cli),
+    "git": ("", _git),
+}
+SERVED = ("terraform",)
+_WITH_FEED = ("npm", "nuget", "pip")

@@ -1,0 +1,1 @@
+"""`msauth-token`: a token for a Kubernetes client, a script or a person."""

@@ -1,0 +1,66 @@
+"""`msauth-token --help`, apart from the executable because a cached answer does not need it."""
+
+from ..protocols.formats import FORMATS
+from ..request.clouds import PRODUCTS
+from ..request.option_help import TEXT as SIGN_IN
+
+_TEXT = """\
+usage: msauth-token [PRODUCT] [options]
+       msauth-token get-token --server-id ID [kubelogin's options]
+       msauth-token --list-products
+
+Prints an access token of Entra ID, from the shared cache or by signing in.
+
+  users:                                  # a kubeconfig
+  - name: me
+    user:
+      exec:
+        apiVersion: client.authentication.k8s.io/v1
+        command: msauth-token
+        interactiveMode: IfAvailable
+
+  curl -H "$(msauth-token graph --format header)" https://graph.microsoft.com/v1.0/me
+  eval "$(msauth-token arm --format export)"
+
+what for:
+  PRODUCT                {products} (default: aks)
+  --scope SCOPE          anything else: a GUID, https://..., api://... or a full scope; repeatable
+  --environment CLOUD    AzurePublicCloud, AzureUSGovernment or AzureChinaCloud
+  --list-products        print the products and their scopes in this cloud
+
+how it is printed:
+  --format FORMAT        {formats} (default: exec)
+
+{sign_in}  --claims JSON          a claims challenge, as JSON or in base64
+
+As a Kubernetes plugin it answers in the version of KUBERNETES_EXEC_INFO, never asks a person when
+the client is not interactive, and with `provideClusterInfo: true` takes tenant, serverId,
+credential, clientId and environment from the cluster's extension client.authentication.k8s.io/exec.
+Asked again within a minute by the same client for the token it has just had, it takes that token
+for refused and renews it, once in 15 minutes for each client.
+
+In place of kubelogin: `msauth-token get-token` takes the options of `kubelogin get-token`, so only
+`command:` changes in a kubeconfig. Flags beat variables. --login is one of {logins}.
+Accepted without effect: {ignored}.
+Not supported: --pop-enabled, --legacy and --login ropc.
+"""
+
+
+def text() -> str:
+    """Return the help."""
+    from textwrap import fill
+
+    from ..protocols.kubelogin import IGNORED, LOGINS
+
+    def wrapped(words: "tuple[str, ...]", last: str = "") -> str:
+        indent = " " * 25
+        lines = fill(", ".join(words) + last, 98, initial_indent=indent, subsequent_indent=indent)
+        return lines.strip()
+
+    return (
+        _TEXT.replace("{products} (default: aks)", wrapped(tuple(PRODUCTS), " (default: aks)"))
+        .replace("{formats} (default: exec)", wrapped(FORMATS, " (default: exec)"))
+        .replace("{sign_in}", SIGN_IN)
+        .replace("{logins}", ", ".join(LOGINS))
+        .replace("{ignored}", ", ".join(IGNORED))
+    )

@@ -1,0 +1,20 @@
+"""The one allow-list of what a cached answer may load, beyond what `python -c pass` has loaded."""
+
+STANDARD = {"errno", "posix", "pwd", "time"}
+"""Built in, or a few lines; all the rest of the standard library costs more than the answer."""
+
+OURS = {
+    "msauth",
+    *(f"msauth.broker{part}" for part in ("", ".broker")),
+    *(f"msauth.cache{part}" for part in ("", ".folder", ".reader", ".record")),
+    "msauth.errors",
+    "msauth.git_credential",
+    "msauth.protocols",
+    *(f"msauth.protocols.{part}" for part in ("azure_devops", "exec_credential", "formats")),
+    *(f"msauth.protocols.{part}" for part in ("git", "kubelogin")),
+    *(f"msauth.request{part}" for part in ("", ".clouds", ".options", ".request", ".selection")),
+    *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
+    *(f"msauth.token{part}" for part in ("", ".arguments", ".exec_retry", ".program")),
+}
+
+ALLOWED = STANDARD | OURS
