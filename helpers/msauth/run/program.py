@@ -92,8 +92,9 @@ class Tokens:
         """Return a token, signing in if none is cached. Raises SignInError."""
         token = self._known.get(scopes)
         if token is None:
-            request = self.selection.request(scopes, interactive=execution.may_prompt())
-            token = self._known[scopes] = broker.get_token(request)
+            request = self.selection.request(scopes, interactive=True)
+            token = broker.get_token(request, may_prompt=execution.may_prompt)
+            self._known[scopes] = token
         return token
 
     def put(self, name: str, scopes: tuple[str, ...], env: dict[str, str]) -> None:

@@ -5,6 +5,7 @@ import os
 from ..broker import broker
 from ..errors import MsauthError
 from ..protocols.token_endpoint import Refused, TokenQuery
+from ..request import values
 from ..request.clouds import Cloud
 from ..request.options import many
 from ..request.request import MIN_VALID, Token
@@ -14,13 +15,6 @@ from .execution import may_prompt
 from .server import Endpoint, SingleFlight
 from .tool_env import remove_identities
 
-_ALIASES = {
-    "https://management.core.windows.net": "arm",
-    "https://management.core.usgovcloudapi.net": "arm",
-    "https://management.core.chinacloudapi.cn": "arm",
-    "00000003-0000-0000-c000-000000000000": "graph",
-}
-"""Other names under which SDKs ask for a product of the table."""
 _CHOOSING = (
     "MSAUTH_CREDENTIAL",
     "MSAUTH_CLIENT_ID",
@@ -29,6 +23,7 @@ _CHOOSING = (
     "MSAUTH_IDENTITY_RESOURCE_ID",
     "ARM_MSI_API_VERSION",
 )
+"""Variables that chose an identity for us, which the endpoint now stands for."""
 _DIRECT = ("127.0.0.1", "localhost")
 _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
@@ -59,7 +54,7 @@ class TokenSource:
             (scope,),
             interactive=self._interactive,
             claims=query.claims,
-            tenant=chosen or query.tenant or None,
+            tenant=values.name("tenantId", query.tenant) or None,
         )
         # --force-refresh means the first token of each scope, not every one.
         force = query.refresh or scope in self._forced
@@ -126,9 +121,9 @@ def allowed_scopes(wanted: list[str], cloud: Cloud) -> dict[str, str]:
 
     wanted: full scopes; empty for all products of the cloud.
     """
-    wanted = wanted or [f"{resource}/.default" for resource in cloud.resources.values() if resource]
+    wanted = wanted or [f"{resource}/.default" for resource in cloud.resources.values()]
     allowed = {_plain(scope): scope for scope in wanted}
-    for alias, product in _ALIASES.items():
+    for alias, product in cloud.aliases.items():
         scope = f"{cloud.resource(product)}/.default"
         if _plain(scope) in allowed:
             allowed.setdefault(alias, scope)

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 from ..errors import UsageError, command
-from ..request.clouds import DEVOPS_HOST, FEED_HOST
+from ..request.clouds import DEVOPS_HOST, FEED_HOST, LEGACY_DOMAIN
 from ..request.options import Options
 
 Variables = dict[str, "str | None"]
@@ -28,7 +28,7 @@ class Call:
 
 Tool = Callable[[Call], Variables]
 
-_OLD_FEED_SUFFIX = ".pkgs.visualstudio.com"
+_OLD_FEED_SUFFIX = ".pkgs" + LEGACY_DOMAIN
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
 _FEED_EXAMPLE = f"https://{FEED_HOST}/ORG/PROJECT/_packaging/FEED"
 
@@ -204,7 +204,7 @@ def _git(call: Call) -> Variables:
     count = int(number) if number.isascii() and number.isdigit() else 0
     helper = _git_helper(call.options)
     variables: Variables = {}
-    for host in (f"https://{DEVOPS_HOST}", "https://*.visualstudio.com"):
+    for host in (f"https://{DEVOPS_HOST}", f"https://*{LEGACY_DOMAIN}"):
         for key, value in (("helper", ""), ("helper", helper), ("useHttpPath", "true")):
             variables[f"GIT_CONFIG_KEY_{count}"] = f"credential.{host}.{key}"
             variables[f"GIT_CONFIG_VALUE_{count}"] = value

@@ -36,7 +36,7 @@ def sign_in(attempt: Attempt) -> Token:
         arguments["tenantId"] = attempt.tenant
     if attempt.claims is not None:
         arguments["claims"] = attempt.claims
-    if attempt.wants_new:
+    if attempt.wants_new or attempt.request.refused:
         arguments["refresh"] = True
     answer = _post(_port(attempt), attempt.env.get("AZD_AUTH_KEY", ""), arguments)
     if answer.get("status") != "success":
@@ -47,6 +47,8 @@ def sign_in(attempt: Attempt) -> Token:
         text = answer["token"]
     except (KeyError, TypeError, ValueError):
         raise _strange() from None
+    if not isinstance(text, str):
+        raise _strange()
     return attempt.token(KIND, text, calendar.timegm(expiry), refresh_on=0)
 
 
