@@ -13,7 +13,7 @@ import jwt
 import pytest
 
 from msauth_sandbox import Sandbox
-from msauth_sandbox.directory import AZURE_CLI, GRAPH_OF_AZURE_CLI, INTUNE_READ
+from msauth_sandbox.entra.directory import AZURE_CLI, GRAPH_OF_AZURE_CLI, INTUNE_READ
 
 DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798/.default"
 GRAPH = "https://graph.microsoft.com"

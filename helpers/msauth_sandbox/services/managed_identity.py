@@ -9,12 +9,13 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from .aadsts import SignInError
-from .arm import subscription_id
-from .grants import Grants
-from .service import Call, Route, Service, json_response
-from .state import State
-from .tokens import token_id
+from ..entra.aadsts import SignInError
+from ..entra.directory import subscription_id
+from ..entra.grants import Grants
+from ..entra.keys import token_id
+from ..entra.state import State
+from ..entra.token_request import find_wanted
+from ..network.service import Call, Route, Service, json_response
 
 IMDS_HOST = "169.254.169.254"
 PATH = "/msi/token"
@@ -24,7 +25,8 @@ class ManagedIdentity(Service):
     kind = "managed_identity"
 
     def __init__(self, state: State) -> None:
-        super().__init__(state)
+        super().__init__()
+        self.state = state
         self.key = secrets.token_hex(16)
         self._grants = Grants(state)
 
@@ -48,6 +50,12 @@ class ManagedIdentity(Service):
             return json_response({"statusCode": 401, "message": "wrong identity header"}, 401)
         return self._token(call)
 
+    def respond(self, call: Call) -> Response:
+        if call.host == IMDS_HOST and not self.state.settings.imds:
+            call.record.error = "off"
+            return Response("no route to host\n", 504)
+        return super().respond(call)
+
     def imds(self, call: Call) -> Response:
         if call.request.headers.get("Metadata", "").lower() != "true":
             body = {"error": "invalid_request", "error_description": "Metadata header missing"}
@@ -70,17 +78,16 @@ class ManagedIdentity(Service):
             body = {"error": "invalid_request", "error_description": "Identity not found"}
             return json_response({**body, "statusCode": 400, "message": "Identity not found"}, 400)
         try:
-            fault = self.state.faults.token(record)
-            if fault:
-                raise fault
-            wanted = self._grants.wanted(f"{resource}/.default" if resource else "", contoso)
+            self.state.fail(record)
+            scope = f"{resource}/.default" if resource else ""
+            wanted = find_wanted(directory, scope, contoso)
         except SignInError as error:
             record.error = f"AADSTS{error.code}"
             body = {"error": error.error, "error_description": str(error)}
             return json_response(body, error.http_status)
         answer = self._grants.app_token(application, contoso, wanted, requested={}, cae=False)
         record.token_id = token_id(answer["access_token"])
-        self._before_answer(call)
+        self.state.before_answer(record)
         return json_response(
             {
                 "access_token": answer["access_token"],
@@ -93,12 +100,6 @@ class ManagedIdentity(Service):
                 "token_type": "Bearer",
             }
         )
-
-    def _before_answer(self, call: Call) -> None:
-        if self.state.settings.latency > 0:
-            self.state.closing.wait(self.state.settings.latency)
-        if self.state.on_token is not None:
-            self.state.on_token(call.record)
 
     def instance(self, call: Call) -> Response:
         if call.request.headers.get("Metadata", "").lower() != "true":

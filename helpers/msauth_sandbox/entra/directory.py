@@ -30,6 +30,10 @@ def stable_guid(*parts: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, "/".join(parts)))
 
 
+def subscription_id(tenant: Tenant) -> str:
+    return stable_guid("subscription", tenant.name)
+
+
 @dataclass(frozen=True)
 class Tenant:
     name: str
