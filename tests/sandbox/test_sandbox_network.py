@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import ssl
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -98,6 +101,111 @@ def test_garbage_does_not_hurt(cloud, http):
             raw.shutdown(socket.SHUT_WR)
             raw.recv(4096)
     assert http.head("https://dev.azure.com/contoso/").status_code == 401
+
+
+class TestWire:
+    """Bytes as a client sends them, through the tunnel or straight to the loopback port."""
+
+    @pytest.fixture
+    def tunnel(self, cloud: Sandbox) -> Iterator[ssl.SSLSocket]:
+        raw = socket.create_connection(("127.0.0.1", cloud.port), timeout=10)
+        raw.sendall(b"CONNECT dev.azure.com:443 HTTP/1.1\r\nHost: dev.azure.com:443\r\n\r\n")
+        assert read_head(raw).startswith(b"HTTP/1.1 200 ")
+        context = ssl.create_default_context(cafile=str(cloud.ca_file))
+        with context.wrap_socket(raw, server_hostname="dev.azure.com") as tls:
+            yield tls
+
+    def post(self, cloud: Sandbox, *more: bytes) -> bytes:
+        path = b"/contoso/hello/_git/hello/git-upload-pack"
+        head = [
+            b"POST " + path + b" HTTP/1.1",
+            b"Host: dev.azure.com",
+            b"Authorization: Bearer " + cloud.issue_token().encode(),
+            b"Content-Type: application/x-git-upload-pack-request",
+            b"Git-Protocol: version=2",
+            *more,
+        ]
+        return b"\r\n".join(head) + b"\r\n\r\n"
+
+    def test_expect_continue(self, cloud, tunnel):
+        body = b"0014command=ls-refs\n0000"
+        length = b"Content-Length: %d" % len(body)
+        tunnel.sendall(self.post(cloud, length, b"Expect: 100-continue"))
+        assert read_head(tunnel).startswith(b"HTTP/1.1 100 ")
+        tunnel.sendall(body)
+        head = read_head(tunnel)
+        assert head.startswith(b"HTTP/1.1 200 ")
+        assert b"Transfer-Encoding: chunked" in head
+        assert b"refs/heads/main" in read_until(tunnel, b"0\r\n\r\n")
+
+    def test_refused_before_the_body(self, tunnel):
+        """The body is not asked for, and the connection, in which it may still come, ends."""
+        tunnel.sendall(
+            b"POST /contoso/hello/_git/hello/git-receive-pack HTTP/1.1\r\nHost: dev.azure.com\r\n"
+            b"Content-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        )
+        answer = read_until(tunnel, None)
+        assert answer.startswith(b"HTTP/1.1 401 ")
+        assert b"\r\nConnection: close\r\n" in answer
+
+    def test_an_unread_body_does_not_hurt_the_next_request(self, tunnel):
+        for _ in range(2):
+            tunnel.sendall(
+                b"POST /contoso/ HTTP/1.1\r\nHost: dev.azure.com\r\nContent-Length: 300000\r\n"
+                b"X-TFS-FedAuthRedirect: Suppress\r\n\r\n" + b"x" * 300_000
+            )
+            head = read_head(tunnel)
+            assert head.startswith(b"HTTP/1.1 401 ")
+            (length,) = re.findall(rb"Content-Length: (\d+)", head)
+            left = int(length)
+            while left:
+                left -= len(tunnel.recv(left))
+
+    def test_http_1_0(self, cloud, tunnel):
+        body = b"0014command=ls-refs\n0000"
+        request = self.post(cloud, b"Content-Length: %d" % len(body))
+        tunnel.sendall(request.replace(b" HTTP/1.1", b" HTTP/1.0", 1) + body)
+        answer = read_until(tunnel, None)
+        assert b"chunked" not in answer
+        assert b"refs/heads/main" in answer
+
+    @pytest.mark.parametrize(
+        "junk",
+        [
+            b"GET / HTTP/1.1\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            b"GET / HTTP/1.1\r\nHost: a\r\nX: " + b"x" * 70_000,
+        ],
+    )
+    def test_bad_requests(self, cloud, junk):
+        with socket.create_connection(("127.0.0.1", cloud.port), timeout=10) as raw:
+            raw.sendall(junk)
+            assert re.match(rb"HTTP/1.1 4\d\d ", read_until(raw, None))
+        assert cloud.requests == []
+
+
+def read_head(stream: socket.socket) -> bytes:
+    """One byte at a time, so that nothing of the body is taken."""
+    head = b""
+    while not head.endswith(b"\r\n\r\n"):
+        byte = stream.recv(1)
+        assert byte, head
+        head += byte
+    return head
+
+
+def read_until(stream: socket.socket, end: bytes | None) -> bytes:
+    """Everything up to ``end``, or up to the connection's end."""
+    data = b""
+    while end is None or not data.endswith(end):
+        more = stream.recv(65536)
+        if not more:
+            assert end is None
+            break
+        data += more
+    return data
 
 
 class TestManagedIdentity:

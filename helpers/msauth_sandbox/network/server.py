@@ -12,11 +12,12 @@ import socketserver
 import ssl
 import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import h11
 import trustme
+from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
 
 from .service import DropConnectionError
@@ -24,6 +25,7 @@ from .service import DropConnectionError
 Dispatch = Callable[[str, bool, Request], Response]
 """``(host, tunnelled, request)`` → response. An empty host means a request to the proxy itself."""
 
+_CHUNK = 64 * 1024
 _BODY_TO_DRAIN = 4 * 1024 * 1024
 
 
@@ -50,204 +52,177 @@ class Certificates:
             return context
 
 
-class Body(io.RawIOBase):
-    """The request body, ended where its length or its last chunk says (RFC 9112, section 6)."""
+class Stream:
+    """HTTP/1.1 events of one socket; ``http`` is h11's account of both sides (RFC 9112)."""
 
-    def __init__(self, source: io.BufferedIOBase, length: int, chunked: bool) -> None:
-        self._source = source
-        self._left = 0 if chunked else length
-        self._chunked = chunked
-        self.finished = not chunked and length == 0
+    def __init__(self, connection: socket.socket) -> None:
+        self._socket = connection
+        self.http = h11.Connection(h11.SERVER, max_incomplete_event_size=_CHUNK)
+
+    def receive(self) -> Any:
+        """The next event of the client, which learns first that its body is awaited."""
+        while (event := self.http.next_event()) is h11.NEED_DATA:
+            if self.http.they_are_waiting_for_100_continue:
+                self.send(h11.InformationalResponse(status_code=100, headers=[]))
+            self.http.receive_data(self._socket.recv(_CHUNK))
+        return event
+
+    def send(self, *events: Any) -> None:
+        self._socket.sendall(b"".join(self.http.send(event) or b"" for event in events))
+
+
+class Body(io.RawIOBase):
+    """The body of the request that the stream has just received."""
+
+    def __init__(self, stream: Stream) -> None:
+        self._stream = stream
+        self._data = b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        if self.finished:
-            return 0
-        if self._left == 0 and not self._next_chunk():
-            return 0
-        view = memoryview(buffer)[: self._left]
-        data = self._source.read(len(view))
-        if not data:
-            self.finished = True
-            raise ConnectionError("the body ended early")
-        view[: len(data)] = data
-        self._left -= len(data)
-        if self._left == 0:
-            if self._chunked:
-                self._source.readline(8)
-            else:
-                self.finished = True
-        return len(data)
-
-    def _next_chunk(self) -> bool:
-        size = self._source.readline(1024).partition(b";")[0].strip()
-        self._left = int(size, 16)
-        if self._left:
-            return True
-        while self._source.readline(65537).strip():
-            pass
-        self.finished = True
-        return False
+        while not self._data:
+            if self._stream.http.their_state is not h11.SEND_BODY:
+                return 0
+            try:
+                event = self._stream.receive()
+            except h11.RemoteProtocolError as error:
+                raise ConnectionError("the body ended early") from error
+            if isinstance(event, h11.Data):
+                self._data = bytes(event.data)
+        size = min(len(buffer), len(self._data))
+        buffer[:size], self._data = self._data[:size], self._data[size:]
+        return size
 
 
-class Connection(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    wbufsize = 64 * 1024
-    disable_nagle_algorithm = True
+class Connection(socketserver.BaseRequestHandler):
     server: Listener
-
     tunnel: str | None = None
-
-    def setup(self) -> None:
-        super().setup()
-        self.server.track(self.connection)
-
-    def finish(self) -> None:
-        try:
-            super().finish()
-        except OSError:
-            pass
-        finally:
-            self.server.forget(self.connection)
-            self.connection.close()
+    """The host that the client asked to be connected to, from then on."""
 
     def handle(self) -> None:
+        self._use(self.request)
+        self.request.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            super().handle()
-        except (OSError, DropConnectionError, ValueError):
-            self.close_connection = True
+            while self._exchange():
+                pass
+        except h11.RemoteProtocolError as error:
+            self._refuse(error)
+        except (OSError, DropConnectionError, h11.LocalProtocolError):
+            pass
+        finally:
+            self.server.forget(self.request)
+            self.request.close()
 
-    def version_string(self) -> str:
-        return "msauth-sandbox"
+    def _use(self, connection: socket.socket) -> None:
+        self.server.track(connection)
+        self.request, self.stream = connection, Stream(connection)
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-        """Requests are logged by stats.RequestLog, without their queries."""
+    def _refuse(self, error: h11.RemoteProtocolError) -> None:
+        if self.stream.http.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            try:
+                self._send(Response("bad request\n", error.error_status_hint), close=True)
+            except (OSError, h11.LocalProtocolError):
+                pass
 
-    def handle_expect_100(self) -> bool:
-        self.send_response_only(100)
-        self.end_headers()
-        self.wfile.flush()
-        return True
-
-    def handle_one_request(self) -> None:
-        self.raw_requestline = self.rfile.readline(65537)
-        if not self.raw_requestline:
-            self.close_connection = True
-        elif self.parse_request():
-            if self.command == "CONNECT" and self.tunnel is None:
-                self._open_tunnel()
-            else:
-                self._serve()
-            self.wfile.flush()
-
-    def _open_tunnel(self) -> None:
-        host, _, port = self.path.rpartition(":")
-        host = host.lower()
-        if not self.server.may_tunnel(host, port):
-            self._send(Response(f"the sandbox does not serve {host}:{port}\n", 502), close=True)
-            self.close_connection = True
-            return
-        self.send_response_only(200, "Connection established")
-        self.end_headers()
-        self.wfile.flush()
-        plain = self.connection
-        self.server.forget(plain)
-        tls = self.server.certificates.context(host).wrap_socket(plain, server_side=True)
-        self.server.track(tls)
-        self.connection = self.request = tls
-        self.rfile = cast(io.BufferedIOBase, tls.makefile("rb", 64 * 1024))
-        self.wfile = cast(io.BufferedIOBase, tls.makefile("wb", self.wbufsize))
-        self.tunnel = host
-        self.close_connection = False
-
-    def _serve(self) -> None:
-        target = self.path
-        host, tunnelled = self.tunnel or "", self.tunnel is not None
-        if not tunnelled and target.startswith("http://"):
-            parts = urlsplit(target)
-            host = (parts.hostname or "").lower()
-            if host in ("127.0.0.1", "localhost") and parts.port == self.server.port:
-                host = ""
-            target = (parts.path or "/") + ("?" + parts.query if parts.query else "")
-        body = self._body()
-        request = Request(self._environ(target, host, body))
-        response = self.server.dispatch(host, tunnelled, request)
+    def _exchange(self) -> bool:
+        """One request and its answer; whether the connection can carry another."""
+        http, request = self.stream.http, self.stream.receive()
+        if not isinstance(request, h11.Request):
+            return False
+        if request.method == b"CONNECT" and self.tunnel is None:
+            return self._open_tunnel(request.target.decode("ascii"))
+        host, target = self._locate(request.target.decode("ascii"))
+        body = Body(self.stream)
+        environ = self._environ(request, target, host, body)
+        response = self.server.dispatch(host, self.tunnel is not None, Request(environ))
+        unsent = http.they_are_waiting_for_100_continue
         try:
-            self._send(response)
+            self._send(response, head_only=request.method == b"HEAD", close=unsent)
         finally:
             response.close()
-        self._drain(body)
+        left = _BODY_TO_DRAIN
+        while left > 0 and http.our_state is h11.DONE and (data := body.read(_CHUNK)):
+            left -= len(data)
+        if http.our_state is not h11.DONE or http.their_state is not h11.DONE:
+            return False
+        http.start_next_cycle()
+        return True
 
-    def _body(self) -> Body:
-        chunked = "chunked" in self.headers.get("Transfer-Encoding", "").lower()
-        return Body(self.rfile, int(self.headers.get("Content-Length") or 0), chunked)
+    def _open_tunnel(self, target: str) -> bool:
+        host, _, port = target.lower().rpartition(":")
+        if not self.server.may_tunnel(host, port):
+            self._send(Response(f"the sandbox does not serve {host}:{port}\n", 502), close=True)
+            return False
+        self.stream.send(h11.Response(status_code=200, headers=[], reason=b"Established"))
+        self.server.forget(self.request)
+        context = self.server.certificates.context(host)
+        self._use(context.wrap_socket(self.request, server_side=True))
+        self.tunnel = host
+        return True
 
-    def _environ(self, target: str, host: str, body: Body) -> dict[str, Any]:
+    def _locate(self, target: str) -> tuple[str, str]:
+        """The host whose service is meant, and the request target in origin form."""
+        if self.tunnel is not None or not target.startswith("http://"):
+            return self.tunnel or "", target
+        parts = urlsplit(target)
+        host = (parts.hostname or "").lower()
+        if host in ("127.0.0.1", "localhost") and parts.port == self.server.port:
+            host = ""
+        return host, (parts.path or "/") + ("?" + parts.query if parts.query else "")
+
+    def _environ(self, request: h11.Request, target: str, host: str, body: Body) -> dict[str, Any]:
         """PEP 3333, so that werkzeug can read the request."""
         path, _, query = target.partition("?")
         environ: dict[str, Any] = {
-            "REQUEST_METHOD": self.command,
+            "REQUEST_METHOD": request.method.decode("ascii"),
             "REQUEST_URI": target,
             "SCRIPT_NAME": "",
             "PATH_INFO": unquote(path, "latin-1"),
             "QUERY_STRING": query,
             "SERVER_NAME": host or "127.0.0.1",
             "SERVER_PORT": "443" if self.tunnel else "80",
-            "SERVER_PROTOCOL": self.request_version,
+            "SERVER_PROTOCOL": "HTTP/" + request.http_version.decode("ascii"),
             "REMOTE_ADDR": self.client_address[0],
-            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
-            "CONTENT_LENGTH": self.headers.get("Content-Length", ""),
-            "wsgi.version": (1, 0),
             "wsgi.url_scheme": "https" if self.tunnel else "http",
-            "wsgi.input": io.BufferedReader(body, 64 * 1024),
+            "wsgi.input": io.BufferedReader(body, _CHUNK),
             "wsgi.input_terminated": True,
-            "wsgi.errors": io.StringIO(),
-            "wsgi.multithread": True,
-            "wsgi.multiprocess": False,
-            "wsgi.run_once": False,
         }
-        for name in set(self.headers.keys()):
-            key = "HTTP_" + name.upper().replace("-", "_")
-            if key not in ("HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"):
-                environ[key] = ",".join(self.headers.get_all(name, []))
+        for name, value in request.headers:
+            key = name.decode("ascii").upper().replace("-", "_")
+            if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+                key = "HTTP_" + key
+            text = value.decode("latin-1")
+            environ[key] = f"{environ[key]},{text}" if key in environ else text
         return environ
 
-    def _send(self, response: Response, close: bool = False) -> None:
-        status = response.status_code
-        bodiless = self.command == "HEAD" or status in (204, 304)
-        if response.is_sequence and "Content-Length" not in response.headers:
-            response.headers["Content-Length"] = str(len(response.get_data()))
-        chunked = "Content-Length" not in response.headers and not bodiless
-        if chunked and self.request_version == "HTTP/1.0":
-            chunked, close = False, True
-        self.send_response(status)
-        for name, value in response.headers.items():
-            self.send_header(name, value)
-        if chunked:
-            self.send_header("Transfer-Encoding", "chunked")
+    def _send(self, response: Response, head_only: bool = False, close: bool = False) -> None:
+        """h11 adds the framing: chunks, or the connection's end for HTTP/1.0."""
+        bodiless = response.status_code in (204, 304)
+        if response.is_sequence and not bodiless:
+            response.content_length = len(response.get_data())
+        response.headers["Date"] = http_date()
         if close:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if not bodiless:
+            response.headers["Connection"] = "close"
+        head = h11.Response(
+            status_code=response.status_code,
+            reason=response.status.partition(" ")[2].encode("ascii", "replace"),
+            headers=[
+                (name.encode("ascii"), value.encode("latin-1", "replace"))
+                for name, value in response.headers.items()
+            ],
+        )
+        end = h11.EndOfMessage()
+        if head_only or bodiless:
+            self.stream.send(head, end)
+        elif response.is_sequence:
+            self.stream.send(head, h11.Data(data=response.get_data()), end)
+        else:
+            self.stream.send(head)
             for data in response.iter_encoded():
-                if not data:
-                    continue
-                self.wfile.write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data)
-                if chunked:
-                    self.wfile.flush()
-            if chunked:
-                self.wfile.write(b"0\r\n\r\n")
-        self.wfile.flush()
-
-    def _drain(self, body: Body) -> None:
-        """Read what the service left unread, or give the connection up if that is too much."""
-        left = _BODY_TO_DRAIN
-        while not body.finished and left > 0:
-            left -= len(body.read(64 * 1024) or b"")
-        if not body.finished:
-            self.close_connection = True
+                self.stream.send(h11.Data(data=data))
+            self.stream.send(end)
 
 
 class Listener(socketserver.ThreadingTCPServer):
