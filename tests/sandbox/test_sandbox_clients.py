@@ -152,6 +152,29 @@ show(device.get_token({DEVOPS!r}, enable_cae=True))
     assert cloud.count("token", grant="device_code", cae=True) == 1
 
 
+def test_a_browser_sign_in_of_the_past_fails(cloud, run_python):
+    """azure-identity sends form_post; without it, which was its way before 2026, Entra refuses."""
+    program = """
+import os
+import msal
+from azure.identity import InteractiveBrowserCredential
+ask = msal.PublicClientApplication.initiate_auth_code_flow
+def of_old(self, *args, response_mode=None, **kwargs):
+    assert response_mode == "form_post"
+    return ask(self, *args, **kwargs)
+msal.PublicClientApplication.initiate_auth_code_flow = of_old
+browser = InteractiveBrowserCredential(tenant_id=os.environ["T"], client_id=os.environ["C"])
+try:
+    browser.get_token("https://graph.microsoft.com/User.Read")
+except Exception as error:
+    print(error)
+"""
+    tenant = cloud.tenants["contoso"].id
+    out = run_python(program, T=tenant, C=cloud.intune_client_id, **cloud.browser_environ())
+    assert "AADSTS70007" in out
+    assert cloud.count("token") == 0
+
+
 def test_refresh_after_expiry_is_silent(cloud, run_python):
     program = f"""{SHOW}
 from azure.identity import DeviceCodeCredential

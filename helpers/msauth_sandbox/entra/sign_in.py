@@ -91,6 +91,8 @@ class SignIn:
             found = find_tenant(self._state.directory, tenant)
             record.tenant = found.id if found else tenant
             application = find_application(self._state.directory, record.client_id, found)
+            if not redirect_uri:
+                raise SignInError(900971)
             if not _may_redirect(application, redirect_uri):
                 raise SignInError(50011)
         except SignInError as error:
@@ -100,13 +102,15 @@ class SignIn:
             answer = {"code": self._authorization_code(call, application, found, redirect_uri)}
         except SignInError as error:
             record.error = f"AADSTS{error.code}"
-            answer = {"error": error.error, "error_description": str(error)}
+            body = error.body(args.get("client-request-id"))
+            answer = {name: body[name] for name in ("error", "error_description", "error_uri")}
         if args.get("state"):
             answer["state"] = args["state"]
         answer["session_state"] = "00000000-0000-0000-0000-00005a5a5a5a"
-        if args.get("response_mode") == "form_post":
+        mode = args.get("response_mode", "query")
+        if mode == "form_post":
             return _form_post(redirect_uri, answer)
-        mark = "#" if args.get("response_mode") == "fragment" else "?"
+        mark = "#" if mode == "fragment" else "?"
         return Response(status=302, headers={"Location": redirect_uri + mark + urlencode(answer)})
 
     def _authorization_code(
@@ -117,6 +121,11 @@ class SignIn:
         call.record.claims = bool(requested)
         if "code" not in args.get("response_type", ""):
             raise SignInError(700051, "response_type.", error="unsupported_response_type")
+        # Since 2026 Entra ID hands no code to a loopback address in a query, where the browser's
+        # history would keep it. It says so in a query all the same.
+        mode = args.get("response_mode", "query")
+        if mode == "query" and application.secret is None and _is_loopback(redirect_uri):
+            raise SignInError(70007)
         call.record.grant = "authorize"
         self._state.fail(call.record)
         user = self._user(args.get("login_hint"))
@@ -179,6 +188,10 @@ def _may_redirect(application: Application, redirect_uri: str) -> bool:
         if (parts.scheme, parts.hostname) == (want.scheme, want.hostname):
             return True
     return False
+
+
+def _is_loopback(redirect_uri: str) -> bool:
+    return urlsplit(redirect_uri).hostname in ("localhost", "127.0.0.1", "::1")
 
 
 def _form_post(redirect_uri: str, answer: dict[str, str]) -> Response:
