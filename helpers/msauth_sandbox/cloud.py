@@ -132,6 +132,17 @@ class Sandbox(Knobs):
         return self._world.state.directory.managed_identity.client_id
 
     @property
+    def user_assigned_identity(self) -> dict[str, str]:
+        """The machine's second identity: its ``client_id``, ``object_id`` and ``resource_id``."""
+        identity = self._world.state.directory.user_assigned_identity
+        assert identity.resource_id is not None
+        return {
+            "client_id": identity.client_id,
+            "object_id": identity.object_id(self.tenants["contoso"]),
+            "resource_id": identity.resource_id,
+        }
+
+    @property
     def azure_cli_client_id(self) -> str:
         return AZURE_CLI
 

@@ -79,6 +79,7 @@ class Knobs:
         self._world.http_faults.clear()
         self._world.state.mint.reset()
         self._world.state.sessions.reset()
+        self._world.managed_identity.reset()
         self._world.state.directory.service_principal.certificates.clear()
         self._world.log.clear()
         if repositories:

@@ -48,6 +48,22 @@ def test_azure_identity_of_a_machine(cloud, run_python, protocol):
     assert out.split()[1] == cloud.managed_identity_client_id
 
 
+@pytest.mark.parametrize("protocol", ["app-service", "msi", "imds"])
+@pytest.mark.parametrize("name", ["client_id", "resource_id", "object_id"])
+def test_azure_identity_of_a_machine_with_two(cloud, run_python, protocol, name):
+    wanted = cloud.user_assigned_identity
+    option = {name: wanted[name]}
+    options = f"client_id={wanted[name]!r}" if name == "client_id" else f"identity_config={option}"
+    program = (
+        f"{SHOW}from azure.identity import ManagedIdentityCredential as C\n"
+        f"show(C({options}).get_token({DEVOPS!r}))"
+    )
+    out = run_python(program, **cloud.managed_identity_environ(protocol))
+    assert out.split()[1] == wanted["client_id"]
+    (asked,) = {tuple((r.identity or {}).values()) for r in cloud.requests if r.status == 200}
+    assert asked == (wanted[name],)
+
+
 def test_azure_identity_in_a_pipeline(cloud, run_python):
     program = f"""{SHOW}
 import os

@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
+import jwt
 import pytest
 import requests
 
@@ -223,6 +225,97 @@ class TestManagedIdentity:
         assert cloud.count("managed_identity") == 2
         rebound = {**headers, "Host": "evil.example:80"}
         assert ask.get(url, params=query, headers=rebound).status_code == 502
+
+    ASK = (
+        ("app-service", "2019-08-01", "X-IDENTITY-HEADER", "client_id", "client_id"),
+        ("app-service", "2019-08-01", "X-IDENTITY-HEADER", "mi_res_id", "resource_id"),
+        ("app-service", "2019-08-01", "X-IDENTITY-HEADER", "object_id", "object_id"),
+        ("app-service", "2019-08-01", "X-IDENTITY-HEADER", "principal_id", "object_id"),
+        ("msi", "2017-09-01", "secret", "clientid", "client_id"),
+        ("msi", "2017-09-01", "secret", "mi_res_id", "resource_id"),
+        ("msi", "2017-09-01", "secret", "msi_res_id", "resource_id"),
+        ("msi", "2017-09-01", "secret", "object_id", "object_id"),
+        ("imds", "2018-02-01", "Metadata", "client_id", "client_id"),
+        ("imds", "2018-02-01", "Metadata", "msi_res_id", "resource_id"),
+        ("imds", "2018-02-01", "Metadata", "mi_res_id", "resource_id"),
+        ("imds", "2018-02-01", "Metadata", "object_id", "object_id"),
+    )
+
+    def ask(self, cloud, http, protocol, version, header, **options):
+        """One request as the protocol has it; the answer's body, decoded claims in ``claims``."""
+        environ = cloud.managed_identity_environ(protocol)
+        url = environ.get("IDENTITY_ENDPOINT") or environ.get("MSI_ENDPOINT")
+        secret = environ.get("IDENTITY_HEADER") or environ.get("MSI_SECRET") or "true"
+        answer = http.get(
+            url or "http://169.254.169.254/metadata/identity/oauth2/token",
+            params={"api-version": version, "resource": "https://vault.azure.net", **options},
+            headers={header: secret},
+        )
+        body = answer.json()
+        if answer.ok:
+            token = body["access_token"]
+            body["claims"] = jwt.decode(token, options={"verify_signature": False})
+        return answer.status_code, body
+
+    @pytest.mark.parametrize(("protocol", "version", "header", "option", "name"), ASK)
+    def test_which_identity(self, cloud, http, protocol, version, header, option, name):
+        wanted = cloud.user_assigned_identity
+        asked = wanted[name].upper() if name == "resource_id" else wanted[name]
+        status, body = self.ask(cloud, http, protocol, version, header, **{option: asked})
+        assert status == 200
+        claims = body["claims"]
+        assert body["client_id"] == claims["appid"] == wanted["client_id"]
+        assert (claims["oid"], claims["xms_mirid"]) == (wanted["object_id"], wanted["resource_id"])
+        assert cloud.requests[-1].identity == {option: asked}
+        assert cloud.count("managed_identity", client_id=wanted["client_id"]) == 1
+        _, own = self.ask(cloud, http, protocol, version, header)
+        assert own["claims"]["appid"] == cloud.managed_identity_client_id
+        assert own["claims"]["oid"] != claims["oid"]
+        assert own["claims"]["xms_mirid"].endswith("/virtualMachines/hello")
+        assert cloud.requests[-1].identity == {}
+        log = requests.get(f"{cloud.url}/_sandbox/requests", timeout=5).json()
+        assert [entry["identity"] for entry in log] == [{option: asked}, {}]
+        status, body = self.ask(cloud, http, protocol, version, header, **{option: "nobody"})
+        assert status == 400
+        assert ("Identity not found" if protocol == "imds" else "No User Assigned") in str(body)
+        assert cloud.count("managed_identity", error="identity", identity={option: "nobody"}) == 1
+
+    def test_two_options_must_agree(self, cloud, http):
+        wanted = cloud.user_assigned_identity
+        same = {"client_id": wanted["client_id"], "object_id": wanted["object_id"]}
+        ask = ("app-service", "2019-08-01", "X-IDENTITY-HEADER")
+        assert self.ask(cloud, http, *ask, **same)[0] == 200
+        same["client_id"] = cloud.managed_identity_client_id
+        assert self.ask(cloud, http, *ask, **same)[0] == 400
+
+    def test_a_word_that_the_host_does_not_know_is_ignored(self, cloud, http):
+        """So a client that misspells an option gets the host's own identity, as in Azure."""
+        asked = {"resource_id": cloud.user_assigned_identity["resource_id"]}
+        _, body = self.ask(cloud, http, "imds", "2018-02-01", "Metadata", **asked)
+        assert body["client_id"] == cloud.managed_identity_client_id
+        assert cloud.requests[-1].identity == {}
+
+    def test_a_host_that_caches(self, cloud, http):
+        ask = ("imds", "2018-02-01", "Metadata")
+        other = {"client_id": cloud.user_assigned_identity["client_id"]}
+        tokens = [self.ask(cloud, http, *ask)[1]["access_token"] for _ in range(2)]
+        assert tokens[0] != tokens[1]
+        cloud.configure(managed_identity_caches=True)
+        again = [self.ask(cloud, http, *ask)[1] for _ in range(2)]
+        assert {body["access_token"] for body in again} == {tokens[1]}
+        assert 3500 < int(again[0]["expires_in"]) <= 3600
+        assert self.ask(cloud, http, *ask, **other)[1]["access_token"] != tokens[1]
+        cloud.reset()
+        assert self.ask(cloud, http, *ask)[1]["access_token"] != tokens[1]
+
+    def test_a_host_that_caches_gives_another_token_before_the_end(self, cloud, http):
+        ask = ("imds", "2018-02-01", "Metadata")
+        cloud.configure(managed_identity_caches=True, expires_in=2)
+        first = self.ask(cloud, http, *ask)[1]
+        assert self.ask(cloud, http, *ask)[1]["access_token"] == first["access_token"]
+        while (last := self.ask(cloud, http, *ask)[1])["access_token"] == first["access_token"]:
+            assert int(first["expires_on"]) > time.time() - 1
+        assert int(last["expires_in"]) > 0
 
     def test_instance_metadata(self, cloud, http):
         url = "http://169.254.169.254/metadata/identity/oauth2/token"

@@ -21,7 +21,8 @@ class Settings:
     ``challenge`` replaces the whole Bearer challenge of Azure DevOps, to play a hostile server;
     ``challenge_host`` only its sign-in host; ``joined_challenges`` sends the three challenges in
     one comma-joined header. ``user`` is who signs in when a client names nobody. Without ``imds``
-    there is no instance metadata service, as on a laptop.
+    there is no instance metadata service, as on a laptop. With ``managed_identity_caches`` the host
+    of a managed identity gives the same token again until it nears its end, as Azure's hosts do.
     """
 
     expires_in: float = 3600
@@ -33,6 +34,7 @@ class Settings:
     device_code_expires_in: float = 900
     user: str = "alex@contoso.com"
     imds: bool = True
+    managed_identity_caches: bool = False
     challenge: str | None = None
     challenge_host: str = "login.windows.net"
     joined_challenges: bool = False

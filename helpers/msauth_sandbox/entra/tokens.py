@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .directory import Application, Directory, Resource, Tenant, User, stable_guid, subscription_id
+from .directory import Application, Directory, Resource, Tenant, User, stable_guid
 from .keys import Key, TokenRejectedError
 
 CLOCK_SKEW = 300
@@ -128,11 +128,8 @@ class Mint:
             roles = application.roles_for(resource)
             if roles:
                 claims["roles"] = list(roles)
-            if application.managed_identity:
-                claims["xms_mirid"] = (
-                    f"/subscriptions/{subscription_id(tenant)}/resourcegroups/"
-                    "hello/providers/Microsoft.Compute/virtualMachines/hello"
-                )
+            if application.resource_id:
+                claims["xms_mirid"] = application.resource_id
         if cae:
             claims["xms_cc"] = ["CP1"]
         requested = dict(requested or {})
