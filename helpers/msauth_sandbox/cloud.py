@@ -24,6 +24,7 @@ from .network.router import Router
 from .network.server import Certificates, Listener
 from .services import oidc
 from .services.aks import HOST as AKS_HOST
+from .services.lfs import Lfs
 from .services.managed_identity import PATH as IDENTITY_PATH
 from .world import World
 
@@ -161,6 +162,10 @@ class Sandbox(Knobs):
     def repository(self, organization: str, project: str, repository: str) -> Path:
         """The bare repository on disk, for looking at what was pushed."""
         return self._world.devops.repositories.path(organization, project, repository)
+
+    def lfs_objects(self, organization: str, project: str, repository: str) -> dict[str, int]:
+        """The Git LFS objects that were pushed: object id (SHA-256) → size in bytes."""
+        return Lfs(self.repository(organization, project, repository)).objects()
 
     # -- environments for clients
 

@@ -14,11 +14,11 @@ from ..entra.directory import DEVOPS, ZERO_GUID
 from ..entra.keys import TokenRejectedError, token_id
 from ..entra.state import State
 from ..network.service import Call, Service, bearer, html_response
-from . import devops_rest
+from . import devops_rest, lfs
 from .organizations import Organization, is_devops_host, locate, organizations
 from .repositories import Repositories, serve_git
 
-_GIT_SERVICES = ("info/refs", "git-upload-pack", "git-receive-pack", "HEAD", "objects/")
+_GIT_SERVICES = ("info/refs", "git-upload-pack", "git-receive-pack", "HEAD", "objects/", lfs.PREFIX)
 _SIGN_IN = "https://app.vssps.visualstudio.com/_signin"
 
 
@@ -56,6 +56,8 @@ class DevOps(Service):
         if organization is None and place.organization is not None:
             return html_response("Azure DevOps Services | 404", "The resource is not there.", 404)
         git = _git_path(place.path) if place.service == "" else None
+        if git is not None and git[2].startswith(lfs.PREFIX):
+            call.record.kind = "lfs"
         if organization is not None:
             call.record.tenant = organization.tenant.id if organization.tenant else None
         try:
@@ -163,6 +165,8 @@ class DevOps(Service):
         if not service:
             return html_response(repository, f"The repository {repository}.")
         path = self.repositories.path(organization.name, project, repository)
+        if service.startswith(lfs.PREFIX):
+            return lfs.Lfs(path).respond(call, service.removeprefix(lfs.PREFIX))
         return serve_git(call.request, path, service, who)
 
 
