@@ -23,9 +23,9 @@ class Kind:
     variables whose value selects the identity. secrets: variables of which only is said that
     they are set. keys: keys of local endpoints, where another run may listen for another
     identity. stamp: from the environment to a text that changes when another person signs in
-    with the tool. signal: the same for what may also change for other reasons, so that a cached
-    token is still answered but asked for again behind the answer. set_up: how to set the kind up where it is not. where: `module:NAME` of its
-    `Way` below `signin`.
+    with the tool. signal: the same for what may also change for other reasons, so a cached token
+    is still answered, but asked for again behind the answer. set_up: how to set the kind up
+    where it is not. where: `module:NAME` of its `Way` below `signin`.
     """
 
     __slots__ = (

@@ -3,24 +3,25 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Sequence
 from typing import Any
 
 from werkzeug.wrappers import Response
 
-from .directory import GRAPH, INTUNE_READ, User, stable_guid
-from .service import Call, Route, Service, bearer, json_response
-from .tokens import TokenRejectedError, token_id
+from ..entra.directory import GRAPH, INTUNE_READ, User, stable_guid
+from ..entra.keys import TokenRejectedError
+from ..network.service import Call, Route, json_response
+from .api import Api, challenge
 
 HOSTS = ("graph.microsoft.com", "graph.microsoft.us", "microsoftgraph.chinacloudapi.cn")
 
 _DEVICES = (("alex-laptop", "Windows", "alex@contoso.com"), ("sam-phone", "iOS", "sam@contoso.com"))
 
 
-class Graph(Service):
+class Graph(Api):
     kind = "graph"
+    resource_id = GRAPH
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -35,33 +36,26 @@ class Graph(Service):
         """msgraph-sdk asks for ``/v1.0//deviceManagement/…``; Graph does not mind."""
         return re.sub("/{2,}", "/", path)
 
-    def respond(self, call: Call) -> Response:
-        token = bearer(call.request)
-        if token is None:
-            call.record.error = "missing"
-            return _error(401, "InvalidAuthenticationToken", "Access token is empty.")
-        call.record.auth, call.record.token_id = "bearer", token_id(token)
-        try:
-            claims = self.state.mint.check(token, GRAPH)
-        except TokenRejectedError as rejected:
-            call.record.error = rejected.reason
-            return _denied(rejected)
-        call.record.tenant, call.record.client_id = claims["tid"], claims["appid"]
-        call.request.environ["sandbox.claims"] = claims
-        return super().respond(call)
+    def denied(self, rejected: TokenRejectedError) -> Response:
+        code = "InvalidAuthenticationToken"
+        if rejected.reason == "missing":
+            return _error(401, code, "Access token is empty.")
+        if rejected.challenge is None:
+            return _error(401, code, f"The token: {rejected.reason}.")
+        message = "Continuous access evaluation resulted in claims challenge."
+        header = challenge(rejected, 'realm=""')
+        return _error(401, code, message, [("WWW-Authenticate", header)])
 
     def not_found(self, call: Call, status: int) -> Response:
         return _error(status, "BadRequest", "Resource not found for the segment.")
 
     def _may(self, call: Call, *permissions: str) -> bool:
         """Delegated permissions are in ``scp``, those of an app in ``roles``."""
-        claims: dict[str, Any] = call.request.environ["sandbox.claims"]
-        held = {*str(claims.get("scp", "")).split(), *claims.get("roles", ())}
+        held = {*str(call.claims.get("scp", "")).split(), *call.claims.get("roles", ())}
         return not held.isdisjoint(permissions)
 
     def me(self, call: Call, version: str) -> Response:
-        claims: dict[str, Any] = call.request.environ["sandbox.claims"]
-        user = self.state.directory.user_by_object_id(claims["oid"])
+        user = self.state.directory.user_by_object_id(call.claims["oid"])
         if user is None:
             return _error(400, "BadRequest", "/me is only valid with delegated authentication.")
         return json_response({"@odata.context": _context(call, "users/$entity"), **_user(user)})
@@ -135,15 +129,3 @@ def _error(
     status: int, code: str, message: str, headers: Sequence[tuple[str, str]] = ()
 ) -> Response:
     return json_response({"error": {"code": code, "message": message}}, status, headers)
-
-
-def _denied(rejected: TokenRejectedError) -> Response:
-    if rejected.challenge is None:
-        return _error(401, "InvalidAuthenticationToken", f"The token: {rejected.reason}.")
-    claims = base64.b64encode(rejected.challenge.encode()).decode()
-    challenge = (
-        'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/'
-        f'authorize", error="insufficient_claims", claims="{claims}"'
-    )
-    message = "Continuous access evaluation resulted in claims challenge."
-    return _error(401, "InvalidAuthenticationToken", message, [("WWW-Authenticate", challenge)])

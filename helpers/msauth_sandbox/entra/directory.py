@@ -30,6 +30,10 @@ def stable_guid(*parts: str) -> str:
     return str(uuid.uuid5(_NAMESPACE, "/".join(parts)))
 
 
+def subscription_id(tenant: Tenant) -> str:
+    return stable_guid("subscription", tenant.name)
+
+
 @dataclass(frozen=True)
 class Tenant:
     name: str
@@ -88,6 +92,7 @@ class Certificate:
 class Application:
     """An app registration. ``tenants`` None means every tenant; ``secret`` None means public.
 
+    ``resource_id`` is the Azure resource of a managed identity.
     ``delegated`` and ``roles`` map a resource id to permissions; a resource that is absent from
     ``delegated`` gets the resource's own default scopes when ``first_party`` is set, else nothing.
     """
@@ -103,7 +108,7 @@ class Application:
     redirect_uris: tuple[str, ...] = ()
     certificates: list[Certificate] = field(default_factory=list)
     federated: list[FederatedCredential] = field(default_factory=list)
-    managed_identity: bool = False
+    resource_id: str | None = None
 
     def object_id(self, tenant: Tenant) -> str:
         return stable_guid("service principal", self.client_id, tenant.id)
@@ -234,12 +239,14 @@ class Directory:
                 FederatedCredential(WORKLOAD_ISSUER, WORKLOAD_SUBJECT),
             ],
         )
-        self.managed_identity = Application(
-            stable_guid("application", "virtual machine"),
-            "virtual machine",
-            tenants=(contoso.id,),
-            roles={GRAPH: ("User.Read.All",)},
-            managed_identity=True,
+        group = f"/subscriptions/{subscription_id(contoso)}/resourcegroups/hello/providers"
+        self.managed_identity = _managed_identity(
+            contoso, "virtual machine", f"{group}/Microsoft.Compute/virtualMachines/hello"
+        )
+        self.user_assigned_identity = _managed_identity(
+            contoso,
+            "user-assigned",
+            f"{group}/Microsoft.ManagedIdentity/userAssignedIdentities/hello",
         )
         self.intune = Application(
             stable_guid("application", "intune reports"),
@@ -257,7 +264,12 @@ class Directory:
         }
         self.applications = {
             app.client_id: app
-            for app in (self.service_principal, self.managed_identity, self.intune)
+            for app in (
+                self.service_principal,
+                self.managed_identity,
+                self.user_assigned_identity,
+                self.intune,
+            )
         }
         for client_id, (name, family) in first_party.items():
             self.applications[client_id] = Application(
@@ -295,6 +307,16 @@ class Directory:
             if object_id in user.object_ids.values():
                 return user
         return None
+
+
+def _managed_identity(tenant: Tenant, name: str, resource_id: str) -> Application:
+    return Application(
+        stable_guid("application", name),
+        name,
+        tenants=(tenant.id,),
+        roles={GRAPH: ("User.Read.All",)},
+        resource_id=resource_id,
+    )
 
 
 def _user(upn: str, name: str, home: Tenant, *guest_in: Tenant) -> User:

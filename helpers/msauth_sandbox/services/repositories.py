@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -106,40 +107,26 @@ def serve_git(request: Request, path: Path, service_path: str, user: str) -> Res
         "GIT_PROTOCOL": request.headers.get("Git-Protocol"),
     }
     environ |= {name: value for name, value in copied.items() if value}
-    process = subprocess.Popen(
-        ["git", "http-backend"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environ,
-    )
-    assert process.stdin is not None
+    # Spooled first: a client that stops half-way leaves no git behind, and no thread is needed to
+    # write while the answer is read.
+    with tempfile.TemporaryFile() as spool:
+        if request.method == "POST":
+            shutil.copyfileobj(request.environ["wsgi.input"], spool)
+            spool.seek(0)
+        process = subprocess.Popen(
+            ["git", "http-backend"],
+            stdin=spool,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environ,
+        )
     assert process.stdout is not None
-    body: IO[bytes] = request.environ["wsgi.input"]
-    has_body = request.method == "POST"
-    feeder = threading.Thread(
-        target=_feed, args=(body if has_body else None, process.stdin), daemon=True
-    )
-    feeder.start()
     status, headers = _cgi_head(process.stdout)
     response = Response(_stream(process.stdout), status)
-    response.call_on_close(lambda: _end(process, feeder))
+    response.call_on_close(lambda: _end(process))
     for name, value in headers:
         response.headers[name] = value
     return response
-
-
-def _feed(source: IO[bytes] | None, sink: IO[bytes]) -> None:
-    try:
-        while source is not None and (chunk := source.read(_CHUNK)):
-            sink.write(chunk)
-    except (OSError, ValueError):
-        pass
-    finally:
-        try:
-            sink.close()
-        except OSError:
-            pass
 
 
 def _cgi_head(stdout: IO[bytes]) -> tuple[int, list[tuple[str, str]]]:
@@ -161,7 +148,7 @@ def _stream(stdout: IO[bytes]) -> Iterator[bytes]:
         yield chunk
 
 
-def _end(process: subprocess.Popen[bytes], feeder: threading.Thread) -> None:
+def _end(process: subprocess.Popen[bytes]) -> None:
     """Also when the client went away half-way: git sees a closed pipe and ends."""
     assert process.stdout is not None
     process.stdout.close()
@@ -170,4 +157,3 @@ def _end(process: subprocess.Popen[bytes], feeder: threading.Thread) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    feeder.join(timeout=5)

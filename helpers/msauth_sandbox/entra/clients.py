@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from .aadsts import SignInError
 from .directory import Application, Certificate, Tenant
-from .tokens import Key, TokenRejectedError, base64url
+from .keys import Key, TokenRejectedError, base64url
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 

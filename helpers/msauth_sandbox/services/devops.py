@@ -1,4 +1,4 @@
-"""Azure DevOps: git, REST and Artifacts hosts of three organisations, and how they say no."""
+"""Azure DevOps: who may in, and what it answers to those who may not; git, REST and feeds."""
 
 from __future__ import annotations
 
@@ -6,48 +6,24 @@ import base64
 import binascii
 import secrets
 import uuid
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from werkzeug.wrappers import Response
 
-from .directory import DEVOPS, ZERO_GUID, Tenant, stable_guid
+from ..entra.directory import DEVOPS, ZERO_GUID
+from ..entra.keys import TokenRejectedError, token_id
+from ..entra.state import State
+from ..network.service import Call, Service, bearer, html_response
+from . import devops_rest, lfs
+from .organizations import Organization, is_devops_host, locate, organizations
 from .repositories import Repositories, serve_git
-from .service import Call, Route, Service, bearer, html_response, json_response
-from .state import State
-from .tokens import TokenRejectedError, token_id
 
-_ROOT = "dev.azure.com"
-_SERVICES = ("pkgs", "feeds", "vssps", "vsrm", "aex", "vstoken", "vsaex")
-_GIT_SERVICES = ("info/refs", "git-upload-pack", "git-receive-pack", "HEAD", "objects/")
+_GIT_SERVICES = ("info/refs", "git-upload-pack", "git-receive-pack", "HEAD", "objects/", lfs.PREFIX)
 _SIGN_IN = "https://app.vssps.visualstudio.com/_signin"
 
 
-@dataclass(frozen=True)
-class Organization:
-    """``tenant`` None means backed by personal accounts. ``projects``: name → repositories."""
-
-    name: str
-    tenant: Tenant | None
-    projects: dict[str, list[str]] = field(default_factory=dict)
-
-    @property
-    def id(self) -> str:
-        return stable_guid("organization", self.name)
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a request goes: the organisation, the service, and the path below both."""
-
-    organization: str | None
-    service: str
-    path: str
-
-
 class AccessDeniedError(Exception):
-    """``reason`` is that of tokens.TokenRejectedError, or none, pat, personal."""
+    """``reason`` is that of keys.TokenRejectedError, or none, pat, personal."""
 
     def __init__(self, reason: str, challenge: str | None = None) -> None:
         super().__init__(reason)
@@ -59,43 +35,20 @@ class DevOps(Service):
     kind = "devops"
 
     def __init__(self, state: State, repositories: Repositories) -> None:
-        super().__init__(state)
-        tenants = state.directory.tenants
+        super().__init__()
+        self.state = state
         self.repositories = repositories
+        self.organizations = organizations(state.directory.tenants)
         # A personal access token that every organisation accepts as a Basic password.
         self.pat = secrets.token_hex(26)
-        self.organizations = {
-            "contoso": Organization(
-                "contoso", tenants["contoso"], {"hello": ["hello"], "My Project": ["My Repo"]}
-            ),
-            "fabrikam": Organization("fabrikam", tenants["fabrikam"], {"widgets": ["widgets"]}),
-            "personal": Organization("personal", None, {"notes": ["notes"]}),
-        }
 
     def serves(self, host: str) -> bool:
-        if host == _ROOT or host in {f"{service}.{_ROOT}" for service in _SERVICES}:
-            return True
-        label, _, rest = host.removesuffix(".visualstudio.com").partition(".")
-        return host.endswith(".visualstudio.com") and (
-            (label in ("app",) and rest == "vssps")
-            or (label in self.organizations and rest in ("", *_SERVICES))
-        )
-
-    def locate(self, host: str, path: str) -> Place:
-        if host == "app.vssps.visualstudio.com":
-            return Place(None, "vssps", path)
-        if host.endswith(".visualstudio.com"):
-            organization, _, service = host.removesuffix(".visualstudio.com").partition(".")
-            path = path.removeprefix("/DefaultCollection")
-            return Place(organization, service, path or "/")
-        service = host.removesuffix(_ROOT).rstrip(".")
-        organization, _, rest = path.lstrip("/").partition("/")
-        return Place(organization.lower() or None, service, "/" + rest)
+        return is_devops_host(host, self.organizations)
 
     def respond(self, call: Call) -> Response:
         if self.state.settings.devops_latency > 0:
             self.state.closing.wait(self.state.settings.devops_latency)
-        place = self.locate(call.host, call.path)
+        place = locate(call.host, call.path)
         call.record.org = place.organization
         if place.path == "/_signin":
             return html_response("Azure DevOps Services | Sign In", "Sign in to your account", 203)
@@ -103,6 +56,8 @@ class DevOps(Service):
         if organization is None and place.organization is not None:
             return html_response("Azure DevOps Services | 404", "The resource is not there.", 404)
         git = _git_path(place.path) if place.service == "" else None
+        if git is not None and git[2].startswith(lfs.PREFIX):
+            call.record.kind = "lfs"
         if organization is not None:
             call.record.tenant = organization.tenant.id if organization.tenant else None
         try:
@@ -113,7 +68,7 @@ class DevOps(Service):
         headers = [("X-TFS-Session", str(uuid.uuid4())), ("X-VSS-UserData", f"{who}:{who}")]
         if git is not None and organization is not None:
             return self._git(call, organization, git, who)
-        response = self._rest(call, organization, place, who)
+        response = devops_rest.answer(call, place, who, self.organizations)
         response.headers.extend(headers)
         return response
 
@@ -210,99 +165,9 @@ class DevOps(Service):
         if not service:
             return html_response(repository, f"The repository {repository}.")
         path = self.repositories.path(organization.name, project, repository)
+        if service.startswith(lfs.PREFIX):
+            return lfs.Lfs(path).respond(call, service.removeprefix(lfs.PREFIX))
         return serve_git(call.request, path, service, who)
-
-    def routes(self) -> Sequence[Route]:
-        return ()
-
-    def _rest(
-        self, call: Call, organization: Organization | None, place: Place, who: str
-    ) -> Response:
-        path = place.path.rstrip("/")
-        base = f"https://{call.host}/{organization.name}" if organization else ""
-        if path.endswith("/_apis/connectionData"):
-            user = {"id": stable_guid("identity", who), "providerDisplayName": who}
-            return json_response(
-                {
-                    "authenticatedUser": user,
-                    "authorizedUser": user,
-                    "instanceId": organization.id if organization else ZERO_GUID,
-                    "deploymentType": "hosted",
-                }
-            )
-        if path.endswith("/_apis/profile/profiles/me"):
-            return json_response(
-                {"id": stable_guid("identity", who), "displayName": who, "emailAddress": who}
-            )
-        if path.endswith("/_apis/accounts"):
-            accounts = [
-                {"accountId": o.id, "accountName": o.name} for o in self.organizations.values()
-            ]
-            return json_response({"count": len(accounts), "value": accounts})
-        if organization is None:
-            return json_response({"message": "no such thing"}, 404)
-        if place.service == "pkgs":
-            return self._feed(call, organization, path)
-        if path == "/_apis/projects":
-            ids = {n: stable_guid("project", organization.name, n) for n in organization.projects}
-            projects = [
-                {
-                    "id": ids[name],
-                    "name": name,
-                    "url": f"{base}/_apis/projects/{ids[name]}",
-                    "state": "wellFormed",
-                    "visibility": "private",
-                }
-                for name in organization.projects
-            ]
-            return json_response({"count": len(projects), "value": projects})
-        if path.endswith("/_apis/git/repositories"):
-            only = unquote(path.removesuffix("/_apis/git/repositories").strip("/"))
-            repositories = [
-                {
-                    "id": stable_guid("repository", organization.name, project, name),
-                    "name": name,
-                    "project": {"name": project},
-                    "defaultBranch": "refs/heads/main",
-                    "remoteUrl": f"https://{organization.name}@dev.azure.com/{organization.name}/"
-                    f"{quote(project)}/_git/{quote(name)}",
-                }
-                for project, names in organization.projects.items()
-                for name in names
-                if only in ("", project)
-            ]
-            return json_response({"count": len(repositories), "value": repositories})
-        if path.endswith("/_apis/packaging/feeds"):
-            return json_response({"count": 1, "value": [{"name": "hello", "id": "hello"}]})
-        if path in ("", "/_home") or not path.startswith("/_apis"):
-            return html_response(organization.name, f"Organisation {organization.name}.")
-        body = {"$id": "1", "message": "No such controller.", "typeKey": "VssPropertyException"}
-        return json_response(body, 404)
-
-    def _feed(self, call: Call, organization: Organization, path: str) -> Response:
-        """Enough of an Artifacts feed to see that a client got in: PyPI, NuGet and npm."""
-        here = f"https://{call.host}{call.path.rstrip('/')}"
-        _, found, rest = path.partition("/_packaging/")
-        feed, _, protocol = rest.partition("/")
-        if not found or not feed:
-            return json_response({"message": "no such feed"}, 404)
-        if protocol == "pypi/simple":
-            return html_response("Simple index", '<a href="hello/">hello</a>')
-        if protocol.startswith("pypi/simple/"):
-            return html_response("Links", "")
-        if protocol == "nuget/v3/index.json":
-            root = here.removesuffix("/index.json")
-            services = ("PackageBaseAddress/3.0.0", "SearchQueryService", "RegistrationsBaseUrl")
-            resources = [{"@id": f"{root}/{s.split('/')[0]}/", "@type": s} for s in services]
-            return json_response({"version": "3.0.0", "resources": resources})
-        if protocol.startswith("npm/registry"):
-            name = unquote(protocol.removeprefix("npm/registry").strip("/"))
-            if not name:
-                return json_response({})
-            if name.startswith("-/"):
-                return json_response({"username": organization.name})
-            return json_response({"name": name, "dist-tags": {}, "versions": {}})
-        return json_response({"message": "no such protocol"}, 404)
 
 
 def _git_path(path: str) -> tuple[str, str, str] | None:

@@ -27,12 +27,13 @@ _KNOWN: dict[int, tuple[str, int, str | None, str]] = {
             "Due to a configuration change made by your administrator, or because you moved to a "
             "new location, you must use multi-factor authentication to access the resource."),
     50079: ("invalid_grant", 400, "basic_action",
-            "You must enroll in multi-factor authentication to access the resource."),
+            "Due to a configuration change made by your administrator, or because you moved to a "
+            "new location, you must enroll in multi-factor authentication to access the resource."),
     50126: ("invalid_grant", 400, None,
             "Error validating credentials due to invalid username or password."),
     50173: ("invalid_grant", 400, "bad_token",
             "The provided grant has expired due to it being revoked, a fresh auth token is "
-            "needed."),
+            "needed. The user might have changed or reset their password."),
     53003: ("invalid_grant", 400, "message_only",
             "Access has been blocked by Conditional Access policies. The access policy does not "
             "allow token issuance."),
@@ -50,6 +51,8 @@ _KNOWN: dict[int, tuple[str, int, str | None, str]] = {
     70000: ("invalid_grant", 400, "bad_token",
             "Provided grant is invalid or malformed."),
     70003: ("unsupported_grant_type", 400, None, "The app requested an unsupported grant type."),
+    70007: ("invalid_request", 400, None,
+            "The application requested an unsupported mode 'query' when requesting a token."),
     70008: ("invalid_grant", 400, None,
             "The provided authorization code or refresh token has expired due to inactivity."),
     70011: ("invalid_scope", 400, None,
@@ -75,6 +78,12 @@ _KNOWN: dict[int, tuple[str, int, str | None, str]] = {
     501481: ("invalid_grant", 400, None,
              "The Code_Verifier does not match the code_challenge supplied in the authorization "
              "request."),
+    530036: ("invalid_grant", 400, "message_only",
+             "Access has been blocked by conditional access authentication flows policy configured "
+             "by this organization."),
+    530084: ("invalid_grant", 400, "message_only",
+             "Access has been blocked by conditional access token protection policy configured by "
+             "this organization. To learn more, see https://aka.ms/TBCADocs."),
     700016: ("unauthorized_client", 400, None,
              "Application was not found in the directory. This can happen if the application has "
              "not been installed by the administrator of the tenant or consented to by any user "
@@ -94,6 +103,7 @@ _KNOWN: dict[int, tuple[str, int, str | None, str]] = {
              "No matching federated identity record found for presented assertion subject."),
     900144: ("invalid_request", 400, None,
              "The request body must contain a required parameter that is missing."),
+    900971: ("invalid_request", 400, None, "No reply address provided."),
     1002012: ("invalid_scope", 400, None,
               "The provided value for scope is not valid. Client credential flows must have a "
               "scope value with /.default suffixed to the resource identifier (application ID "
@@ -104,6 +114,10 @@ _KNOWN: dict[int, tuple[str, int, str | None, str]] = {
     7000218: ("invalid_client", 401, None,
               "The request body must contain the following parameter: 'client_assertion' or "
               "'client_secret'."),
+    7000222: ("invalid_client", 401, None,
+              "The provided client secret keys for the app are expired. Visit the Azure portal to "
+              "create new keys for your app: https://aka.ms/NewClientSecret, or consider using "
+              "certificate credentials for added security: https://aka.ms/certCreds."),
 }
 # fmt: on
 

@@ -8,29 +8,24 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
+from ..network.records import Record
 from . import clients
 from .aadsts import SignInError
-from .directory import GRAPH, Application, Resource, Tenant, User
+from .directory import Application, Tenant, User
 from .sessions import AuthorizationCode
 from .state import State
-from .stats import Record
+from .token_request import (
+    Wanted,
+    consented,
+    find_application,
+    find_tenant,
+    find_wanted,
+    parse_claims,
+)
 
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
-ANY_TENANT = ("common", "organizations", "consumers")
-_OIDC = ("openid", "profile", "offline_access", "email")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """The API and permissions that a ``scope`` parameter names, and its OpenID Connect words."""
-
-    resource: Resource
-    audience: str
-    permissions: tuple[str, ...]
-    oidc: frozenset[str]
 
 
 class Grants:
@@ -44,28 +39,27 @@ class Grants:
         record.grant = grant = form.get("grant_type", "").rpartition(":")[2] or None
         record.scope = form.get("scope")
         record.client_id = form.get("client_id")
-        tenant = self.tenant(segment)
+        directory = self._state.directory
+        tenant = find_tenant(directory, segment)
         record.tenant = tenant.id if tenant else segment.lower()
         requested, cae = parse_claims(form.get("claims"))
         record.claims, record.cae = bool(requested), cae
-        fault = self._state.faults.token(record)
-        if fault:
-            raise fault
+        self._state.fail(record)
         if not grant:
             raise SignInError(900144, "grant_type is missing.")
-        application = self.application(form.get("client_id"), tenant)
+        application = find_application(directory, form.get("client_id"), tenant)
         if grant == "client_credentials":
             if tenant is None:
                 raise SignInError(50059)
             if application.secret is None and "client_assertion" not in form:
                 raise SignInError(7000218)
             clients.authenticate(application, tenant, form, token_url)
-            wanted = self.wanted(form.get("scope"), tenant)
+            wanted = find_wanted(directory, form.get("scope"), tenant)
             if wanted.permissions != (".default",):
                 raise SignInError(1002012)
             return self.app_token(application, tenant, wanted, requested=requested, cae=cae)
         if application.secret is not None or "client_assertion" in form:
-            home = tenant or next(iter(self._state.directory.tenants.values()))
+            home = tenant or next(iter(directory.tenants.values()))
             clients.authenticate(application, home, form, token_url)
         scope = form.get("scope")
         nonce = None
@@ -73,7 +67,7 @@ class Grants:
             entry = self._authorization_code(application, form)
             user, nonce = entry.user, entry.nonce
             scope = scope or entry.scope
-            tenant = tenant or self.tenant(entry.tenant_id)
+            tenant = tenant or find_tenant(directory, entry.tenant_id)
             requested = {**entry.claims, **requested}
         elif grant == "refresh_token":
             user, tenant, scope = self._refresh_token(application, tenant, form)
@@ -84,7 +78,7 @@ class Grants:
         assert tenant is not None
         record.tenant = tenant.id
         record.scope = scope
-        wanted = self.wanted(scope, tenant)
+        wanted = find_wanted(directory, scope, tenant)
         return self.user_tokens(
             application,
             tenant,
@@ -96,58 +90,6 @@ class Grants:
             nonce=nonce,
             form=form,
         )
-
-    def tenant(self, segment: str) -> Tenant | None:
-        """None for ``common`` and its like; AADSTS90002 for a tenant that does not exist."""
-        if segment.lower() in ANY_TENANT:
-            return None
-        tenant = self._state.directory.tenant(segment)
-        if tenant is None:
-            raise SignInError(90002, f"Tenant '{segment[:80]}'.")
-        return tenant
-
-    def application(self, client_id: str | None, tenant: Tenant | None) -> Application:
-        if not client_id:
-            raise SignInError(900144, "client_id is missing.")
-        application = self._state.directory.applications.get(client_id.lower())
-        if application is None or (
-            tenant is not None
-            and application.tenants is not None
-            and tenant.id not in application.tenants
-        ):
-            raise SignInError(700016, f"Application '{client_id[:80]}'.")
-        return application
-
-    def wanted(self, scope: str | None, tenant: Tenant | None) -> Wanted:
-        """All words must name one API; ``resource/.default`` stands alone (AADSTS70011)."""
-        words = (scope or "").split()
-        if not words:
-            raise SignInError(70011, "The scope is empty.")
-        oidc = frozenset(word for word in words if word in _OIDC)
-        audience, permissions = None, []
-        for word in words:
-            if word in _OIDC:
-                continue
-            prefix, slash, permission = word.rpartition("/")
-            if not permission or (not slash and "." not in word):
-                raise SignInError(70011, f"The scope '{word[:120]}' is not valid.")
-            prefix = prefix if slash else "https://graph.microsoft.com"
-            if audience is not None and audience.rstrip("/") != prefix.rstrip("/"):
-                raise SignInError(28000)
-            audience = prefix
-            permissions.append(permission)
-        if audience is None:
-            audience, permissions = GRAPH, ["User.Read"]
-        if ".default" in permissions and len(permissions) > 1:
-            raise SignInError(70011, ".default cannot be combined with other scopes.")
-        resource = self._state.directory.resource(audience)
-        if resource is None or (
-            tenant is not None
-            and resource.tenants is not None
-            and tenant.id not in resource.tenants
-        ):
-            raise SignInError(500011, f"The resource '{audience[:120]}'.")
-        return Wanted(resource, audience, tuple(permissions), oidc)
 
     def app_token(
         self,
@@ -278,40 +220,6 @@ class Grants:
         if not sessions.finish_device_code(secret):
             raise SignInError(70000)
         return entry.user, tenant or entry.user.home, form.get("scope") or entry.scope
-
-
-def consented(application: Application, wanted: Wanted) -> tuple[str, ...]:
-    """The delegated permissions that go into the token, or AADSTS65001 / 65002."""
-    allowed = application.scopes_for(wanted.resource)
-    if wanted.permissions == (".default",):
-        if not allowed:
-            raise SignInError(65001)
-        return allowed
-    lower = {name.lower(): name for name in allowed}
-    missing = [name for name in wanted.permissions if name.lower() not in lower]
-    # The user may always read the own profile.
-    missing = [n for n in missing if not (wanted.resource.id == GRAPH and n == "User.Read")]
-    if missing:
-        raise SignInError(65002 if application.first_party else 65001)
-    asked = tuple(lower.get(name.lower(), name) for name in wanted.permissions)
-    return tuple(dict.fromkeys((*allowed, *asked)))
-
-
-def parse_claims(text: str | None) -> tuple[dict[str, Any], bool]:
-    """The ``access_token`` claims asked for (OpenID Connect Core, 5.5), and whether CP1 is said.
-
-    The client capability ``xms_cc`` is not a claim that was asked for, so it is taken out.
-    """
-    if not text:
-        return {}, False
-    try:
-        asked = json.loads(text).get("access_token") or {}
-        capabilities = asked.pop("xms_cc", None) or {}
-        return dict(asked), "CP1" in (capabilities.get("values") or ())
-    except (ValueError, AttributeError, TypeError):
-        raise SignInError(
-            90010, "The claims parameter is not valid JSON.", error="invalid_request"
-        ) from None
 
 
 def _check_pkce(challenge: str | None, method: str, verifier: str | None) -> None:

@@ -11,19 +11,17 @@ from urllib.parse import urlsplit
 
 from werkzeug.wrappers import Response
 
-from .directory import (
+from ..entra.directory import (
     GITHUB_ISSUER,
     GITHUB_SUBJECT,
     PIPELINES_ISSUER,
-    PIPELINES_ORG_ID,
     PIPELINES_SUBJECT,
     WORKLOAD_ISSUER,
     WORKLOAD_SUBJECT,
     stable_guid,
 )
-from .service import Call, Route, Service, bearer, json_response
-from .state import State
-from .tokens import Key
+from ..entra.keys import Key
+from ..network.service import Call, Route, Service, bearer, json_response
 
 GITHUB_HOST = "pipelines.actions.githubusercontent.com"
 ISSUER_HOSTS = tuple(urlsplit(issuer).hostname or "" for issuer in (GITHUB_ISSUER, WORKLOAD_ISSUER))
@@ -61,8 +59,8 @@ class GitHubActions(Service):
 
     kind = "oidc"
 
-    def __init__(self, state: State) -> None:
-        super().__init__(state)
+    def __init__(self) -> None:
+        super().__init__()
         self.request_token = secrets.token_urlsafe(48)
         self.request_path = f"/{secrets.token_hex(12)}//idtoken/1/2"
 
@@ -86,8 +84,8 @@ class Pipelines(Service):
 
     kind = "oidc"
 
-    def __init__(self, state: State) -> None:
-        super().__init__(state)
+    def __init__(self) -> None:
+        super().__init__()
         self.access_token = secrets.token_urlsafe(48)
 
     def respond(self, call: Call) -> Response:
@@ -122,16 +120,3 @@ class Issuer(Service):
 
     def keys(self, call: Call, prefix: str = "") -> Response:
         return json_response(Key.jwks())
-
-
-__all__ = [
-    "GITHUB_HOST",
-    "ISSUER_HOSTS",
-    "PIPELINES_ORG_ID",
-    "PIPELINES_PATH",
-    "SERVICE_CONNECTION",
-    "GitHubActions",
-    "Issuer",
-    "Pipelines",
-    "workload_token",
-]

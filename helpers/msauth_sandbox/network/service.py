@@ -5,24 +5,27 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from .state import State
-from .stats import Record
+from .records import Record
 
 
 @dataclass
 class Call:
-    """One request to a service, and the record of it that the service may complete."""
+    """One request to a service, and the record of it that the service may complete.
+
+    ``claims`` are those of the access token, once a service has accepted it.
+    """
 
     request: Request
     record: Record
     host: str
+    claims: dict[str, Any] = field(default_factory=dict)
 
     @property
     def path(self) -> str:
@@ -41,8 +44,7 @@ class Service:
 
     kind = "request"
 
-    def __init__(self, state: State) -> None:
-        self.state = state
+    def __init__(self) -> None:
         self._map = Map(
             [
                 Rule(path, methods=methods.split() or None, endpoint=view)

@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from typing import Any
 
 from werkzeug.wrappers import Response
 
-from .directory import ARM, Tenant, User, stable_guid
-from .service import Call, Route, Service, bearer, json_response
-from .tokens import TokenRejectedError, token_id
+from ..entra.directory import ARM, Tenant, User, subscription_id
+from ..entra.keys import TokenRejectedError
+from ..network.service import Call, Route, json_response
+from .api import Api, challenge
 
 HOSTS = ("management.azure.com", "management.usgovcloudapi.net", "management.chinacloudapi.cn")
 
 
-def subscription_id(tenant: Tenant) -> str:
-    return stable_guid("subscription", tenant.name)
-
-
-class ResourceManager(Service):
+class ResourceManager(Api):
     kind = "arm"
+    resource_id = ARM
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -31,39 +28,14 @@ class ResourceManager(Service):
             ("GET", "/subscriptions/<wanted>/resourceGroups", self.groups),
         )
 
-    def respond(self, call: Call) -> Response:
-        token = bearer(call.request)
-        if token is None:
-            return self._denied(call, "AuthenticationFailed", "missing", None)
-        call.record.auth, call.record.token_id = "bearer", token_id(token)
-        try:
-            claims = self.state.mint.check(token, ARM)
-        except TokenRejectedError as rejected:
-            code = (
-                "ExpiredAuthenticationToken"
-                if rejected.reason == "expired"
-                else ("InvalidAuthenticationToken")
-            )
-            return self._denied(call, code, rejected.reason, rejected.challenge)
-        call.record.tenant, call.record.client_id = claims["tid"], claims["appid"]
-        call.request.environ["sandbox.claims"] = claims
-        return super().respond(call)
-
-    def _denied(self, call: Call, code: str, reason: str, challenge: str | None) -> Response:
-        call.record.error = reason
-        uri = "https://login.microsoftonline.com/common/oauth2/authorize"
-        parts = [f'Bearer authorization_uri="{uri}"']
-        if challenge is None:
-            parts += ['error="invalid_token"', f'error_description="{reason}"']
-        else:
-            claims = base64.b64encode(challenge.encode()).decode()
-            parts += ['error="insufficient_claims"', f'claims="{claims}"']
-        body = {"error": {"code": code, "message": f"The token was refused: {reason}."}}
-        return json_response(body, 401, [("WWW-Authenticate", ", ".join(parts))])
+    def denied(self, rejected: TokenRejectedError) -> Response:
+        codes = {"missing": "AuthenticationFailed", "expired": "ExpiredAuthenticationToken"}
+        code = codes.get(rejected.reason, "InvalidAuthenticationToken")
+        body = {"error": {"code": code, "message": f"The token was refused: {rejected.reason}."}}
+        return json_response(body, 401, [("WWW-Authenticate", challenge(rejected))])
 
     def _caller(self, call: Call) -> tuple[Tenant, User | None]:
-        claims: dict[str, Any] = call.request.environ["sandbox.claims"]
-        directory = self.state.directory
+        claims, directory = call.claims, self.state.directory
         tenant = directory.tenant(claims["tid"])
         assert tenant is not None
         return tenant, directory.user_by_object_id(claims["oid"])

@@ -8,19 +8,22 @@ from typing import Any
 
 from werkzeug.wrappers import Response
 
-from .directory import AKS, stable_guid
-from .service import Call, Route, Service, bearer, json_response
-from .tokens import TokenRejectedError, token_id
+from ..entra.directory import AKS, stable_guid
+from ..entra.keys import TokenRejectedError
+from ..network.service import Call, Route, json_response
+from .api import Api
 
 HOST = "hello-dns-1a2b3c4d.hcp.westeurope.azmk8s.io"
 
 _SINCE = "2026-01-05T08:00:00Z"
 
 
-class ApiServer(Service):
+class ApiServer(Api):
     """Accepts the tokens of the contoso tenant, whose cluster it is."""
 
     kind = "aks"
+    resource_id = AKS
+    home = "contoso"
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -37,21 +40,8 @@ class ApiServer(Service):
             ("GET", "/healthz", self.health),
         )
 
-    def respond(self, call: Call) -> Response:
-        token = bearer(call.request)
-        if token is None:
-            call.record.error = "missing"
-            return _status(401, "Unauthorized", "Unauthorized")
-        call.record.auth, call.record.token_id = "bearer", token_id(token)
-        contoso = self.state.directory.tenants["contoso"]
-        try:
-            claims = self.state.mint.check(token, AKS, (contoso.id,))
-        except TokenRejectedError as rejected:
-            call.record.error = rejected.reason
-            return _status(401, "Unauthorized", "Unauthorized")
-        call.record.tenant, call.record.client_id = claims["tid"], claims["appid"]
-        call.request.environ["sandbox.claims"] = claims
-        return super().respond(call)
+    def denied(self, rejected: TokenRejectedError) -> Response:
+        return _status(401, "Unauthorized", "Unauthorized")
 
     def not_found(self, call: Call, status: int) -> Response:
         return _status(404, "NotFound", "the server could not find the requested resource")
@@ -113,7 +103,7 @@ class ApiServer(Service):
         )
 
     def whoami(self, call: Call) -> Response:
-        claims: dict[str, Any] = call.request.environ["sandbox.claims"]
+        claims = call.claims
         user = {
             "username": claims.get("upn") or claims["oid"],
             "uid": claims["oid"],

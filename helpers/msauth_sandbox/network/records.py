@@ -21,6 +21,8 @@ class Record:
     ``cae`` whether it announced the client capability CP1. ``token_id`` is the ``uti`` of the
     token that was presented to an API or issued by the token endpoint: it names a token without
     giving it away. ``error`` is an AADSTS code or the reason for which an API refused a token.
+    ``identity`` is what a request to a managed identity said about whom it wants, by parameter as
+    it was sent: empty for the host's own identity.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Record:
     auth: str | None = None
     token_id: str | None = None
     error: str | None = None
+    identity: dict[str, str] | None = None
 
 
 class RequestLog:
