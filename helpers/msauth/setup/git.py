@@ -121,7 +121,8 @@ def removed(data: bytes | None, value: bytes) -> bytes | None:
             text = before + after
             continue
         eol, before = header[1], before[: header.start()]
-        before = before.removesuffix(_CONTINUED + eol)
+        if not after:
+            before = before.removesuffix(_CONTINUED + eol)
         if not line[0].endswith(b"\n"):
             before = before.removesuffix(eol)
         elif not before + after:
@@ -173,7 +174,7 @@ def _without_block(data: bytes | None) -> bytes | None:
         before = before.removesuffix(b"\n").removesuffix(b"\r")
     if _NEW_FILE in notes and not before + after:
         return None
-    return before + after
+    return _without_block(before + after)
 
 
 def _block(lines: list[bytes]) -> tuple[int, int]:
@@ -347,9 +348,14 @@ def _folders_made(data: bytes, include: str) -> int:
 
 def _check(data: bytes | None, config: str) -> None:
     """Raise unless git can read a configuration: what it cannot read is not ours to mend."""
+    folder = os.path.dirname(os.path.realpath(config))
+    if not os.path.isdir(folder):
+        raise _error(
+            f"cannot change {config}: its folder does not exist", f"mkdir -p {_shell(folder)}"
+        )
     try:
         # Not in the current directory, which may be a repository of somebody else's.
-        command = ["git", "config", "--file", "-", "--list"]
+        command = ["git", "config", "--file", "-", "--no-includes", "--list"]
         done = subprocess.run(command, input=data or b"", capture_output=True, cwd="/", check=False)
     except FileNotFoundError:
         raise _error("git is not installed", "apt-get install git") from None
