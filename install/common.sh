@@ -56,6 +56,10 @@ case ${PYTHON-} in
 */*) PYTHON=$(absolute "$PYTHON") ;;
 esac
 [ -z "${MSAUTH_BUILD_DIR-}" ] || MSAUTH_BUILD_DIR=$(absolute "$MSAUTH_BUILD_DIR")
+case ${TMPDIR-} in
+/*) ;;
+*) unset TMPDIR ;;
+esac
 cd /
 
 # A directory for environments and logs: in the checkout when it is ours to write, else the
