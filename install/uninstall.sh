@@ -81,7 +81,7 @@ remove_folder() {
 printf '%s\n' "$made" | while IFS= read -r line; do
 	case $line in
 	"git "*) config=${line#git } ;;
-	"include "*) git_setup remove "$config" "${line#include }" ;;
+	"include "*) git_setup remove "$config" "${line#include }" || exit 1 ;;
 	esac
 done || fail "nothing was removed" "mend that, then: sh install/uninstall.sh"
 if [ "$cache" = remove ] && is_mine "$venv" d && [ -f "$venv/bin/msauth" ]; then
