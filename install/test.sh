@@ -7,7 +7,10 @@
 #   sh install/test.sh --real-clients   with the kubernetes client, msgraph-sdk and @azure/identity
 #   MSAUTH_TEST_GIT=/path/to/git sh install/test.sh tests/test_git.py     with another git too
 set -eu
-. "$(dirname -- "$0")/common.sh"
+case $0 in
+*/*) . "${0%/*}/common.sh" ;;
+*) . ./common.sh ;;
+esac
 build_directory
 find_python
 make_environment "$build/test" '[test]'
@@ -19,8 +22,8 @@ case ${1-} in
 	shift
 	if [ ! -x "$build/azure-cli/bin/az" ]; then
 		printf 'Installing azure-cli into %s …\n' "$build/azure-cli" >&2
-		"$python" -m venv "$build/azure-cli"
-		"$build/azure-cli/bin/python" -m pip install --quiet azure-cli
+		"$python" -I -m venv "$build/azure-cli"
+		pip "$build/azure-cli" azure-cli
 	fi
 	MSAUTH_TEST_AZ=$build/azure-cli/bin/az
 	export MSAUTH_TEST_AZ
@@ -28,8 +31,7 @@ case ${1-} in
 	;;
 --real-clients)
 	shift
-	"$build/test/bin/python" -m pip install --quiet --disable-pip-version-check \
-		kubernetes msgraph-sdk aiohttp
+	pip "$build/test" kubernetes msgraph-sdk aiohttp
 	if command -v npm >/dev/null 2>&1; then
 		npm install --silent --no-fund --no-audit --prefix "$build/node" @azure/identity
 		MSAUTH_TEST_NODE_MODULES=$build/node/node_modules
@@ -40,4 +42,4 @@ case ${1-} in
 esac
 
 cd -- "$repo"
-exec "$build/test/bin/python" -m pytest -o "cache_dir=$build/pytest" -n 2 "$@"
+exec "$build/test/bin/python" -I -m pytest -o "cache_dir=$build/pytest" -n 2 "$@"
