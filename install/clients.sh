@@ -2,16 +2,16 @@
 # Prepare the real clients that some tests run, in a folder outside of the checkout:
 # $MSAUTH_CLIENTS_DIR, else ~/.cache/msauth-clients. What is there already is used again.
 #
-#   sh install/clients.sh                prepare all of them
+#   sh install/clients.sh                prepare those that `sh install/test.sh --clients` runs
 #   sh install/clients.sh git git-lfs    prepare these
 #   sh install/clients.sh --where git    print where it is, or why it is not there; prepares nothing
 #
-# The names are those in `all` below. A test that needs a client which is not there is skipped
-# with the reason that --where gives.
+# A test that needs a client which is not there is skipped with the reason that --where gives.
 set -eu
 . "$(dirname -- "$0")/common.sh"
 
-all='git git-lfs go-clients java-clients node-clients old-python-clients azure-cli keyring'
+usual='git git-lfs go-clients java-clients node-clients old-python-clients'
+others='azure-cli keyring' # for the tests of --real-az
 clients=${MSAUTH_CLIENTS_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/msauth-clients}
 sources=$repo/tests/clients
 
@@ -48,10 +48,10 @@ describe() { # client
 		does='install azure-cli (some minutes)'
 		;;
 	keyring)
-		version=1 file=tools
-		does='install gnome-keyring and dbus'
+		version=1 file=python
+		does='install gnome-keyring and what az needs to use it'
 		;;
-	*) fail "no client is called $1" "sh $prog with some of: $all" ;;
+	*) fail "no client is called $1" "sh $prog with some of: $usual $others" ;;
 	esac
 	place=$clients/$1-$version
 }
@@ -195,14 +195,18 @@ make_old_python_clients() {
 
 make_azure_cli() {
 	find_python
-	# For az with an encrypted cache, the distribution's gi must be seen.
 	"$python" -m venv "$place"
 	"$place/bin/python" -m pip install --quiet --disable-pip-version-check "azure-cli==$version"
 }
 
+# Beside the programs, a folder for PYTHONPATH with the distribution's gi and nothing else of it.
 make_keyring() {
-	packages gnome-keyring dbus dbus-bin dbus-daemon gir1.2-secret-1 python3-gi
-	: >"$place/tools"
+	packages gnome-keyring dbus-daemon libglib2.0-bin gir1.2-secret-1 python3-gi
+	find_python
+	mkdir "$place/python"
+	ln -s /usr/lib/python3/dist-packages/gi "$place/python/gi"
+	PYTHONPATH=$place/python "$python" -c 'import gi; gi.require_version("Secret", "1")' ||
+		because "the distribution's gi is for another Python than $python"
 }
 
 case ${1-} in
@@ -223,7 +227,7 @@ if [ -z "${MSAUTH_CLIENTS_LOCKED-}" ] && command -v flock >/dev/null 2>&1; then
 	MSAUTH_CLIENTS_LOCKED=1 exec flock "$clients/lock" sh "$0" "$@"
 fi
 # shellcheck disable=SC2086  # a list of names
-[ $# -gt 0 ] || set -- $all
+[ $# -gt 0 ] || set -- $usual
 result=0
 for client; do
 	prepare "$client" || result=1

@@ -26,7 +26,8 @@ def prepared(name: str) -> str:
 
 @functools.cache
 def _look(name: str) -> tuple[str, str]:
-    named = os.environ.get("MSAUTH_TEST_" + name.upper().replace("-", "_"))
+    variable = {"azure-cli": "AZ"}.get(name, name.upper().replace("-", "_"))
+    named = os.environ.get("MSAUTH_TEST_" + variable)
     if named:
         return named, ""
     done = subprocess.run(
