@@ -4,29 +4,27 @@ A HEAD on the organisation's URL without credentials is answered 401 with the te
 headers. Nothing of ours is sent, no redirect is followed and no netrc is read.
 """
 
-import os
+from collections.abc import Mapping
 from typing import Any
 
 from ..protocols import azure_devops
+from ..request.clouds import DEVOPS_HOST
 from . import network
 
 
-def probe(organisation: str) -> str | None:
+def probe(organisation: str, env: Mapping[str, str]) -> str | None:
     """Return the organisation's tenant GUID, "" when it has none, None when nobody knows.
 
     None: the server could not be reached or said nothing usable; not worth remembering.
     """
     import requests
 
-    session = requests.Session()
-    session.auth = _no_auth  # else requests would look for a netrc (CVE-2024-47081)
+    session = network.session(env, git=True)
     try:
         answer = session.head(
-            f"https://dev.azure.com/{organisation}",
+            f"https://{DEVOPS_HOST}/{organisation}",
             headers={"X-TFS-FedAuthRedirect": "Suppress", "User-Agent": "msauth"},
-            allow_redirects=False,
             timeout=(5, 10),
-            verify=network.ca_bundle(os.environ, git=True),
         )
     except (requests.RequestException, OSError):
         return None
@@ -44,7 +42,3 @@ def probe(organisation: str) -> str | None:
 
 def _pairs(raw: Any) -> list[tuple[str, str]]:
     return [(name.lower(), value) for name, value in raw.headers.iteritems()]
-
-
-def _no_auth(request: Any) -> Any:
-    return request
