@@ -48,12 +48,9 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     53000: ("Conditional Access wants a compliant device", _POLICY),
     53001: ("Conditional Access wants a domain-joined device", _POLICY),
     53003: ("blocked by a Conditional Access policy", _POLICY),
-    530036: (
-        "Conditional Access blocks device code sign-ins, also what one left behind",
-        "browser",
-    ),
-    530084: ("Conditional Access wants a token bound to this device", "bound"),
     53004: ("multi-factor authentication must be set up", _LOGIN),
+    530036: ("Conditional Access blocks sign-ins by device code", "browser"),
+    530084: ("Conditional Access wants a token bound to this device", "bound"),
     65001: ("nobody has consented to this application using this resource", "consent"),
     65004: ("the user declined to consent", _LOGIN),
     65002: ("this first-party client is not allowed to use this resource", "own-app"),
@@ -130,7 +127,7 @@ def _hint(kind: str, hint: str, request: TokenRequest, claims: str | None) -> st
     login = login_hint(kind, request, claims)
     if hint == _LOGIN or (hint == "consent" and login):
         return login or _NOBODY  # a person who signs in is asked to consent
-    if hint == _POLICY and not login:
+    if hint in (_POLICY, "bound") and not login:
         return _NOBODY
     if hint == "browser":
         return login_hint("browser" if kind == "device-code" else kind, request, None) or _NOBODY
@@ -163,7 +160,8 @@ def login_hint(kind: str, request: TokenRequest, claims: str | None) -> str | No
         if request.profile:
             return command("msauth", "login", "--profile", request.profile)
         client = ("--client-id", request.client_id) if request.client_id else ()
-        return command("msauth", "login", "--credential", kind, *tenant, *client, *scope)
+        user = ("--username", request.username) if request.username else ()
+        return command("msauth", "login", "--credential", kind, *tenant, *client, *user, *scope)
     return None
 
 

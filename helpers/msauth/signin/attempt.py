@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..cache.record import is_token
-from ..errors import SignInError, UnavailableError
+from ..errors import OnlyRejectedError, SignInError, UnavailableError
 from ..request.request import Token, TokenRequest
 from . import aadsts, network
 
@@ -84,25 +84,31 @@ class Attempt:
         """Return our value for a token; times in epoch seconds, refresh_on 0 for half its life.
 
         This is the one place where a token comes in, whoever gave it. Raises SignInError for a
-        text that is no token, for a token of another tenant than the GUID that was asked for,
-        and for one that a server rejected, unless check is False.
+        text that is no token and for a token of another tenant than the GUID that was asked
+        for; unless check is False, OnlyRejectedError for one that a server rejected.
         """
         if not is_token(text):
             raise SignInError(f"{kind}: what came is no token (RFC 6750)", _mend(kind))
         self._check_tenant(kind, text)
-        if check and self.rejected(text):
-            raise SignInError(
-                f"{kind}: the only token to be had is the one that the server rejected",
-                aadsts.login_hint(kind, self.request, self.claims),
-            )
         if not refresh_on:
             refresh_on = self.started + (expires_on - self.started) // 2
-        return token_from(
+        found = token_from(
             kind,
             text,
             expires_on,
             refresh_on=jittered(self.started, refresh_on, expires_on),
             issued=self.started,
+        )
+        if check and self.rejected(text):
+            raise self.only_rejected(kind, found)
+        return found
+
+    def only_rejected(self, kind: str, token: Token) -> OnlyRejectedError:
+        """Return the error for a token that a server rejected, where there is no other."""
+        return OnlyRejectedError(
+            f"{kind}: the only token to be had is the one that the server rejected",
+            aadsts.login_hint(kind, self.request, self.claims),
+            token,
         )
 
     def _check_tenant(self, kind: str, text: str) -> None:

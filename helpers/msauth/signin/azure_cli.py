@@ -10,7 +10,7 @@ import datetime
 import json
 import re
 
-from ..errors import SignInError, UnavailableError, command
+from ..errors import OnlyRejectedError, SignInError, UnavailableError, command
 from ..request.request import Token
 from . import aadsts, network, service_principal
 from .attempt import Attempt, Way
@@ -43,12 +43,12 @@ def _azure_cli(attempt: Attempt) -> Token:
     if held is not None:
         if not attempt.rejected(held.text):
             return held
-        return _new(attempt, cache, account, "azure-cli")
+        return _new(attempt, cache, account, "azure-cli", rejected=held)
     if not _whole_resource(attempt):
         return _new(attempt, cache, account, "azure-cli", instead=True)
     token = _from_az(attempt, cache, account)
     if attempt.rejected(token.text):
-        return _new(attempt, cache, account, "azure-cli")
+        return _new(attempt, cache, account, "azure-cli", rejected=token)
     return token
 
 
@@ -104,8 +104,13 @@ def _new(
     kind: str,
     *,
     instead: bool = False,
+    rejected: Token | None = None,
 ) -> Token:
-    """Return a token that az has not handed out before; instead: az itself will do too."""
+    """Return a token that az has not handed out before.
+
+    instead: az itself will do too. rejected: what az gave, if a server rejected that.
+    Raises SignInError, OnlyRejectedError when az has but a rejected token.
+    """
     if account is not None:
         user = cache.refreshable(account, attempt.request.authority)
         if user is not None:
@@ -117,10 +122,12 @@ def _new(
         token = _from_az(attempt, cache, account)
         if not attempt.rejected(token.text):
             return token
-    raise SignInError(
-        f"{kind}: the server wants a new sign-in that az cannot do by itself",
-        _login_hint(attempt, account, kind),
-    )
+        rejected = token
+    message = f"{kind}: the server wants a new sign-in that az cannot do by itself"
+    hint = _login_hint(attempt, account, kind)
+    if rejected is not None and attempt.claims is None:
+        raise OnlyRejectedError(message, hint, rejected)
+    raise SignInError(message, hint)
 
 
 def _login_hint(attempt: Attempt, account: Account | None, kind: str) -> str | None:

@@ -7,8 +7,8 @@ headers. Nothing of ours is sent, no redirect is followed and no netrc is read.
 from collections.abc import Mapping
 from typing import Any
 
-from ..protocols import azure_devops
-from ..request.clouds import DEVOPS_HOST
+from ..protocols.challenges import tenant_guid, tenant_of
+from ..request.clouds import DEVOPS_HOST, LOGIN_HOSTS
 from . import network
 
 
@@ -31,13 +31,12 @@ def probe(organisation: str, env: Mapping[str, str]) -> str | None:
     finally:
         session.close()
     challenges = [value for name, value in _pairs(answer.raw) if name == "www-authenticate"]
-    tenant = azure_devops.tenant_of(challenges)
+    tenant = tenant_of(challenges, LOGIN_HOSTS)
+    if answer.status_code != 401:
+        return tenant or None
     if tenant is None:
-        named = answer.headers.get("X-VSS-ResourceTenant", "").strip()
-        tenant = azure_devops.tenant_guid(named) if answer.status_code == 401 else None
-    if tenant:
-        return tenant
-    return "" if answer.status_code == 401 else None
+        tenant = tenant_guid(answer.headers.get("X-VSS-ResourceTenant", "").strip())
+    return tenant
 
 
 def _pairs(raw: Any) -> list[tuple[str, str]]:

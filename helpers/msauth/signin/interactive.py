@@ -209,6 +209,8 @@ def _authenticate(
     if used == "browser":
         if attempt.request.username:
             options["login_hint"] = attempt.request.username
+        if attempt.request.redirect_url:
+            options["redirect_uri"] = attempt.request.redirect_url
         prompts.show(["sign in: a browser window is opening"])
         credential = InteractiveBrowserCredential(**options)
     else:

@@ -69,13 +69,18 @@ def proxies(url: str, env: Mapping[str, str]) -> dict[str, str]:
     names = (f"{parts.scheme}_proxy", "all_proxy")
     chosen = next((v for name in names for v in (env.get(name), env.get(name.upper())) if v), None)
     if chosen is None:
-        if sys.platform not in ("darwin", "win32"):
-            return {}
-        return {} if urllib.request.proxy_bypass(host) else urllib.request.getproxies()
+        return _system_proxies(host)
     excepted = env.get("no_proxy") or env.get("NO_PROXY") or ""
     if _is_excepted(host, parts.netloc.rpartition("@")[2], excepted):
         return {}
     return {parts.scheme: chosen if "://" in chosen else f"http://{chosen}"}
+
+
+def _system_proxies(host: str) -> dict[str, str]:
+    """Return the proxies of the system's own settings, where a system has some."""
+    if sys.platform == "darwin" or sys.platform == "win32":
+        return {} if urllib.request.proxy_bypass(host) else urllib.request.getproxies()
+    return {}
 
 
 def _is_local(host: str) -> bool:

@@ -260,7 +260,7 @@ def _names(env: Mapping[str, str], suffix: str) -> list[str]:
 
 
 def _store_named(name: str, env: Mapping[str, str]) -> Store:
-    store = Store(TokenRequest((), env=env), "")
+    store = Store(TokenRequest((), env), "")
     store.name = name
     return store
 
