@@ -1,9 +1,12 @@
 """`--for TOOL`: exactly these variables, and a token for no other host."""
 
+import shlex
+from pathlib import Path
+
 import pytest
 
 from msauth.errors import UsageError
-from msauth.run import tool_env as bundles
+from msauth.run import tool_env
 
 FEED = "https://pkgs.dev.azure.com/contoso/_packaging/feed/pypi/simple/"
 OLD_FEED = "https://contoso.pkgs.visualstudio.com/_packaging/feed/npm/registry/"
@@ -11,7 +14,7 @@ OLD_FEED = "https://contoso.pkgs.visualstudio.com/_packaging/feed/npm/registry/"
 
 def applied(word: str, env: dict[str, str] | None = None, **options: str) -> dict[str, str]:
     result = dict(env or {})
-    bundles.apply(
+    tool_env.apply(
         word,
         result,
         {f"--{name.replace('_', '-')}": value for name, value in options.items()},
@@ -39,7 +42,6 @@ EXPECTED = {
         "/contoso/_packaging/feed/pypi/simple/",
     ),
     "databricks": {"DATABRICKS_TOKEN": "<databricks/+=>", "DATABRICKS_AUTH_TYPE": "pat"},
-    "psql": {"PGPASSWORD": "<postgres/+=>", "PGSSLMODE": "require"},
     "azure-devops-cli": {"AZURE_DEVOPS_EXT_PAT": DEVOPS},
 }
 
@@ -49,32 +51,62 @@ def test_variables(word: str, expected: dict[str, str]) -> None:
     assert applied(word) == expected
 
 
-@pytest.mark.parametrize("mode", ["verify-ca", "verify-full", "require"])
-def test_a_stricter_tls_mode_of_postgres_is_kept(mode: str) -> None:
-    assert applied("psql", {"PGSSLMODE": mode})["PGSSLMODE"] == mode
+@pytest.fixture
+def roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    path = tmp_path / "roots.pem"
+    path.write_text("")
+    monkeypatch.setattr(tool_env, "_ROOTS", ("/nonexistent/roots.pem", str(path)))
+    return str(path)
 
 
-@pytest.mark.parametrize("mode", ["disable", "allow", "prefer", ""])
-def test_the_token_is_never_sent_in_the_clear(mode: str) -> None:
-    assert applied("psql", {"PGSSLMODE": mode})["PGSSLMODE"] == "require"
+@pytest.mark.parametrize(
+    "mode", ["disable", "allow", "prefer", "", "require", "verify-ca", "verify-full"]
+)
+def test_a_server_must_prove_its_name_to_get_the_token(mode: str, roots: str) -> None:
+    assert applied("psql", {"PGSSLMODE": mode}) == {
+        "PGPASSWORD": "<postgres/+=>",
+        "PGSSLMODE": "verify-full",
+        "PGSSLROOTCERT": roots,
+    }
+
+
+@pytest.mark.parametrize(
+    ("mode", "kept"),
+    [("", "verify-full"), ("require", "verify-full"), ("verify-ca", "verify-ca")],
+)
+def test_roots_of_ones_own_are_kept(mode: str, kept: str, roots: str, tmp_path: Path) -> None:
+    own = {"PGSSLROOTCERT": "/my/roots.pem", "PGSSLMODE": mode}
+    seen = applied("psql", own)
+    assert (seen["PGSSLROOTCERT"], seen["PGSSLMODE"]) == ("/my/roots.pem", kept)
+    (tmp_path / ".postgresql").mkdir()
+    (tmp_path / ".postgresql" / "root.crt").write_text("")
+    seen = applied("psql", {"HOME": str(tmp_path), "PGSSLMODE": mode})
+    assert "PGSSLROOTCERT" not in seen
+    assert seen["PGSSLMODE"] == kept
+
+
+def test_openssl_s_own_roots_come_first(roots: str, tmp_path: Path) -> None:
+    mine = tmp_path / "mine.pem"
+    mine.write_text("")
+    assert applied("psql", {"SSL_CERT_FILE": str(mine)})["PGSSLROOTCERT"] == str(mine)
+    assert applied("psql", {"SSL_CERT_FILE": "/gone"})["PGSSLROOTCERT"] == roots
+
+
+def test_a_system_without_roots_refuses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tool_env, "_ROOTS", ())
+    assert applied("psql")["PGSSLROOTCERT"] == "system"
 
 
 def test_terraform_has_one_identity_left() -> None:
-    before = {
+    endpoint = {"ARM_USE_MSI": "true", "ARM_MSI_ENDPOINT": "http://127.0.0.1:1/s/msi/token"}
+    shadowing = {
         "ARM_CLIENT_ID": "x",
         "ARM_CLIENT_SECRET": "x",
         "ARM_USE_OIDC": "true",
         "AZDO_PERSONAL_ACCESS_TOKEN": "x",
-        "ARM_SUBSCRIPTION_ID": "kept",
-        "IDENTITY_ENDPOINT": "http://127.0.0.1:1/msi/token",
     }
-    assert applied("terraform", before) == {
-        "ARM_SUBSCRIPTION_ID": "kept",
-        "IDENTITY_ENDPOINT": "http://127.0.0.1:1/msi/token",
-        "ARM_USE_MSI": "true",
-        "ARM_MSI_ENDPOINT": "http://127.0.0.1:1/msi/token",
-        "ARM_MSI_API_VERSION": "2019-08-01",
-    }
+    kept = endpoint | {"ARM_SUBSCRIPTION_ID": "kept"}
+    assert applied("terraform", kept | shadowing) == kept
 
 
 def test_git_keeps_the_configuration_that_is_there() -> None:
@@ -90,7 +122,9 @@ def test_git_keeps_the_configuration_that_is_there() -> None:
     ]
     assert pairs[0] == ("user.name", "Ann")
     assert pairs[1] == ("credential.https://dev.azure.com.helper", "")
-    assert pairs[2][1].endswith("' '--tenant=contoso.com' '--client-id=it'\\''s'")
+    helper = shlex.split(pairs[2][1].removeprefix("!"))
+    assert helper[0].endswith("git-credential-msauth")
+    assert helper[1:] == ["--tenant=contoso.com", "--client-id=it's"]
     assert not any("<" in value for value in env.values())
 
 
