@@ -62,9 +62,10 @@ class ClusterConfig:
 
     def check_scopes(self, scopes: tuple[str, ...]) -> None:
         """Raise UsageError where the cluster chose a tenant for what is no server of a cluster."""
-        if "--tenant" in self.chosen and "tenant" not in self._allowed:
-            if not _SCOPES.issuperset(scopes):
-                raise self._refusal(["tenant"], " for another server than that of AKS or Arc")
+        if "--tenant" not in self.chosen or "tenant" in self._allowed:
+            return
+        if not _SCOPES.issuperset(scopes):
+            raise self._refusal(["tenant"], " for another server than that of AKS or Arc")
 
     def _may_choose(self, key: str, value: str) -> bool:
         if key in self._allowed or key == "tenant":

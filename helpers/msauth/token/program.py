@@ -72,9 +72,7 @@ def _token(arguments: TokenArguments) -> "Token":
 
     forced = request.with_(force_refresh=True)
     try:
-        renewed = exec_retry.force(
-            request, lambda: broker.get_token(forced, may_prompt=may_prompt)
-        )
+        renewed = exec_retry.force(request, lambda: broker.get_token(forced, may_prompt=may_prompt))
     except MsauthError as error:
         say("warning", f"asked again at once, but no new token: {error.message}")
         return token
