@@ -1,6 +1,14 @@
 """What can go wrong, and the one way of saying it to a person."""
 
 import os
+import sys
+import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from .request.request import Token
 
 
 class MsauthError(Exception):
@@ -32,7 +40,21 @@ class SignInError(MsauthError):
 
 
 class UnavailableError(SignInError):
-    """A kind of credential is not set up here; the `auto` chain goes on to the next one."""
+    """A kind of credential is not set up here; the `auto` chain goes on to the next one.
+
+    signed_out: the person signed out of the tool that would answer, so what it gave before is
+    not theirs to use any more.
+    """
+
+    signed_out = False
+
+
+class OnlyRejectedError(SignInError):
+    """The only token to be had is one that a server refused; it is `token`, a request.Token."""
+
+    def __init__(self, message: str, hint: str | None, token: "Token") -> None:
+        super().__init__(message, hint)
+        self.token = token
 
 
 # C0 and C1 controls, DEL, and the bidi and zero-width characters that can rewrite a terminal
@@ -59,43 +81,89 @@ def printable(text: str) -> str:
     )
 
 
-def say(prog: str, level: str, text: str) -> None:
-    """Write `prog: level: text` to stderr, a line each; a closed stderr is not an error."""
-    lines = "".join(f"{prog}: {level}: {printable(line)}\n" for line in text.split("\n"))
+def program() -> str:
+    """Return the name under which this process speaks to people: its own, if it is one of ours."""
+    name = os.path.basename(sys.argv[0]) if sys.argv else ""
+    return name if name.startswith(("msauth", "git-credential-msauth")) else "msauth"
+
+
+def say(level: str, text: str) -> None:
+    """Write `program: level: text` to stderr, a line each; a closed stderr is not an error."""
+    name = program()
+    lines = "".join(f"{name}: {level}: {printable(line)}\n" for line in text.split("\n"))
     try:
         os.write(2, lines.encode("utf-8", "backslashreplace"))
     except OSError:
         pass
 
 
-def say_waiting(prog: str) -> None:
-    """Say why nothing happens for a while: a neighbour signs in, or asks the person."""
-    say(prog, "note", "waiting for another process that is signing in")
+def say_waiting() -> None:
+    """Say why nothing happens for a while: another process signs in, or asks the person."""
+    say("note", "waiting for another process that is signing in")
 
 
-def failed(prog: str, error: Exception) -> int:
+def nearest(word: str, known: "Iterable[str]") -> str:
+    """Return the known word that was probably meant, or ""."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), 1)), "")
+
+
+def command(*words: str) -> str:
+    """Return a command line that a person may paste into a POSIX shell, each word quoted."""
+    from shlex import join
+
+    return join(words)
+
+
+def failed(error: Exception) -> int:
     """Report an error and return its exit code, without a traceback whatever it is.
 
     For executables that import this module only once something went wrong. MSAUTH_TRACE shows
     where a fault of our own happened: files and lines, no values.
     """
     if isinstance(error, MsauthError):
-        return report(prog, error)
+        return report(error)
     if os.environ.get("MSAUTH_TRACE"):
         import traceback
 
         for frame in traceback.extract_tb(error.__traceback__):
-            say(prog, "trace", f"{frame.filename}:{frame.lineno} in {frame.name}")
+            say("trace", f"{frame.filename}:{frame.lineno} in {frame.name}")
     name = type(error).__name__
-    return report(prog, MsauthError(f"internal error ({name})", "run again with MSAUTH_TRACE=1"))
+    return report(MsauthError(f"internal error ({name})", "run again with MSAUTH_TRACE=1"))
 
 
-def report(prog: str, error: MsauthError) -> int:
+def report(error: MsauthError) -> int:
     """Say an error and its hint on stderr; return its exit code."""
     message, *details = error.message.split("\n")
-    say(prog, "error", message)
+    say("error", message)
     for detail in details:
-        say(prog, "note", detail)
+        say("note", detail)
     if error.hint:
-        say(prog, "hint", error.hint)
+        say("hint", error.hint)
     return error.exit_code
+
+
+def trace(text: str) -> None:
+    """Write one line of what was decided, where MSAUTH_TRACE asks for it; never raises.
+
+    `1` or `2` writes to stderr; an absolute path appends to that file, born private. The text
+    never holds a token, a secret or claims.
+    """
+    where = os.environ.get("MSAUTH_TRACE", "")
+    if not where or where == "0":
+        return
+    line = f"{time.time():.3f} {program()}[{os.getpid()}] {printable(text)}\n"
+    data = line.encode("utf-8", "backslashreplace")
+    try:
+        if not where.startswith("/"):
+            os.write(2, data)
+            return
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(where, flags, 0o600)
+        try:
+            os.write(descriptor, data)
+        finally:
+            os.close(descriptor)
+    except OSError:
+        pass

@@ -7,21 +7,26 @@ Git runs it for every request to a host it is configured for, so most calls must
 import os
 import sys
 
-from .request.options import FLAG, SIGN_IN, Options, finish, parse
+from .request.options import FLAG, SIGN_IN, Options, parse, write_and_exit
 
 PROG = "git-credential-msauth"
+_FALSE = ("", "0", "false", "no", "off")
 OPTIONS = {**SIGN_IN, "--help": FLAG, "-h": FLAG, "--version": FLAG}
 
 
 def main() -> int:
     """Answer git, and end the process."""
-    return finish(lambda: run(sys.argv[1:], _standard_input))
+    return write_and_exit(lambda: run(sys.argv[1:], _standard_input))
 
 
 def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
     """Return the exit code and what goes to stdout; read() returns all of stdin as bytes."""
     if argv and argv[-1] == "store":
-        read()  # a token is its own record: nothing that git knows is worth keeping
+        data = read()
+        # A token is its own record, so nothing that git knows is worth keeping; only a git that
+        # may come back in the same command is told from its parallel transfers by this.
+        if b"\nstate[]=msauth." in data:
+            _note_taken(data)
         return 0, b""
     try:
         options, words = parse(argv, OPTIONS)
@@ -50,71 +55,105 @@ def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
         from .errors import failed
 
         if argv[-1:] != ["get"]:
-            return failed(PROG, error), b""
+            return failed(error), b""
         from .protocols.git import QUIT
 
-        return (0, b"") if _recognised(read())[0] is None else (failed(PROG, error), QUIT)
+        return (0, b"") if _recognised(read())[0] is None else (failed(error), QUIT)
     return 0, b""  # gitcredentials(7): an unknown action is ignored
 
 
 def _get(options: Options, data: bytes) -> tuple[int, bytes]:
     from .broker import broker
-    from .protocols import azure_devops, git
+    from .protocols import git
+    from .request.selection import select
 
     credential, organisation = _recognised(data)
     if credential is None:
         return 0, b""
+    env = os.environ
     challenges = credential.texts("wwwauth")
-    tried = git.tried(credential)
-
-    def may_ask() -> bool:
-        from . import git_settings
-
-        host, path = credential.value("host"), credential.value("path")
-        return git_settings.may_ask(f"https://{host.decode()}/{path.decode('utf-8', 'replace')}")
-
+    tried, offers = git.tried(credential)
+    may_prompt = lambda: _may_prompt(credential, env)  # noqa: E731 - two words beside its use
+    final = False
     try:
-        request = broker.devops_request(options, organisation, challenges, prog=PROG)
+        request = broker.devops_request(select(options, env), organisation, challenges)
         if tried:
-            # The token of the first round was rejected inside this very git command.
-            claims = azure_devops.claims_of(challenges)
-            token = broker.get_another(request, tried, claims, prog=PROG, may_ask=may_ask)
+            from .protocols.challenges import claims_of
+
+            claims = claims_of(challenges)
+            token, final = broker.get_another(
+                request, tried, claims, offers=offers, may_prompt=may_prompt
+            )
         else:
-            token = broker.get_token(request, prog=PROG, may_ask=may_ask)
+            token = broker.get_token(request, may_prompt=may_prompt)
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
         from .errors import failed
 
-        return failed(PROG, error), git.QUIT
+        return failed(error), git.QUIT
+    if credential.can(b"state"):
+        broker.handed_out(token.fingerprint, env)
     return 0, git.answer(
         credential,
         token.text,
         token.expires_on,
         fingerprint=token.fingerprint,
-        final=bool(tried),
+        offers=offers + 1 if tried == token.fingerprint else 1,
+        final=final,
     )
+
+
+def _may_prompt(credential: "Credential", env: "Mapping[str, str]") -> bool:
+    """Say whether a person may be asked: git's variable and `credential.interactive`, and CI.
+
+    git gives a helper no word of `credential.interactive` (git 2.47), and by git-config(1) the
+    helper is to respect it; GIT_TERMINAL_PROMPT is a boolean as git reads one.
+    """
+    from .request.request import env_is_ci
+    from .signin.programs import git_setting
+
+    if env_is_ci(env) or env.get("GIT_TERMINAL_PROMPT", "1").lower() in _FALSE:
+        return False
+    host, path = credential.value("host"), credential.value("path")
+    url = f"https://{host.decode()}/{path.decode('utf-8', 'replace')}"
+    value = git_setting("credential.interactive", url, env)
+    return value is None or value.strip().lower() not in (*_FALSE, "never")
 
 
 def _erase(data: bytes) -> tuple[int, bytes]:
     from .broker import broker
-    from .protocols import azure_devops, git
+    from .protocols import git
+    from .protocols.challenges import claims_of
 
     credential, organisation = _recognised(data)
     if credential is not None:
         secret = git.secret(credential)
-        claims = azure_devops.claims_of(credential.texts("wwwauth"))
-        broker.reject(secret, claims, organisation=organisation, prog=PROG)
+        claims = claims_of(credential.texts("wwwauth"))
+        broker.reject(secret, claims, organisation=organisation, env=os.environ)
     return 0, b""
+
+
+def _note_taken(data: bytes) -> None:
+    """Note that the server took a token, for the parallel transfers of this very command."""
+    from .broker import broker
+    from .protocols import git
+
+    credential, _ = _recognised(data)
+    if credential is not None:
+        tried, _ = git.tried(credential)
+        if tried:
+            broker.handed_out(tried, os.environ, taken=True)
 
 
 def _recognised(data: bytes) -> "tuple[Credential, str] | tuple[None, str]":
     """Return git's attributes and the organisation, or None for whatever is not ours."""
-    from .protocols import azure_devops, git
+    from .protocols import git
+    from .request import organisations
 
     credential = git.parse(data)
     if credential is None:
         return None, ""
     value = credential.value
-    organisation = azure_devops.organisation(
+    organisation = organisations.organisation(
         value("protocol"), value("host"), value("path"), value("username")
     )
     if organisation is None:
@@ -134,7 +173,7 @@ def _standard_input() -> bytes:
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .protocols.git import Credential
 

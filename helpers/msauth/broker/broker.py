@@ -1,41 +1,49 @@
-"""`get_token(request) -> Token`: the hot or cold decision, once, for every helper."""
+"""`get_token(request) -> Token`: the hot or cold decision, once, for every program."""
 
 import os
 import time
 
-from ..cache import reader
-from ..request.options import Options
-from ..request.request import DEVOPS_SCOPE, Token, TokenRequest
-from ..request.selection import explicit_tenant, request_for
+from ..cache.entry import Entry, organisation_key, read_tenant
+from ..cache.folder import Folder
+from ..request.clouds import DEVOPS_SCOPE, LOGIN_HOSTS
+from ..request.request import Token, TokenRequest, env_is_ci
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..request.selection import Selection
 
 _TENANT_TTL = 24 * 3600
 _NO_TENANT_TTL = 600
+_MOMENT = 10
+"""Seconds for which a token that was handed out, or taken by a server, counts as good."""
+_MOST_OFFERS = 4
+_GIVEN, _TAKEN = ".given", ".taken"
 
 
-def get_token(
-    request: TokenRequest, *, prog: str = "msauth", may_ask: "Callable[[], bool] | None" = None
-) -> Token:
+def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" = None) -> Token:
     """Return a token with at least request.min_valid seconds left, from the cache if it can.
 
     A cache hit takes no lock and imports nothing. A miss signs in under the key's lock, so that
     however many processes ask, one request is made.
 
-    may_ask: says whether an interactive request may really ask a person; called on a miss only.
-    Raises SignInError when no credential can sign in.
+    may_prompt: says whether an interactive request may really ask a person; called on a miss
+    only. Raises SignInError when no credential can sign in.
     """
-    asked = time.time_ns()
+    requested_at = time.time_ns()
     token = cached(request)
     if "MSAUTH_TRACE" in os.environ:
-        from ..trace import note
+        from ..errors import trace
 
-        note(prog, f"cache {'miss' if token is None else 'hit'}: {request!r}")
+        trace(f"cache {'miss' if token is None else 'hit'}: {request!r}")
     if token is not None:
         return token
     from . import renewal
 
-    if request.interactive and may_ask is not None and not may_ask():
+    if request.interactive and may_prompt is not None and not may_prompt():
         request = request.with_(interactive=False)
-    return renewal.renew(request, prog=prog, asked=asked)
+    return renewal.renew(request, requested_at=requested_at)
 
 
 def cached(request: TokenRequest) -> Token | None:
@@ -43,18 +51,22 @@ def cached(request: TokenRequest) -> Token | None:
     if request.force_refresh:
         return None
     now = int(time.time())
-    token = reader.read(request, now=now)
+    try:
+        with Folder.cache(request.env) as folder:
+            token = Entry(folder, request).read(now=now)
+    except OSError:
+        return None
     if token is not None and 0 < token.refresh_on <= now:
-        env = os.environ
-        if not env.get("CI") and env.get("MSAUTH_BACKGROUND_REFRESH") != "0":
+        env = request.env
+        if not env_is_ci(env) and env.get("MSAUTH_BACKGROUND_REFRESH") != "0":
             from .background import renew_behind
 
-            renew_behind(request, now)
+            renew_behind(request)
     return token
 
 
 def devops_request(
-    options: Options, organisation: str, challenges: list[str], *, prog: str = "msauth"
+    selection: "Selection", organisation: str, challenges: list[str]
 ) -> TokenRequest:
     """Return the request for an Azure DevOps organisation, with its own tenant.
 
@@ -62,78 +74,87 @@ def devops_request(
     Tenant: explicit, else the challenge's, else the remembered one, else a probe's, else none.
     Raises UsageError.
     """
-    env = os.environ
-    request = request_for((DEVOPS_SCOPE,), options, env, interactive=True)
-    if not organisation and not challenges:
-        return request
-    if explicit_tenant(options, env):
-        return request
-    tenant = _challenged_tenant(organisation, challenges)
-    if tenant == "":
-        from ..errors import say
+    tenant = None
+    if not selection.explicit_tenant and (organisation or challenges):
+        tenant = _challenged_tenant(organisation, challenges, selection.env)
+        if tenant == "":
+            from ..errors import say
 
-        name = f"organisation {organisation}" if organisation else "this organisation"
-        say(prog, "warning", f"{name} names no Entra tenant")
-        say(prog, "hint", "if personal accounts own it, only a PAT works: use another helper there")
-    return request.with_(tenant=tenant) if tenant else request
+            name = f"organisation {organisation}" if organisation else "this organisation"
+            say("warning", f"{name} names no Entra tenant")
+            say("hint", "if personal accounts own it, only a PAT works: use another helper there")
+    return selection.request(
+        (DEVOPS_SCOPE,), interactive=True, tenant=tenant, organisation=organisation
+    )
 
 
-def _challenged_tenant(organisation: str, challenges: list[str]) -> str | None:
+def _challenged_tenant(
+    organisation: str, challenges: list[str], env: "Mapping[str, str]"
+) -> str | None:
     """Return a tenant, "" when the organisation says that it has none, None when nobody knows."""
     if challenges:
-        from ..protocols.azure_devops import tenant_of
+        from ..protocols.challenges import tenant_of
 
-        named = tenant_of(challenges)
+        named = tenant_of(challenges, LOGIN_HOSTS)
         if named is not None:
             return named
     if not organisation:
         return None
-    remembered = reader.read_tenant(organisation, now=int(time.time()))
-    if remembered is not None:
-        return remembered
-    return _probe(organisation)
+    try:
+        with Folder.cache(env) as folder:
+            remembered = read_tenant(folder, organisation, now=int(time.time()))
+    except OSError:
+        remembered = None
+    return _probe(organisation, env) if remembered is None else remembered
 
 
-def _probe(organisation: str) -> str | None:
+def _probe(organisation: str, env: "Mapping[str, str]") -> str | None:
     """Ask the organisation for its tenant, once however many ask, and remember the answer."""
-    from ..cache import record, writer
-    from ..cache.lock import key_lock
+    from ..cache import changes, record
     from ..signin import discovery
 
     try:
-        os.close(writer.create_directory())
+        folder = Folder.cache(env, create=True)
     except OSError:
-        return discovery.probe(organisation)
-    with key_lock(record.name_of(reader.organisation_key(organisation)), timeout=20):
+        return discovery.probe(organisation, env)
+    with folder, folder.lock(record.name_of(organisation_key(organisation)), timeout=20):
         now = int(time.time())
-        tenant = reader.read_tenant(organisation, now=now)
+        tenant = read_tenant(folder, organisation, now=now)
         if tenant is None:
-            tenant = discovery.probe(organisation)
+            tenant = discovery.probe(organisation, env)
             if tenant is not None:
                 until = now + (_TENANT_TTL if tenant else _NO_TENANT_TTL)
-                writer.write_tenant(organisation, tenant, now=now, until=until)
+                changes.write_tenant(folder, organisation, tenant, now=now, until=until)
     return tenant
 
 
-def reject(secret: str, claims: str | None, *, organisation: str, prog: str) -> None:
-    """Take note that a server rejected a token: it is never served again.
+def reject(secret: str, claims: str | None, *, organisation: str, env: "Mapping[str, str]") -> None:
+    """Take note that an organisation ("" when unknown) refused a token; never raises.
 
-    claims: the JSON of the rejection's claims challenge, honoured by the next sign-in.
+    claims: the JSON of the refusal's claims challenge, honoured by the next sign-in.
     """
-    from ..cache import writer
+    from ..cache import changes
 
-    if organisation:
-        writer.forget_tenant(organisation)  # the organisation may have moved to another tenant
-    if not secret:
-        return
     try:
-        evicted = writer.reject(secret, claims)
+        with Folder.cache(env, create=bool(secret)) as folder:
+            if organisation:  # it may have moved to another tenant
+                changes.forget_tenant(folder, organisation)
+            holders = changes.reject(folder, secret, organisation, claims) if secret else []
     except OSError:
         return
     if "MSAUTH_TRACE" in os.environ:
-        from ..trace import note
+        from ..errors import trace
 
-        note(prog, f"rejected: {len(evicted)} records evicted, claims {claims is not None}")
+        trace(f"rejected: held by {len(holders)} records, claims {claims is not None}")
+
+
+def handed_out(fingerprint: str, env: "Mapping[str, str]", *, taken: bool = False) -> None:
+    """Note the moment at which a token was handed out, or taken by a server; never raises."""
+    try:
+        with Folder.cache(env) as folder:
+            folder.touch(fingerprint + (_TAKEN if taken else _GIVEN))
+    except OSError:
+        pass
 
 
 def get_another(
@@ -141,24 +162,38 @@ def get_another(
     fingerprint: str,
     claims: str | None,
     *,
-    prog: str,
-    may_ask: "Callable[[], bool]",
-) -> Token:
-    """Return a token in place of the one with this fingerprint, which a server rejected.
+    offers: int,
+    may_prompt: "Callable[[], bool]",
+) -> tuple[Token, bool]:
+    """Return a token in place of one that a server is said to have refused, and whether it is new.
 
-    claims: as for `reject`. A cache that cannot be written can note no rejection; the token that
-    it then still offers is not taken. Raises SignInError.
+    git-lfs says so on behalf of a transfer that had no token yet. So without claims a token that
+    was handed out or taken by the server only a moment ago is offered again first; offers: how
+    often it was. Where no other token can be had, the same one is the answer all the same: the
+    server decides. claims: as for `reject`. Raises SignInError.
     """
-    token = reader.read(request.with_(min_valid=0), now=int(time.time()))
+    from ..errors import OnlyRejectedError
+
+    token = cached(request.with_(min_valid=0))
     if token is not None and token.fingerprint == fingerprint:
-        reject(token.text, claims, organisation="", prog=prog)
-    request = request.with_(claims=claims)
-    token = get_token(request, prog=prog, may_ask=may_ask)
-    if token.fingerprint == fingerprint:
-        token = get_token(request.with_(force_refresh=True), prog=prog, may_ask=may_ask)
-    return token
+        if claims is None and _is_good(fingerprint, offers, request.env):
+            return token, False
+        reject(token.text, claims, organisation=request.organisation, env=request.env)
+    another = request.with_(claims=claims, refused=fingerprint)
+    try:
+        return get_token(another, may_prompt=may_prompt), True
+    except OnlyRejectedError as error:
+        if claims is not None:
+            raise
+        return error.token, True
 
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import Callable
+def _is_good(fingerprint: str, offers: int, env: "Mapping[str, str]") -> bool:
+    try:
+        with Folder.cache(env) as folder:
+            given, taken = (folder.age(fingerprint + mark) for mark in (_GIVEN, _TAKEN))
+    except OSError:
+        return False
+    if taken is not None and taken < _MOMENT:
+        return offers < _MOST_OFFERS
+    return offers < 2 and given is not None and given < _MOMENT

@@ -1,101 +1,118 @@
 """Single flight: lock the key, read again, sign in, write, answer."""
 
-import os
 import time
 from contextlib import ExitStack
 
 from .. import signin
-from ..cache import failures, reader, record, writer
-from ..cache import folder as directory
-from ..cache.lock import key_lock
-from ..errors import SignInError, say, say_waiting
+from ..cache import changes, record, rejections
+from ..cache.entry import Entry
+from ..cache.folder import Folder, Refused
+from ..errors import OnlyRejectedError, SignInError, UnavailableError, say, say_waiting
+from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest
 
 LOCK_TIMEOUT = 30
-"""Seconds to wait for a neighbour's silent sign-in before going on without it."""
+"""Seconds to wait for another process's silent sign-in before going on without it."""
 PROMPT_TIMEOUT = 300
-"""Seconds to wait for a neighbour whose user is being asked."""
+"""Seconds to wait for another process whose person is being asked."""
 
 
-def renew(
-    request: TokenRequest, *, prog: str, anew: bool = False, asked: int | None = None
-) -> Token:
+def renew(request: TokenRequest, *, prompt: bool = False, requested_at: int | None = None) -> Token:
     """Return a token that is fresh enough, signing in at most once however many ask.
 
-    asked: epoch nanoseconds of the question; a token written since then is new enough for it.
-    anew: a person asked to sign in now (`msauth login`): nothing remembered is the answer.
+    requested_at: epoch nanoseconds; a token written since then is new enough. prompt: a person
+    asked to sign in now (`msauth login`): nothing remembered is the answer.
     Raises SignInError. A cache that cannot be used costs the sharing, never the answer.
     """
-    since = asked or time.time_ns()
-    descriptor = _open(prog)
-    if descriptor is None:
-        return signin.acquire(request, claims=request.claims, prog=prog, anew=anew)
-    try:
-        stem = record.name_of(request.canonical())
-        with ExitStack() as stack:
-            _wait(stack, stem, request, prog)
-            if not request.force_refresh and not anew:
-                token = reader.read(request, now=int(time.time()), since=since)
-                if token is not None:
-                    return token
-                failure = failures.recall(descriptor, request)
-                if failure is not None and request.claims is None:
-                    raise failure
-            return _sign_in(descriptor, request, prog, anew=anew)
-    finally:
-        os.close(descriptor)
+    since = requested_at or time.time_ns()
+    folder = _open(request)
+    if folder is None:
+        return signin.acquire(
+            request,
+            claims=request.claims,
+            rejected=lambda text: record.fingerprint(text) == request.refused,
+            prompt=prompt,
+        )
+    with folder, ExitStack() as stack:
+        _wait(stack, folder, request)
+        if not request.force_refresh and not prompt:
+            token = Entry(folder, request).read(now=int(time.time()), since=since)
+            if token is not None:
+                return token
+            failure = changes.recall(folder, request)
+            if failure is not None and request.claims is None and not request.refused:
+                raise failure
+        return sign_in(folder, request, prompt=prompt)
 
 
-def _wait(stack: ExitStack, stem: str, request: TokenRequest, prog: str) -> None:
+def _wait(stack: ExitStack, folder: Folder, request: TokenRequest) -> None:
     """Take the key's lock for as long as stack lives, or go on without it.
 
-    A neighbour that is not done after LOCK_TIMEOUT may have died badly, unless a person is being
+    A process that is not done after LOCK_TIMEOUT may have died badly, unless a person is being
     asked: then what is waited for is that person.
     """
-    lock = key_lock(stem, timeout=LOCK_TIMEOUT, waiting=lambda: say_waiting(prog))
+    name = request.record_name
     began = time.monotonic()
-    if stack.enter_context(lock) or not request.interactive:
+    held = stack.enter_context(folder.lock(name, timeout=LOCK_TIMEOUT, waiting=say_waiting))
+    if held or not request.interactive:
         return
-    if time.monotonic() - began < LOCK_TIMEOUT or not signin.prompting():
+    if time.monotonic() - began < LOCK_TIMEOUT or not signin.prompting(request.env):
         return
-    if not stack.enter_context(key_lock(stem, timeout=PROMPT_TIMEOUT - LOCK_TIMEOUT)):
+    if not stack.enter_context(folder.lock(name, timeout=PROMPT_TIMEOUT - LOCK_TIMEOUT)):
         raise signin.busy(request.credential)
 
 
-def _sign_in(descriptor: int, request: TokenRequest, prog: str, *, anew: bool = False) -> Token:
-    """Sign in under the key's lock and write what came of it."""
-    canonical = request.canonical()
+def sign_in(folder: Folder, request: TokenRequest, *, prompt: bool = False) -> Token:
+    """Sign in under the key's lock and write what came of it. Raises SignInError."""
     # Before the network call: a logout from here on makes what we write a miss.
-    epoch = reader.epoch(descriptor, request.profile)
+    generation = folder.generation(request.profile)
     claims = request.claims
     if claims is None:
-        claims = writer.pending_claims(descriptor, canonical)
+        claims = rejections.pending_claims(folder, request.record_name)
+    asked_for = prompt or request.force_refresh  # by a person, who wants whatever there is
+
+    def rejected(text: str) -> bool:
+        fingerprint = record.fingerprint(text)
+        if fingerprint == request.refused:
+            return True
+        return not asked_for and rejections.concerns(folder, fingerprint, request.organisation)
+
     try:
-        token = signin.acquire(
-            request,
-            claims=claims,
-            prog=prog,
-            rejected=lambda text: writer.is_rejected(descriptor, text),
-            anew=anew,
-        )
+        token = signin.acquire(request, claims=claims, rejected=rejected, prompt=prompt)
+    except OnlyRejectedError as error:
+        token = error.token
+        again = rejections.is_the_only_one(folder, token.fingerprint)
+        if token.fingerprint == request.refused or not again:
+            raise
     except SignInError as error:
-        failures.remember(descriptor, request, error)
+        if isinstance(error, UnavailableError) and error.signed_out:
+            folder.remove(Entry(folder, request).name)
+        changes.remember(folder, request, error)
         raise
     try:
-        writer.write_token(descriptor, request, token, epoch=epoch, claims=claims)
-        writer.clear_claims(descriptor, canonical)
-        failures.forget(descriptor, request)
+        by_person = prompt and token.credential in INTERACTIVE
+        if by_person and changes.supersede(folder, request, token, INTERACTIVE):
+            generation = folder.generation(request.profile)
+        if asked_for:
+            rejections.forget(folder, token.fingerprint)
+        if prompt:
+            rejections.forget_all(folder)
+            changes.forget_failures(folder)
+        if request.persist:
+            changes.keep(folder, request, token, generation=generation, claims=claims)
+        folder.remove(request.record_name + rejections.CLAIMS)
+        folder.remove(request.record_name + changes.FAILURE)
     except OSError:
-        pass  # the answer is in hand; only the next process is slower
+        pass  # the token is the answer; only the next process is slower
     return token
 
 
-def _open(prog: str) -> int | None:
+def _open(request: TokenRequest) -> Folder | None:
     try:
-        return writer.create_directory()
-    except directory.Refused as refused:
-        say(prog, "warning", f"not using the token cache: {refused.message}")
-        say(prog, "hint", refused.fix)
+        return Folder.cache(request.env, create=True)
+    except Refused as refused:
+        say("warning", f"not using the token cache: {refused.message}")
+        say("hint", refused.fix)
     except OSError:
         pass
     return None

@@ -1,26 +1,43 @@
-"""Where the cache is, and opening it only when it is really ours.
+"""A private directory, opened once when it is really ours: the cache's, and the sign-ins' state.
 
-`MSAUTH_CACHE_DIR`, else a private `$XDG_RUNTIME_DIR` (memory, never on disk), else the user's
-cache directory exactly as platformdirs names it (a test keeps both equal; importing it would
-cost more than the whole answer). The records are in its sub-directory `v1`, mode 0700.
+The cache is in `MSAUTH_CACHE_DIR`, else a private `$XDG_RUNTIME_DIR` (memory, never on disk), else
+the user's cache directory exactly as platformdirs names it (a test keeps both equal; importing it
+would cost more than the whole answer). Its records are in the sub-directory `v1`, mode 0700.
+
+Every file is named relative to the descriptor that was checked (openat(2)), so a directory that is
+swapped for a link changes nothing; where a platform has no such calls it is named by its path.
+Every write is a temporary file in the same directory (`O_EXCL|O_NOFOLLOW`, 0600), all bytes,
+fsync, rename, fsync of the directory; so a reader, a kill -9 or a full disk leaves the old file
+or the new one.
 """
 
 import errno
 import os
 import stat
 import sys
+import time
+
+from . import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractContextManager
 
 VERSION = "v1"
-_OPEN_DIRECTORY = (
-    os.O_RDONLY
-    | getattr(os, "O_DIRECTORY", 0)
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-)
+TEMPORARY = ".tmp"
+LOCK = ".lock"
+_FIX_PLACE = "export MSAUTH_CACHE_DIR=/a/private/directory"
+_CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+_CAREFUL |= getattr(os, "O_NONBLOCK", 0)  # a pipe put in a file's place must not make us wait
+_READ = os.O_RDONLY | _CAREFUL
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL
+_DIRECTORY = os.O_RDONLY | _CAREFUL | getattr(os, "O_DIRECTORY", 0)
+_RELATIVE = os.open in os.supports_dir_fd
 
 
 class Refused(OSError):  # noqa: N818 - it is a refusal, and callers read it as one
-    """The directory is there, but not safe to use; str() says why, `fix` how to mend it."""
+    """The directory is not safe to use; `message` says why, `fix` how to mend it."""
 
     def __init__(self, message: str, fix: str) -> None:
         super().__init__(message)
@@ -28,47 +45,290 @@ class Refused(OSError):  # noqa: N818 - it is a refusal, and callers read it as 
         self.fix = fix
 
 
-def base() -> str:
+class Folder:
+    """A directory that was checked, open once; use it with `with`."""
+
+    __slots__ = ("_descriptor", "path")
+
+    def __init__(self, path: str, descriptor: int | None) -> None:
+        self.path = path
+        self._descriptor = descriptor
+
+    @classmethod
+    def cache(cls, env: "Mapping[str, str]", *, create: bool = False) -> "Folder":
+        """Open the directory of the cache's records; raises as `open`."""
+        return cls.open(f"{cache_base(env)}/{VERSION}", create=create)
+
+    @classmethod
+    def state(cls, env: "Mapping[str, str]", *, create: bool = False) -> "Folder":
+        """Open the directory that outlives a reboot: who signed in, and the locks around it.
+
+        It is platformdirs' user_state_dir, `~/.local/state/msauth` on Linux. It holds no secret.
+        """
+        import platformdirs
+
+        where = platformdirs.user_state_dir("msauth", appauthor=False)
+        if sys.platform not in ("darwin", "win32"):
+            xdg = env.get("XDG_STATE_HOME", "")
+            where = (xdg if xdg.startswith("/") else _home(env) + "/.local/state") + "/msauth"
+        return cls.open(where, create=create)
+
+    @classmethod
+    def open(cls, path: str, *, create: bool = False) -> "Folder":
+        """Open a directory, made private if it is missing and create is set.
+
+        Raises FileNotFoundError when there is none, Refused when its owner or mode is wrong,
+        OSError for the rest: also where nothing can be written, because there a token that a
+        server rejected could never be forgotten.
+        """
+        try:
+            return cls._open(path)
+        except FileNotFoundError:
+            if not create:
+                raise
+        _make(path)
+        return cls._open(path)
+
+    @classmethod
+    def _open(cls, path: str) -> "Folder":
+        if not _RELATIVE:
+            status = os.lstat(path)
+            # A junction or a symbolic link could lead to a folder that others can read.
+            if getattr(status, "st_reparse_tag", 0) or not stat.S_ISDIR(status.st_mode):
+                raise Refused(f"cache directory {path} is a link", _FIX_PLACE)
+            return cls(path, None)
+        descriptor = os.open(path, _DIRECTORY)
+        try:
+            _check(os.fstat(descriptor), path)
+            if not os.access(path, os.W_OK):
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return cls(path, descriptor)
+
+    def __enter__(self) -> "Folder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def read(self, name: str, *, remove_loose: bool = True) -> bytes | None:
+        """Return a file's bytes if it is regular, ours, private and small, else None.
+
+        What a hostile file system could put there instead (a link, a pipe, another user's file,
+        a huge file) is refused by looking at the open file, not at its name. remove_loose:
+        remove a file that others could read or write, for it may be known or forged.
+        """
+        try:
+            descriptor = self._open_file(name, _READ)
+        except (OSError, ValueError):
+            return None
+        try:
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode) or status.st_size > record.MAX_BYTES:
+                return None
+            if _RELATIVE:
+                # A just-replaced inode has no link left; more than one is a trap.
+                if status.st_nlink > 1 or status.st_uid != os.geteuid():
+                    return None
+                if status.st_mode & 0o077:
+                    if remove_loose:
+                        self.remove(name)
+                    return None
+            data = os.read(descriptor, record.MAX_BYTES + 1)
+            return data if len(data) == status.st_size else None
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+
+    def record(self, name: str, key: bytes | None) -> tuple[dict[str, str], bytes] | None:
+        """Return the intact record of that name as attributes and payload, or None.
+
+        key: the record must be of that request; None accepts any.
+        """
+        data = self.read(name)
+        return None if data is None else record.decode(data, key)
+
+    def write(self, name: str, data: bytes) -> None:
+        """Replace a file by data, or raise OSError and leave it as it was."""
+        import random
+
+        temporary = f".{name}.{os.getpid()}.{random.getrandbits(48):012x}{TEMPORARY}"
+        handle = self._open_file(temporary, _CREATE)
+        try:
+            try:
+                view = memoryview(data)
+                while view:
+                    view = view[os.write(handle, view) :]
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            self._replace(temporary, name)
+        except BaseException:
+            self.remove(temporary)
+            raise
+        if self._descriptor is not None:
+            try:
+                os.fsync(self._descriptor)
+            except OSError:
+                pass  # the rename is done; only its durability is unknown
+
+    def remove(self, name: str) -> bool:
+        """Remove a file; say whether it did."""
+        try:
+            if self._descriptor is None:
+                os.unlink(self.path_of(name))
+            else:
+                os.unlink(name, dir_fd=self._descriptor)
+        except OSError:
+            return False
+        return True
+
+    def names(self, suffix: str) -> list[str]:
+        """Return the names that end with suffix, sorted, without those of temporaries."""
+        return sorted(name for name in self.listing() if name.endswith(suffix) and name[0] != ".")
+
+    def listing(self) -> list[str]:
+        """Return every name in the directory; raises OSError."""
+        return os.listdir(self.path if self._descriptor is None else self._descriptor)
+
+    def age(self, name: str) -> float | None:
+        """Return the seconds since a file was written or touched; None when there is none."""
+        try:
+            status = self._status(name)
+        except OSError:
+            return None
+        return abs(time.time() - status.st_mtime)
+
+    def exists(self, name: str) -> bool:
+        """Say whether there is anything of that name, also what cannot be looked at."""
+        try:
+            self._status(name)
+        except FileNotFoundError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def touch(self, name: str) -> float | None:
+        """Create an empty file, or renew its time; return its age before, None if it is new.
+
+        Raises OSError.
+        """
+        try:
+            os.close(self._open_file(name, _CREATE))
+        except FileExistsError:
+            age = self.age(name)
+            if self._descriptor is None:
+                os.utime(self.path_of(name))
+            else:
+                os.utime(name, dir_fd=self._descriptor, follow_symlinks=False)
+            return age
+        return None
+
+    def path_of(self, name: str) -> str:
+        """Return a file's path, for a library that opens it itself."""
+        return f"{self.path}/{name}"
+
+    def lock(
+        self, name: str, *, timeout: float, waiting: "Callable[[], None] | None" = None
+    ) -> "AbstractContextManager[bool | None]":
+        """Hold `name.lock`; yields True, False after timeout seconds, None where it cannot be."""
+        from .lock import file_lock
+
+        return file_lock(self.path_of(name + LOCK), timeout=timeout, waiting=waiting)
+
+    def generation(self, profile: str) -> str:
+        """Return a text that every logout of this profile ("" without one), or of all, changes.
+
+        A record is of one generation; a renewal in flight writes for the one that it began in.
+        """
+        return f"{self._word('epoch')}.{self._word(_generation_file(profile))}"
+
+    def end_generation(self, profile: str | None) -> None:
+        """Begin a new generation of a profile, or of all (None); raises OSError."""
+        import random
+
+        name = "epoch" if profile is None else _generation_file(profile)
+        word = f"{time.time_ns():x}{random.getrandbits(32):08x}\n"
+        self.write(name, word.encode("ascii"))
+
+    def _word(self, name: str) -> str:
+        """Return a generation file's word, "0" only when there was never a logout.
+
+        One that cannot be trusted is not taken for none: that would bring back what a logout
+        ended. It stays another generation until the next logout replaces it.
+        """
+        data = self.read(name, remove_loose=False)
+        if data is None:
+            return "unreadable" if self.exists(name) else "0"
+        text = data.decode("ascii", "replace").strip()
+        return text if text.isalnum() else "unreadable"
+
+    def _open_file(self, name: str, flags: int) -> int:
+        if self._descriptor is None:
+            return os.open(self.path_of(name), flags, 0o600)
+        return os.open(name, flags, 0o600, dir_fd=self._descriptor)
+
+    def _status(self, name: str) -> os.stat_result:
+        if self._descriptor is None:
+            return os.lstat(self.path_of(name))
+        return os.stat(name, dir_fd=self._descriptor, follow_symlinks=False)
+
+    def _replace(self, temporary: str, name: str) -> None:
+        if self._descriptor is None:
+            os.replace(self.path_of(temporary), self.path_of(name))
+            return
+        place = self._descriptor
+        os.replace(temporary, name, src_dir_fd=place, dst_dir_fd=place)
+
+
+def cache_base(env: "Mapping[str, str]") -> str:
     """Return the path of the cache's base directory; it may not exist.
 
-    Raises Refused when no place is known, or for root with another user's HOME (sudo -E).
+    Raises Refused when no place is known, or it is another user's (sudo -E).
     """
-    env = os.environ
     chosen = env.get("MSAUTH_CACHE_DIR")
     if chosen:
         if not os.path.isabs(chosen):
             # Relative to where git happens to run, that is, in somebody's work tree.
-            raise Refused(
-                f"MSAUTH_CACHE_DIR={chosen} is not an absolute path",
-                "export MSAUTH_CACHE_DIR=/a/private/directory",
-            )
+            raise Refused(f"MSAUTH_CACHE_DIR={chosen} is not an absolute path", _FIX_PLACE)
         return os.path.normpath(chosen)
     if sys.platform == "win32":
-        from . import windows
-
-        return windows.base(env)
+        local = env.get("LOCALAPPDATA") or env.get("USERPROFILE", "") + "\\AppData\\Local"
+        return local.rstrip("\\/") + "\\msauth\\Cache"
     runtime = env.get("XDG_RUNTIME_DIR", "")
-    if runtime.startswith("/"):
-        try:
-            status = os.lstat(runtime)
-        except OSError:
-            pass
-        else:
-            if (
-                stat.S_ISDIR(status.st_mode)
-                and status.st_uid == os.geteuid()
-                and not status.st_mode & 0o077
-            ):
-                return runtime.rstrip("/") + "/msauth"
+    if _is_private(runtime):
+        return runtime.rstrip("/") + "/msauth"
+    return disk_base(env)
+
+
+def disk_base(env: "Mapping[str, str]") -> str:
+    """Return the cache's base directory where there is no private `$XDG_RUNTIME_DIR`."""
     xdg = env.get("XDG_CACHE_HOME", "")
     if xdg.startswith("/"):
         return xdg.rstrip("/") + "/msauth"
-    return _home() + ("/Library/Caches/msauth" if sys.platform == "darwin" else "/.cache/msauth")
+    return _home(env) + ("/Library/Caches/msauth" if sys.platform == "darwin" else "/.cache/msauth")
 
 
-def _home() -> str:
-    home = os.environ.get("HOME")
-    if home is None or not home.startswith("/"):
+def _is_private(path: str) -> bool:
+    if not path.startswith("/"):
+        return False
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return False
+    private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+    return private and status.st_uid == os.geteuid()
+
+
+def _home(env: "Mapping[str, str]") -> str:
+    home = env.get("HOME", "")
+    if not home.startswith("/"):
         # As platformdirs: an empty or relative HOME counts as none.
         import pwd
 
@@ -77,66 +337,47 @@ def _home() -> str:
         except KeyError:
             home = ""
     if not home.startswith("/"):
-        raise Refused("no home directory", "export MSAUTH_CACHE_DIR=/a/private/directory")
-    if os.geteuid() == 0:
-        try:
-            owner = os.stat(home).st_uid
-        except OSError:
-            owner = 0
-        if owner != 0:
-            raise Refused(
-                f"{home} belongs to another user", "export MSAUTH_CACHE_DIR=/a/private/directory"
-            )
+        raise Refused("no home directory", _FIX_PLACE)
     return home.rstrip("/")
 
 
-def path() -> str:
-    """Return the path of the directory that holds the records."""
-    return base() + "/" + VERSION
+def _make(path: str) -> None:
+    """Create a directory and its missing parents, each private from birth.
 
-
-def open_directory() -> int:
-    """Return a file descriptor of the records' directory.
-
-    Raises FileNotFoundError when there is none yet, Refused when its owner or mode is wrong,
-    OSError for the rest: also where nothing can be written, because there a token that a server
-    rejected could never be forgotten. Everything else is then opened relative to this
-    descriptor, so that a directory swapped for a link changes nothing.
+    The umask is left alone: it belongs to all threads of the process. Raises Refused in another
+    user's folder, where root (sudo -E) would leave files that their owner cannot use.
     """
-    where = path()
-    if sys.platform == "win32":
-        from . import windows
-
-        return windows.open_directory(where)
-    descriptor = os.open(where, _OPEN_DIRECTORY)
+    parent = os.path.dirname(path)
+    if parent != path:
+        try:
+            owner = os.stat(parent).st_uid
+        except FileNotFoundError:
+            _make(parent)
+        else:
+            if _RELATIVE and owner not in (os.geteuid(), 0):
+                raise Refused(f"{parent} belongs to another user (uid {owner})", _FIX_PLACE)
     try:
-        check(os.fstat(descriptor), where)
-        if not os.access(where, os.W_OK):
-            raise OSError(errno.EROFS, os.strerror(errno.EROFS), where)
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        pass  # another process was faster; whoever made it, it is checked when it is opened
 
 
-def check(status: os.stat_result, where: str) -> None:
-    """Raise Refused unless the directory is ours and private."""
-    if not hasattr(os, "geteuid"):
-        return
+def _check(status: os.stat_result, path: str) -> None:
     if status.st_uid != os.geteuid():
+        from ..errors import command
+
         raise Refused(
-            f"cache directory {where} belongs to another user (uid {status.st_uid})",
-            f"sudo chown -R {os.geteuid()} {_quoted(where)}",
+            f"directory {path} belongs to another user (uid {status.st_uid})",
+            command("sudo", "chown", "-R", str(os.geteuid()), path) if os.geteuid() else _FIX_PLACE,
         )
     if status.st_mode & 0o077:
+        from ..errors import command
+
         raise Refused(
-            f"cache directory {where} is open to other users (mode {status.st_mode & 0o777:04o})",
-            f"chmod 700 {_quoted(where)}",
+            f"directory {path} is open to other users (mode {status.st_mode & 0o777:04o})",
+            command("chmod", "700", path),
         )
 
 
-def _quoted(where: str) -> str:
-    """Return a path as one word of a shell command that a person may paste."""
-    from shlex import quote
-
-    return quote(where)
+def _generation_file(profile: str) -> str:
+    return "epoch-" + record.name_of(profile.encode("utf-8", "surrogateescape"))

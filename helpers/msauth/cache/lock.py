@@ -12,16 +12,17 @@ from contextlib import contextmanager
 
 from filelock import FileLock, Timeout
 
-from . import folder as directory
+_POLL = 0.02
+"""Seconds between two tries; with 128 processes a shorter pause is slower."""
 
 
 @contextmanager
 def file_lock(
-    path: str, *, timeout: float, poll: float, waiting: Callable[[], None] | None = None
+    path: str, *, timeout: float, waiting: Callable[[], None] | None = None
 ) -> Iterator[bool | None]:
     """Hold a lock file; yields True, False after the time-out, None where it cannot be had.
 
-    timeout, poll: seconds (a time-out of 0 tries once). waiting: called once when two seconds
+    timeout: seconds (0 tries once). waiting: called once when two seconds
     have passed. A holder that is killed frees the lock at once, so exactly one waiter goes on.
     The directory must exist.
     """
@@ -31,7 +32,7 @@ def file_lock(
     lock = FileLock(
         path,
         mode=0o600,
-        poll_interval=poll,
+        poll_interval=_POLL,
         # A marker file would outlive a killed holder, and an unlinked lock splits its waiters.
         fallback_to_soft=False,
         preserve_lock_file=True,
@@ -45,20 +46,6 @@ def file_lock(
                 lock.release()
             except OSError:
                 pass  # the kernel frees it with the process; the answer is in hand
-
-
-@contextmanager
-def key_lock(
-    stem: str,
-    *,
-    timeout: float = 30,
-    poll: float = 0.02,
-    waiting: Callable[[], None] | None = None,
-) -> Iterator[bool]:
-    """Hold `<stem>.lock` of the cache directory, as `file_lock`; yields whether it is held."""
-    path = f"{directory.path()}/{stem}.lock"
-    with file_lock(path, timeout=timeout, poll=poll, waiting=waiting) as held:
-        yield held is True
 
 
 def _plain(path: str) -> bool:

@@ -21,6 +21,7 @@ MAGIC = b"msauth record 1\ncheck="
 _TRAILER = b"\nend\n"
 _CHECK_END = len(MAGIC) + 16
 MAX_BYTES = 65536
+_B64TOKEN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=")
 _CHECK_PRIME = 0xFFFFFFFFFFFFFFC5
 _NAME_PRIME = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF61
 """The largest primes below 2**64 and 2**128."""
@@ -73,6 +74,12 @@ def decode(data: bytes, canonical: bytes | None) -> tuple[dict[str, str], bytes]
         name, _, value = line.partition("=")
         attributes[name] = value
     return attributes, rest[: -len(_TRAILER)]
+
+
+def is_token(text: str | bytes) -> bool:
+    """Say whether these are characters of a token (RFC 6750 2.1, b64token), and some."""
+    data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    return bool(data) and _B64TOKEN.issuperset(data)
 
 
 def number(text: str | None) -> int:

@@ -5,6 +5,7 @@ Input is split on `\\n` only: treating a lone CR as a line end let a server add 
 """
 
 _MAX_LINE = 65535
+_HEX = frozenset("0123456789abcdef")
 
 
 class Credential:
@@ -66,12 +67,17 @@ def _encoded_control(value: bytes) -> bool:
     return b"%0a" in lower or b"%0d" in lower or b"%00" in lower
 
 
-def tried(credential: Credential) -> str:
-    """Return the fingerprint of the token that this very git command already tried, or ""."""
+def tried(credential: Credential) -> tuple[str, int]:
+    """Return the fingerprint of the token that was offered, and how often, or "" and 0.
+
+    It is our own `state[]`, which git hands back; its value is believed only in our own form.
+    """
     for item in credential.lists.get("state", ()):
         if item.startswith(b"msauth.tried="):
-            return item[13:].decode("ascii", "replace")
-    return ""
+            fingerprint, _, count = item[13:].decode("ascii", "replace").partition(".")
+            if _HEX.issuperset(fingerprint) and count.isascii() and count.isdigit():
+                return fingerprint, min(int(count[:3]), 99)
+    return "", 0
 
 
 def secret(credential: Credential) -> str:
@@ -81,7 +87,13 @@ def secret(credential: Credential) -> str:
 
 
 def answer(
-    credential: Credential, token: str, expires_on: int, *, fingerprint: str, final: bool
+    credential: Credential,
+    token: str,
+    expires_on: int,
+    *,
+    fingerprint: str,
+    offers: int,
+    final: bool,
 ) -> bytes:
     """Return the attributes of a served token.
 
@@ -97,7 +109,7 @@ def answer(
             lines.append("capability[]=state")
         lines += ["authtype=Bearer", f"credential={token}", "ephemeral=1"]
         if credential.can(b"state"):
-            lines.append(f"state[]=msauth.tried={fingerprint}")
+            lines.append(f"state[]=msauth.tried={fingerprint}.{offers}")
             if not final:
                 lines.append("continue=1")
     else:

@@ -1,139 +1,214 @@
-"""Short names for what a token is for: one table, per cloud; and the clouds themselves.
+"""Microsoft's clouds: the only place that spells their hosts, applications and resources.
 
 Resources are those that Microsoft's own SDKs and az ask tokens for. Event Hubs, Service Bus,
 Storage, Databricks, Container Registry and the AKS and Arc server applications have the same
-identifier in every cloud; `""` means that the cloud does not have the product.
+identifier in every cloud; a product that a cloud does not have is missing in its table.
 """
 
-from .options import one, usage_error
-from .selection import authority_of
+from .options import usage_error
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import os
-
-    from ..errors import UsageError
-    from .options import Options
-
-PUBLIC, USGOV, CHINA = 0, 1, 2
-CLOUDS = ("AzurePublicCloud", "AzureUSGovernment", "AzureChinaCloud")
 AKS_SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
 ARC_SERVER = "6256c85f-0aad-4d50-b960-e6e9b21efe35"
+DEVOPS_RESOURCE = "499b84ac-1321-427f-aa17-267ca6975798"
+DEVOPS_SCOPE = DEVOPS_RESOURCE + "/.default"
+GRAPH_APPLICATION = "00000003-0000-0000-c000-000000000000"
 
-_AUTHORITIES = (
-    "https://login.microsoftonline.com",
-    "https://login.microsoftonline.us",
-    "https://login.chinacloudapi.cn",
-)
-_HOSTS = {
-    "login.microsoftonline.com": PUBLIC,
-    "login.microsoft.com": PUBLIC,
-    "login.windows.net": PUBLIC,
-    "login.microsoftonline.us": USGOV,
-    "login.chinacloudapi.cn": CHINA,
-    "login.partner.microsoftonline.cn": CHINA,
+DEVOPS_HOST = "dev.azure.com"
+FEED_HOST = "pkgs." + DEVOPS_HOST
+DEVOPS_SERVICES = ("pkgs", "feeds", "vssps", "vsrm", "aex")
+"""What may stand before DEVOPS_HOST."""
+LEGACY_DOMAIN = ".visualstudio.com"
+"""`{organisation}.visualstudio.com`, and `{organisation}.{service}.visualstudio.com`."""
+LEGACY_SERVICES = ("pkgs", "feeds", "vssps", "vsrm")
+
+_EVERYWHERE = {
+    "aks": AKS_SERVER,
+    "arc": ARC_SERVER,
+    "storage": "https://storage.azure.com",
+    "acr": "https://containerregistry.azure.net",
+    "databricks": "2ff814a6-3304-4ab8-85cb-cd0e6f879c1d",
+    "servicebus": "https://servicebus.azure.net",
+    "eventhubs": "https://eventhubs.azure.net",
 }
+
+
+class Cloud:
+    """One sovereign cloud.
+
+    name: kubelogin's; names: in lower case, all by which it is called (az's, kubelogin's).
+    login_hosts: all names of its sign-in service, the authority's own first. resources: product
+    to an identifier URI or application id. aliases: other names of a product's resource.
+    """
+
+    __slots__ = ("aliases", "authority", "login_hosts", "name", "names", "resources")
+
+    def __init__(
+        self,
+        name: str,
+        names: tuple[str, ...],
+        login_hosts: tuple[str, ...],
+        resources: dict[str, str],
+        aliases: dict[str, str],
+    ) -> None:
+        self.name = name
+        self.names = (name.lower(), *names)
+        self.login_hosts = login_hosts
+        self.authority = "https://" + login_hosts[0]
+        self.resources = {**_EVERYWHERE, **resources}
+        self.aliases = aliases
+
+    def resource(self, product: str) -> str:
+        """Return a product's resource; raises UsageError for one unknown, or not in this cloud."""
+        found = self.resources.get(product)
+        if found:
+            return found
+        if product not in PRODUCTS:
+            raise _unknown(product, "product", PRODUCTS, "msauth-token --list-products")
+        raise usage_error(
+            f"product {product} does not exist in {self.name}",
+            "msauth-token --list-products shows what does; --scope asks for anything else",
+        )
+
+    def product(self, scope: str) -> str:
+        """Return the product of a full scope, or ""."""
+        for name, resource in self.resources.items():
+            if scope == resource + "/.default":
+                return name
+        return ""
+
+    def listing(self) -> str:
+        """Return the lines of `--list-products`: name and scope."""
+        width = max(map(len, PRODUCTS))
+        return "".join(
+            f"{name:{width}}  {self.resources[name]}/.default\n"
+            for name in PRODUCTS
+            if name in self.resources
+        )
+
+
+PUBLIC = Cloud(
+    "AzurePublicCloud",
+    ("azurecloud", "azurepublic"),
+    (
+        "login.microsoftonline.com",
+        "login.windows.net",
+        "login.microsoft.com",
+        "sts.windows.net",
+    ),
+    {
+        "arm": "https://management.azure.com",
+        "devops": DEVOPS_RESOURCE,
+        "graph": "https://graph.microsoft.com",
+        "keyvault": "https://vault.azure.net",
+        "sql": "https://database.windows.net",
+        "postgres": "https://ossrdbms-aad.database.windows.net",
+        "loganalytics": "https://api.loganalytics.io",
+        "kusto": "https://kusto.kusto.windows.net",
+        "cognitive": "https://cognitiveservices.azure.com",
+        "ai": "https://ai.azure.com",
+        "powerbi": "https://analysis.windows.net/powerbi/api",
+        "fabric": "https://api.fabric.microsoft.com",
+        "synapse": "https://dev.azuresynapse.net",
+        "appconfig": "https://appconfig.azure.com",
+    },
+    {"https://management.core.windows.net": "arm", GRAPH_APPLICATION: "graph"},
+)
+USGOV = Cloud(
+    "AzureUSGovernment",
+    ("azureusgovernmentcloud",),
+    ("login.microsoftonline.us", "login.usgovcloudapi.net"),
+    {
+        "arm": "https://management.usgovcloudapi.net",
+        "graph": "https://graph.microsoft.us",
+        "keyvault": "https://vault.usgovcloudapi.net",
+        "sql": "https://database.usgovcloudapi.net",
+        "postgres": "https://ossrdbms-aad.database.usgovcloudapi.net",
+        "loganalytics": "https://api.loganalytics.us",
+        "kusto": "https://kusto.kusto.usgovcloudapi.net",
+        "cognitive": "https://cognitiveservices.azure.us",
+        "ai": "https://ai.azure.us",
+        # The tenants of login.microsoftonline.us are GCC High; GCC signs in to the public cloud.
+        "powerbi": "https://high.analysis.usgovcloudapi.net/powerbi/api",
+        "synapse": "https://dev.azuresynapse.usgovcloudapi.net",
+        "appconfig": "https://appconfig.azure.us",
+    },
+    {"https://management.core.usgovcloudapi.net": "arm", GRAPH_APPLICATION: "graph"},
+)
+CHINA = Cloud(
+    "AzureChinaCloud",
+    (),
+    ("login.chinacloudapi.cn", "login.partner.microsoftonline.cn"),
+    {
+        "arm": "https://management.chinacloudapi.cn",
+        "graph": "https://microsoftgraph.chinacloudapi.cn",
+        "keyvault": "https://vault.azure.cn",
+        "sql": "https://database.chinacloudapi.cn",
+        "postgres": "https://ossrdbms-aad.database.chinacloudapi.cn",
+        "loganalytics": "https://api.loganalytics.azure.cn",
+        "kusto": "https://kusto.kusto.chinacloudapi.cn",
+        "cognitive": "https://cognitiveservices.azure.cn",
+        "powerbi": "https://analysis.chinacloudapi.cn/powerbi/api",
+        "synapse": "https://dev.azuresynapse.azure.cn",
+        "appconfig": "https://appconfig.azure.cn",
+    },
+    {"https://management.core.chinacloudapi.cn": "arm", GRAPH_APPLICATION: "graph"},
+)
+CLOUDS = (PUBLIC, USGOV, CHINA)
+_BY_HOST = {host: cloud for cloud in CLOUDS for host in cloud.login_hosts}
+LOGIN_HOSTS = frozenset(_BY_HOST)
+"""The sign-in hosts of every cloud."""
 # Clouds of Microsoft whose resources are not in the table: their tokens would be for others.
 _FOREIGN = (".microsoftonline.de", ".ic.gov", ".scloud", ".sovcloud-identity.fr")
-_ENVIRONMENTS = {
-    "azurepubliccloud": PUBLIC,
-    "azurecloud": PUBLIC,
-    "azureusgovernment": USGOV,
-    "azureusgovernmentcloud": USGOV,
-    "azurechinacloud": CHINA,
-}
 
-PRODUCTS = {
-    "arm": (
-        "https://management.azure.com",
-        "https://management.usgovcloudapi.net",
-        "https://management.chinacloudapi.cn",
-    ),
-    "devops": ("499b84ac-1321-427f-aa17-267ca6975798", "", ""),
-    "graph": (
-        "https://graph.microsoft.com",
-        "https://graph.microsoft.us",
-        "https://microsoftgraph.chinacloudapi.cn",
-    ),
-    "aks": (AKS_SERVER,) * 3,
-    "arc": (ARC_SERVER,) * 3,
-    "storage": ("https://storage.azure.com",) * 3,
-    "keyvault": (
-        "https://vault.azure.net",
-        "https://vault.usgovcloudapi.net",
-        "https://vault.azure.cn",
-    ),
-    "sql": (
-        "https://database.windows.net",
-        "https://database.usgovcloudapi.net",
-        "https://database.chinacloudapi.cn",
-    ),
-    "postgres": (
-        "https://ossrdbms-aad.database.windows.net",
-        "https://ossrdbms-aad.database.usgovcloudapi.net",
-        "https://ossrdbms-aad.database.chinacloudapi.cn",
-    ),
-    "acr": ("https://containerregistry.azure.net",) * 3,
-    "databricks": ("2ff814a6-3304-4ab8-85cb-cd0e6f879c1d",) * 3,
-    "loganalytics": (
-        "https://api.loganalytics.io",
-        "https://api.loganalytics.us",
-        "https://api.loganalytics.azure.cn",
-    ),
-    "kusto": (
-        "https://kusto.kusto.windows.net",
-        "https://kusto.kusto.usgovcloudapi.net",
-        "https://kusto.kusto.chinacloudapi.cn",
-    ),
-    "servicebus": ("https://servicebus.azure.net",) * 3,
-    "eventhubs": ("https://eventhubs.azure.net",) * 3,
-    "cognitive": (
-        "https://cognitiveservices.azure.com",
-        "https://cognitiveservices.azure.us",
-        "https://cognitiveservices.azure.cn",
-    ),
-    "ai": ("https://ai.azure.com", "https://ai.azure.us", ""),
-    "powerbi": (
-        "https://analysis.windows.net/powerbi/api",
-        # The tenants of login.microsoftonline.us are GCC High; GCC signs in to the public cloud.
-        "https://high.analysis.usgovcloudapi.net/powerbi/api",
-        "https://analysis.chinacloudapi.cn/powerbi/api",
-    ),
-    "fabric": ("https://api.fabric.microsoft.com", "", ""),
-    "synapse": (
-        "https://dev.azuresynapse.net",
-        "https://dev.azuresynapse.usgovcloudapi.net",
-        "https://dev.azuresynapse.azure.cn",
-    ),
-    "appconfig": (
-        "https://appconfig.azure.com",
-        "https://appconfig.azure.us",
-        "https://appconfig.azure.cn",
-    ),
-}
-"""Product to its resource (an identifier URI or an application id) in each of CLOUDS."""
+PRODUCTS = (
+    *("arm", "devops", "graph", "aks", "arc", "storage", "keyvault", "sql", "postgres", "acr"),
+    *("databricks", "loganalytics", "kusto", "servicebus", "eventhubs", "cognitive", "ai"),
+    *("powerbi", "fabric", "synapse", "appconfig"),
+)
+"""The short names of what a token can be for, in the order in which they are listed."""
+_RESOURCES = frozenset(resource for cloud in CLOUDS for resource in cloud.resources.values())
 
 # RFC 6749 3.3: what a scope may be made of.
 _SCOPE_CHARACTERS = frozenset(chr(c) for c in range(0x21, 0x7F) if c not in (0x22, 0x5C))
 _HEX = frozenset("0123456789abcdefABCDEF")
+_NO_TENANT = "00000000-0000-0000-0000-000000000000"
 
 
-def scopes_for(product: str, authority: str) -> tuple[str, ...]:
-    """Return the scopes of a product at a sign-in authority (`https://host[:port]`).
+def cloud_of(authority: str) -> Cloud:
+    """Return the cloud that an authority (`https://host[:port]`) signs in to.
 
-    A host that is no cloud of Microsoft (ADFS, a loopback sandbox) keeps the public scopes.
-    Raises UsageError for an unknown product, and for one that the cloud does not have.
+    A host that is no cloud of Microsoft's (ADFS, a server of one's own) has the public scopes.
+    Raises UsageError for a cloud of Microsoft that the table does not know.
     """
-    resources = PRODUCTS.get(product)
-    if resources is None:
-        raise _unknown(product, "product", tuple(PRODUCTS), "msauth-token --list-products")
-    cloud = cloud_of(authority)
-    if not resources[cloud]:
+    host = host_of(authority)
+    if host not in _BY_HOST and host.endswith(_FOREIGN):
         raise usage_error(
-            f"product {product} does not exist in {CLOUDS[cloud]}",
-            "msauth-token --list-products shows what does; --scope asks for anything else",
+            f"the products of the cloud behind {host} are not known here",
+            "--scope asks for a resource by its own name",
         )
-    return (resources[cloud] + "/.default",)
+    return _BY_HOST.get(host, PUBLIC)
+
+
+def is_cloud(authority: str) -> bool:
+    """Say whether an authority is one of Microsoft's clouds, not a server of one's own."""
+    return host_of(authority) in _BY_HOST
+
+
+def host_of(authority: str) -> str:
+    """Return the host, and its port if any, of `https://host[:port]`, in lower case."""
+    return authority.partition("://")[2].partition("/")[0].lower()
+
+
+def cloud_named(name: str) -> Cloud:
+    """Return a cloud by kubelogin's or az's name for it, in any case.
+
+    Raises UsageError for every other name: a wrong cloud must not silently be the public one.
+    """
+    for cloud in CLOUDS:
+        if name.lower() in cloud.names:
+            return cloud
+    known = tuple(cloud.name for cloud in CLOUDS)
+    raise _unknown(name, "cloud", known, "one of: " + ", ".join(known))
 
 
 def normalise_scope(text: str) -> str:
@@ -146,7 +221,7 @@ def normalise_scope(text: str) -> str:
     """
     if not text or not _SCOPE_CHARACTERS.issuperset(text):
         raise usage_error(f"scope {text!r} is empty or has a character that no scope can have")
-    if _is_guid(text):
+    if is_guid(text):
         return text.lower() + "/.default"
     scheme, separator, rest = text.partition("://")
     if not separator:
@@ -159,86 +234,30 @@ def normalise_scope(text: str) -> str:
     host, _, path = rest.partition("/")
     if not host or text.startswith("-"):
         raise usage_error(f"scope {text!r} names no resource")
-    if not path or (scheme == "api" and _is_guid(path)) or _is_product_resource(text):
+    if not path or (scheme == "api" and is_guid(path)) or text in _RESOURCES:
         return text + "/.default"
     return text
 
 
-def authority_for(environment: str) -> str:
-    """Return the sign-in authority of a cloud, by kubelogin's or az's name for it, in any case.
-
-    Raises UsageError for every other name: a wrong cloud must not silently be the public one.
-    """
-    cloud = _ENVIRONMENTS.get(environment.lower())
-    if cloud is None:
-        raise _unknown(environment, "cloud", CLOUDS, "one of: " + ", ".join(CLOUDS))
-    return _AUTHORITIES[cloud]
-
-
-def chosen_authority(options: "Options", env: "os._Environ[str] | dict[str, str]") -> str:
-    """Return the sign-in authority: --authority-host, --environment, AZURE_AUTHORITY_HOST.
-
-    `--environment AzurePublicCloud`, which kubeconfigs carry without a thought, leaves an
-    AZURE_AUTHORITY_HOST alone that is no cloud of Microsoft's but a server of one's own.
-    What --environment decides is put into options as --authority-host. Raises UsageError.
-    """
-    environment = one(options, "--environment")
-    if not environment or "--authority-host" in options:
-        return authority_of(options, env)
-    chosen = authority_for(environment)
-    elsewhere = authority_of(options, env)
-    if cloud_of(chosen) == PUBLIC and not is_cloud(elsewhere):
-        return elsewhere
-    options["--authority-host"] = chosen
-    return chosen
-
-
-def cloud_of(authority: str) -> int:
-    """Return the index in CLOUDS of the cloud that an authority signs in to.
-
-    Raises UsageError for a cloud of Microsoft that the table does not know.
-    """
-    host = authority.partition("://")[2].partition("/")[0].lower()
-    cloud = _HOSTS.get(host)
-    if cloud is None:
-        if host.endswith(_FOREIGN):
-            raise usage_error(
-                f"the products of the cloud behind {host} are not known here",
-                "--scope asks for a resource by its own name",
-            )
-        return PUBLIC
-    return cloud
-
-
-def is_cloud(authority: str) -> bool:
-    """Say whether an authority is one of Microsoft's clouds, not a server of one's own."""
-    return authority.partition("://")[2].lower() in _HOSTS
-
-
-def listing(authority: str) -> str:
-    """Return the lines of `--list-products`: name and scope, as the cloud of authority has them."""
-    cloud = cloud_of(authority)
-    width = max(map(len, PRODUCTS))
-    return "".join(
-        f"{name:{width}}  {resources[cloud]}/.default\n"
-        for name, resources in PRODUCTS.items()
-        if resources[cloud]
-    )
-
-
-def _is_guid(text: str) -> bool:
+def is_guid(text: str) -> bool:
+    """Say whether this is a GUID as Microsoft writes one, in either case."""
     parts = text.split("-")
     return [len(part) for part in parts] == [8, 4, 4, 4, 12] and _HEX.issuperset("".join(parts))
 
 
-def _is_product_resource(text: str) -> bool:
-    return any(text in resources for resources in PRODUCTS.values())
+def tenant_guid(text: str) -> str:
+    """Return a tenant GUID in lower case, or "" for the zero GUID and anything else."""
+    text = text.lower()
+    return text if is_guid(text) and text != _NO_TENANT else ""
 
 
 def _unknown(name: str, what: str, known: tuple[str, ...], otherwise: str) -> "UsageError":
-    from difflib import get_close_matches
+    from ..errors import nearest
 
-    near = get_close_matches(name, known, 1)
-    return usage_error(
-        f"unknown {what} {name!r}", f"did you mean {near[0]}?" if near else otherwise
-    )
+    near = nearest(name, known)
+    return usage_error(f"unknown {what} {name!r}", f"did you mean {near}?" if near else otherwise)
+
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..errors import UsageError

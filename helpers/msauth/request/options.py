@@ -29,6 +29,21 @@ SIGN_IN = {
 }
 """The options that every executable has, spelled alike (see the README's table)."""
 
+PROFILE_KEYS = {
+    # key: (the option it stands for, the variable that beats it)
+    "tenant": ("--tenant", "MSAUTH_TENANT"),
+    "credential": ("--credential", "MSAUTH_CREDENTIAL"),
+    "client_id": ("--client-id", "MSAUTH_CLIENT_ID"),
+    "authority_host": ("--authority-host", ""),
+    "disable_instance_discovery": ("--disable-instance-discovery", ""),
+    "min_valid": ("--min-valid", ""),
+    "username": ("--username", ""),
+    "identity_resource_id": ("--identity-resource-id", "MSAUTH_IDENTITY_RESOURCE_ID"),
+    "persist": ("--no-persist", ""),
+    "scopes": ("", ""),
+}
+"""The keys of a profile; scopes have no option."""
+
 Options = dict[str, str | list[str]]
 
 
@@ -96,12 +111,10 @@ def many(options: Options, name: str) -> list[str]:
 
 
 def _unknown(name: str, table: dict[str, str]) -> "UsageError":
-    from difflib import get_close_matches
+    from ..errors import nearest
 
-    near = get_close_matches(name, table, 1)
-    return usage_error(
-        f"unknown option {name}", f"did you mean {near[0]}?" if near else "see --help"
-    )
+    near = nearest(name, table)
+    return usage_error(f"unknown option {name}", f"did you mean {near}?" if near else "see --help")
 
 
 def usage_error(message: str, hint: str = "see --help") -> "UsageError":
@@ -111,7 +124,7 @@ def usage_error(message: str, hint: str = "see --help") -> "UsageError":
     return UsageError(message, hint)
 
 
-def finish(answer: "Callable[[], tuple[int, bytes]]") -> int:
+def write_and_exit(answer: "Callable[[], tuple[int, bytes]]") -> int:
     """Write an answer's bytes to stdout and end the process with its exit code.
 
     Ends without interpreter teardown, which costs more than a cached answer.

@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..cache import record, writer
-from ..errors import UsageError
+from ..errors import UsageError, command, nearest
+from . import values
 from .clouds import normalise_scope
-from .profiles import SUFFIX, TARGETS, key, stamp
-from .request import KINDS
+from .kinds import NAMES, file_stamp
+from .options import PROFILE_KEYS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,28 +27,6 @@ _RACY = 2
 _MAX_BYTES = 1 << 20
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,63}")
 _PLACE = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
-
-
-def compiled(where: str, name: str) -> dict[str, str]:
-    """Parse a profile and keep it for the next process; the cache may refuse, the answer stands.
-
-    Raises UsageError, as `load`.
-    """
-    found, mark = load(where, name)
-    if mark:
-        canonical = key(where, name)
-        try:
-            descriptor = writer.create_directory()
-        except OSError:
-            return found
-        try:
-            data = record.encode(canonical, {"stamp": mark, **found}, b"")
-            writer.write_file(descriptor, record.name_of(canonical) + SUFFIX, data)
-        except OSError:
-            pass
-        finally:
-            os.close(descriptor)
-    return found
 
 
 def load(where: str, name: str) -> tuple[dict[str, str], str]:
@@ -70,7 +48,7 @@ def load(where: str, name: str) -> tuple[dict[str, str], str]:
     found = {}
     for word, value in table.items():
         line = _line(text, name, word)
-        if word not in TARGETS:
+        if word not in PROFILE_KEYS:
             raise _wrong(where, line, f"unknown key {word!r} in profile {name!r}", _near(word))
         problem, shown = _CHECKS[word](value)
         if problem:
@@ -106,9 +84,9 @@ def _read(where: str, name: str) -> tuple[str, str]:
         after = os.fstat(descriptor)
     if len(data) > _MAX_BYTES:
         raise UsageError(f"{where}: larger than {_MAX_BYTES} bytes")
-    settled = stamp(before) == stamp(after) and abs(time.time() - after.st_mtime) >= _RACY
+    settled = file_stamp(before) == file_stamp(after) and abs(time.time() - after.st_mtime) >= _RACY
     try:
-        return data.decode("utf-8-sig"), stamp(after) if settled else ""
+        return data.decode("utf-8-sig"), file_stamp(after) if settled else ""
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise _wrong(where, line, "not UTF-8", None) from None
@@ -125,7 +103,7 @@ def _check_safe(where: str, status: os.stat_result) -> None:
     if status.st_mode & 0o022:
         raise UsageError(
             f"{where} can be written by others (mode {status.st_mode & 0o777:04o})",
-            f"chmod go-w '{where}'",
+            command("chmod", "go-w", where),
         )
 
 
@@ -159,35 +137,28 @@ def _text(value: object) -> tuple[str, str]:
     return "", value
 
 
-def _checked(option: str) -> Callable[[object], tuple[str, str]]:
-    """Return the check of a value that the options know how to check."""
+def _checked(check: Callable[[str], object]) -> Callable[[object], tuple[str, str]]:
+    """Return the check of a text that options have too; check raises UsageError."""
 
-    def check(value: object) -> tuple[str, str]:
-        from .selection import authority_of, request_for
-
+    def checked(value: object) -> tuple[str, str]:
         problem, shown = _text(value)
         if problem or not shown:
             return problem, shown
         try:
-            if option == "--authority-host":
-                authority_of({option: shown}, {})
-            else:
-                request_for(("scope",), {option: shown}, {})
+            check(shown)
         except UsageError as error:
             return f"is wrong: {error.message}", ""
         return "", shown
 
-    return check
+    return checked
 
 
 def _kind(value: object) -> tuple[str, str]:
     problem, shown = _text(value)
-    if problem or shown in KINDS:
+    if problem or shown in NAMES:
         return problem, shown
-    from difflib import get_close_matches
-
-    near = get_close_matches(shown, KINDS, 1)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    near = nearest(shown, NAMES)
+    hint = f"; did you mean {near!r}?" if near else ""
     return f"is {shown!r}, which is no kind of credential{hint}", ""
 
 
@@ -218,10 +189,10 @@ def _seconds(value: object) -> tuple[str, str]:
 
 
 _CHECKS: dict[str, Callable[[object], tuple[str, str]]] = {
-    "tenant": _checked("--tenant"),
+    "tenant": _checked(lambda text: values.name("tenant", text)),
     "credential": _kind,
-    "client_id": _checked("--client-id"),
-    "authority_host": _checked("--authority-host"),
+    "client_id": _checked(lambda text: values.name("client id", text)),
+    "authority_host": _checked(values.authority),
     "disable_instance_discovery": _boolean,
     "min_valid": _seconds,
     "username": _text,
@@ -237,17 +208,13 @@ def _wrong(where: str, line: int, message: str, hint: str | None) -> UsageError:
 
 
 def _near(word: str) -> str:
-    from difflib import get_close_matches
-
-    near = get_close_matches(word.lower().replace("-", "_"), TARGETS, 1)
-    return f"did you mean {near[0]}?" if near else "the keys are: " + ", ".join(TARGETS)
+    near = nearest(word.lower().replace("-", "_"), PROFILE_KEYS)
+    return f"did you mean {near}?" if near else "the keys are: " + ", ".join(PROFILE_KEYS)
 
 
 def _no_profile(where: str, name: str, there: list[str]) -> UsageError:
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, there, 1)
-    hint = f"did you mean --profile {near[0]}?" if near else "profiles there: " + ", ".join(there)
+    near = nearest(name, there)
+    hint = f"did you mean --profile {near}?" if near else "profiles there: " + ", ".join(there)
     return UsageError(f"no profile {name!r} in {where}", hint if there else f"add a table [{name}]")
 
 

@@ -8,31 +8,27 @@ nothing. What the file may hold, and every error about it, is in `profile_file`.
 import os
 import sys
 
-from ..cache import folder as directory
-from ..cache import reader, record
+from ..cache import record
+from ..cache.folder import Folder
+from . import values as checks
+from .kinds import file_stamp, home
+from .options import PROFILE_KEYS
 
-SUFFIX = ".profile"
-TARGETS = {
-    # key: (the option it stands for, the variable that beats it)
-    "tenant": ("--tenant", "MSAUTH_TENANT"),
-    "credential": ("--credential", "MSAUTH_CREDENTIAL"),
-    "client_id": ("--client-id", "MSAUTH_CLIENT_ID"),
-    "authority_host": ("--authority-host", ""),
-    "disable_instance_discovery": ("--disable-instance-discovery", ""),
-    "min_valid": ("--min-valid", ""),
-    "username": ("--username", ""),
-    "identity_resource_id": ("--identity-resource-id", "MSAUTH_IDENTITY_RESOURCE_ID"),
-    "persist": ("--no-persist", ""),
-    "scopes": ("profile.scopes", ""),
-}
-"""The keys of a profile. An option without a leading dash exists in profiles only."""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_SUFFIX = ".profile"
 
 
-def path(env: "os._Environ[str] | dict[str, str]") -> str:
-    """Return the absolute path of profiles.toml, as platformdirs would name it."""
+def path(env: "Mapping[str, str]") -> str:
+    """Return the absolute path of profiles.toml, as platformdirs would name it.
+
+    Raises UsageError for a relative MSAUTH_CONFIG.
+    """
     chosen = env.get("MSAUTH_CONFIG")
     if chosen:
-        return os.path.abspath(chosen)
+        return checks.absolute("MSAUTH_CONFIG", chosen)
     if sys.platform == "win32":
         from platformdirs import user_config_dir
 
@@ -41,49 +37,45 @@ def path(env: "os._Environ[str] | dict[str, str]") -> str:
     if xdg.startswith("/"):
         return os.path.join(xdg, "msauth/profiles.toml")
     folder = "Library/Application Support" if sys.platform == "darwin" else ".config"
-    return os.path.join(os.path.expanduser("~"), folder, "msauth/profiles.toml")
+    return os.path.join(home(env), folder, "msauth/profiles.toml")
 
 
-def values(name: str, env: "os._Environ[str] | dict[str, str]") -> dict[str, str]:
+def values(name: str, env: "Mapping[str, str]") -> dict[str, str]:
     """Return a profile's values as texts: flags are "1", scopes are joined by a space.
 
     Raises UsageError for a file or a profile that is missing, unsafe or wrong.
     """
     where = path(env)
     try:
-        mark = stamp(os.stat(where))
+        mark = file_stamp(os.stat(where))
     except (OSError, ValueError):
         mark = ""
-    found = _compiled(where, name, mark) if mark else None
+    key = f"request.profile_file={where!r}\nrequest.profile={name!r}\n"
+    canonical = key.encode("utf-8", "surrogateescape")
+    found = _kept(canonical, mark, env) if mark else None
     if found is None:
-        from .profile_file import compiled
+        from .profile_file import load
 
-        found = compiled(where, name)
-    return {key: found[key] for key in TARGETS if key in found}
-
-
-def stamp(status: os.stat_result) -> str:
-    """Return a text that changes with every edit of the file, and with its owner and mode."""
-    place = f"{status.st_ino}.{status.st_size}.{status.st_mtime_ns}"
-    return f"{place}.{status.st_mode:o}.{status.st_uid}"
+        found, mark = load(where, name)
+        if mark:
+            _keep(canonical, {"stamp": mark, **found}, env)
+    return {key: found[key] for key in PROFILE_KEYS if key in found}
 
 
-def key(where: str, name: str) -> bytes:
-    """Return the canonical text under which a parsed profile is kept."""
-    text = f"request.profile_file={where!r}\nrequest.profile={name!r}\n"
-    return text.encode("utf-8", "surrogateescape")
-
-
-def _compiled(where: str, name: str, mark: str) -> dict[str, str] | None:
+def _kept(canonical: bytes, mark: str, env: "Mapping[str, str]") -> dict[str, str] | None:
     try:
-        descriptor = directory.open_directory()
+        with Folder.cache(env) as folder:
+            found = folder.record(record.name_of(canonical) + _SUFFIX, canonical)
     except OSError:
         return None
+    return found[0] if found is not None and found[0].get("stamp") == mark else None
+
+
+def _keep(canonical: bytes, attributes: dict[str, str], env: "Mapping[str, str]") -> None:
+    """Keep a parsed profile for the next process; without a cache it is parsed again."""
+    data = record.encode(canonical, attributes, b"")
     try:
-        canonical = key(where, name)
-        found = reader.read_record(descriptor, record.name_of(canonical) + SUFFIX, canonical)
-    finally:
-        os.close(descriptor)
-    if found is None or found[0].get("stamp") != mark:
-        return None
-    return found[0]
+        with Folder.cache(env, create=True) as folder:
+            folder.write(record.name_of(canonical) + _SUFFIX, data)
+    except OSError:
+        pass

@@ -3,143 +3,162 @@
 Options beat `MSAUTH_*` variables, those beat the profile, and that beats `AZURE_*` defaults.
 """
 
-import os
+from . import clouds, profiles, values
+from .kinds import NAMES
+from .options import PROFILE_KEYS, many, one, usage_error
+from .request import MIN_VALID, TokenRequest
 
-from .options import Options, usage_error
-from .request import KINDS, MIN_VALID, PUBLIC_AUTHORITY, TokenRequest, identity_of
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
-_TENANT_CHARACTERS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-")
+    from .options import Options
 
 
-def request_for(
-    scopes: tuple[str, ...],
-    options: Options,
-    env: "os._Environ[str] | dict[str, str]",
-    *,
-    interactive: bool = False,
-    claims: str | None = None,
-    cae: bool | None = None,
-) -> TokenRequest:
-    """Return the request that these options and this environment ask for.
+class Selection:
+    """What the options, the environment and the profile choose, before it is said what for.
 
-    scopes: () asks for the profile's own.
+    authority: `https://host[:port]`. cloud: the one that it signs in to. scopes: the profile's
+    own, () without any. explicit_tenant: asked for by option, variable or profile, or "".
+    """
+
+    __slots__ = ("_fields", "authority", "env", "explicit_tenant", "options", "profile", "scopes")
+
+    def __init__(self, options: "Options", env: "Mapping[str, str]") -> None:
+        """Read the profile and check every value; raises UsageError, as `select`."""
+        self.env = env
+        self.profile = one(options, "--profile") if "--profile" in options else ""
+        if "--profile" not in options:
+            self.profile = env.get("MSAUTH_PROFILE", "")
+        environment = "" if one(options, "--authority-host") else one(options, "--environment")
+        scopes = ""
+        if self.profile:
+            options = dict(options)
+            for key, value in profiles.values(self.profile, env).items():
+                if key == "scopes":
+                    scopes = value
+                    continue
+                option, variable = PROFILE_KEYS[key]
+                if not options.get(option) and not env.get(variable):
+                    options[option] = value
+        self.options = options
+        self.scopes = tuple(scopes.split(" ")) if scopes else ()
+        self.authority = self._authority(environment)
+        credential = self._pick("--credential", "MSAUTH_CREDENTIAL") or "auto"
+        if credential not in NAMES:
+            from ..errors import nearest
+
+            near = nearest(credential, NAMES)
+            hint = f"did you mean --credential {near}?" if near else "one of: " + ", ".join(NAMES)
+            raise usage_error(f"unknown credential {credential!r}", hint)
+        client_id = self._name("client id", "--client-id", "MSAUTH_CLIENT_ID")
+        self.explicit_tenant = self._name("tenant", "--tenant", "MSAUTH_TENANT").lower()
+        self._fields = {
+            "credential": credential,
+            "profile": self.profile,
+            "client_id": client_id,
+            "authority": self.authority,
+            "instance_discovery": "--disable-instance-discovery" not in options,
+            "username": one(options, "--username"),
+            "identity_resource_id": self._pick(
+                "--identity-resource-id", "MSAUTH_IDENTITY_RESOURCE_ID"
+            ),
+            "redirect_url": one(options, "--redirect-url"),
+            "persist": "--no-persist" not in options,
+            "min_valid": values.seconds(
+                "--min-valid", one(options, "--min-valid") or str(MIN_VALID)
+            ),
+            "force_refresh": "--force-refresh" in options,
+        }
+
+    @property
+    def cloud(self) -> clouds.Cloud:
+        """The cloud of the authority; raises UsageError for one that we do not know."""
+        return clouds.cloud_of(self.authority)
+
+    def scopes_for(self, word: str) -> tuple[str, ...]:
+        """Return the scopes of a product's name or of a scope; raises UsageError."""
+        if word.isalpha():
+            return (self.cloud.resource(word) + "/.default",)
+        return (clouds.normalise_scope(word),)
+
+    def chosen_scopes(self, word: str, default: str) -> tuple[str, ...]:
+        """Return the scopes of a product (word), of --scope, of the profile, or of a default.
+
+        Raises UsageError, also for a word beside --scope.
+        """
+        asked = many(self.options, "--scope")
+        if word and asked:
+            raise usage_error(f"give either the product {word} or --scope")
+        if word:
+            return (self.cloud.resource(word) + "/.default",)
+        if asked:
+            return tuple(dict.fromkeys(map(clouds.normalise_scope, asked)))
+        return self.scopes or self.scopes_for(default)
+
+    def request(
+        self,
+        scopes: tuple[str, ...],
+        *,
+        interactive: bool = False,
+        claims: str | None = None,
+        cae: bool | None = None,
+        tenant: str | None = None,
+        organisation: str = "",
+    ) -> TokenRequest:
+        """Return the request for these scopes; () asks for the profile's own.
+
+        tenant: where none is explicit. Raises UsageError where there is no scope at all.
+        """
+        scopes = scopes or self.scopes
+        if not scopes:
+            raise usage_error("no product or scope is asked for", "name a product, or use --scope")
+        tenant = self.explicit_tenant or tenant
+        if not tenant and self.env.get("AZURE_CLIENT_ID"):
+            # A complete identity in the environment names its home; az's is az's own business.
+            tenant = self.env.get("AZURE_TENANT_ID", "")
+            values.name("AZURE_TENANT_ID", tenant)
+        return TokenRequest(
+            scopes,
+            self.env,
+            tenant=tenant.lower() if tenant else None,
+            interactive=interactive,
+            claims=claims,
+            cae=cae,
+            organisation=organisation,
+            **self._fields,  # type: ignore[arg-type] # one table for every field
+        )
+
+    def _authority(self, environment: str) -> str:
+        """Choose by --authority-host, else --environment, the profile, AZURE_AUTHORITY_HOST.
+
+        `--environment AzurePublicCloud`, which kubeconfigs carry without a thought, leaves an
+        AZURE_AUTHORITY_HOST alone that is no cloud of Microsoft's but a server of one's own.
+        """
+        text = self._pick("--authority-host", "AZURE_AUTHORITY_HOST")
+        elsewhere = values.authority(text) if text else ""
+        if not environment:
+            return elsewhere or clouds.PUBLIC.authority
+        chosen = clouds.cloud_named(environment)
+        if chosen is clouds.PUBLIC and elsewhere and not clouds.is_cloud(elsewhere):
+            return elsewhere
+        return chosen.authority
+
+    def _pick(self, option: str, variable: str) -> str:
+        return one(self.options, option) or self.env.get(variable, "")
+
+    def _name(self, what: str, option: str, variable: str) -> str:
+        value = one(self.options, option)
+        if not value:
+            value, what = self.env.get(variable, ""), variable
+        return values.name(what, value)
+
+
+def select(options: "Options", env: "Mapping[str, str]") -> Selection:
+    """Return what options, environment and profile choose.
+
     Raises UsageError for a value that cannot be meant: an unknown credential, a tenant that is
     neither a GUID nor a domain, an authority that is not https, a bad number of seconds, a
     profile that does not exist or is wrong.
     """
-    options = with_profile(options, env)
-    if not scopes:
-        scopes = profile_scopes(options, env)
-        if not scopes:
-            raise usage_error("no product or scope is asked for", "name a product, or use --scope")
-    credential = _pick(options, "--credential", env, "MSAUTH_CREDENTIAL") or "auto"
-    if credential not in KINDS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(credential, KINDS, 1)
-        raise usage_error(
-            f"unknown credential {credential!r}",
-            f"did you mean --credential {near[0]}?" if near else "one of: " + ", ".join(KINDS),
-        )
-    client_id = _pick(options, "--client-id", env, "MSAUTH_CLIENT_ID")
-    tenant = _pick(options, "--tenant", env, "MSAUTH_TENANT")
-    if not tenant and env.get("AZURE_CLIENT_ID"):
-        # A complete identity in the environment names its home; az's is az's own business.
-        tenant = env.get("AZURE_TENANT_ID", "")
-    _check(client_id, "client id")
-    _check(tenant, "tenant")
-    return TokenRequest(
-        scopes,
-        credential=credential,
-        profile=_pick(options, "profile", {}, ""),
-        client_id=client_id,
-        authority=authority_of(options, env),
-        instance_discovery="--disable-instance-discovery" not in options,
-        tenant=tenant.lower() or None,
-        identity=identity_of(credential, env),
-        username=_pick(options, "--username", {}, ""),
-        identity_resource_id=_pick(
-            options, "--identity-resource-id", env, "MSAUTH_IDENTITY_RESOURCE_ID"
-        ),
-        persist="--no-persist" not in options,
-        claims=claims,
-        cae=cae,
-        min_valid=_seconds(options, "--min-valid", MIN_VALID),
-        force_refresh="--force-refresh" in options,
-        interactive=interactive,
-    )
-
-
-def with_profile(options: Options, env: "os._Environ[str] | dict[str, str]") -> Options:
-    """Return the options with the chosen profile's values where neither option nor variable is.
-
-    `--profile ""` is no profile, also where MSAUTH_PROFILE names one. Idempotent. Raises
-    UsageError, as `profiles.values`.
-    """
-    if "profile" in options:
-        return options
-    name = options["--profile"] if "--profile" in options else env.get("MSAUTH_PROFILE", "")
-    if not name:
-        return options
-    assert isinstance(name, str)
-    from . import profiles
-
-    merged = {**options, "profile": name}
-    for key, value in profiles.values(name, env).items():
-        option, variable = profiles.TARGETS[key]
-        if not options.get(option) and not env.get(variable):
-            merged[option] = value
-    return merged
-
-
-def profile_scopes(options: Options, env: "os._Environ[str] | dict[str, str]") -> tuple[str, ...]:
-    """Return the scopes of the chosen profile, () without any; raises UsageError."""
-    scopes = with_profile(options, env).get("profile.scopes", "")
-    assert isinstance(scopes, str)
-    return tuple(scopes.split(" ")) if scopes else ()
-
-
-def explicit_tenant(options: Options, env: "os._Environ[str] | dict[str, str]") -> str:
-    """Return the tenant a person asked for by option, variable or profile, or ""."""
-    options = with_profile(options, env)
-    tenant = _pick(options, "--tenant", env, "MSAUTH_TENANT")
-    _check(tenant, "tenant")
-    return tenant.lower()
-
-
-def authority_of(options: Options, env: "os._Environ[str] | dict[str, str]") -> str:
-    """Return the sign-in authority as `https://host[:port]`, without a trailing slash."""
-    options = with_profile(options, env)
-    text = _pick(options, "--authority-host", env, "AZURE_AUTHORITY_HOST")
-    if not text:
-        return PUBLIC_AUTHORITY
-    text = text.strip()
-    if "://" not in text:
-        text = "https://" + text
-    text = text.rstrip("/")
-    host = text[8:]
-    if not text.startswith("https://") or not host or not set(host) <= _TENANT_CHARACTERS | {":"}:
-        raise usage_error(f"authority host {text!r} is not an https host")
-    return text.lower()
-
-
-def _pick(
-    options: Options, name: str, env: "os._Environ[str] | dict[str, str]", variable: str
-) -> str:
-    value = options.get(name) or env.get(variable) or ""
-    assert isinstance(value, str)
-    return value
-
-
-def _check(value: str, name: str) -> None:
-    if value and not set(value) <= _TENANT_CHARACTERS:
-        raise usage_error(f"{name} {value!r} is neither a GUID nor a domain name")
-
-
-def _seconds(options: Options, name: str, default: int) -> int:
-    value = options.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, str) or not value.isascii() or not value.isdigit() or len(value) > 6:
-        raise usage_error(f"{name} takes a number of seconds")
-    return int(value)
+    return Selection(options, env)

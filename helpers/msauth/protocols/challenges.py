@@ -1,73 +1,14 @@
-"""Azure DevOps: which hosts are its, whose organisation a URL names, what a challenge says.
+"""What Azure DevOps' `WWW-Authenticate` challenges say: a tenant, claims (RFC 9110 11.6.1)."""
 
-Everything is decided on raw ASCII bytes against an exact list. No URL parser is involved: their
-disagreements (userinfo, backslash, stripped tabs) are how tokens went to the wrong host.
-"""
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
-_HOSTS = frozenset(
-    (
-        b"dev.azure.com",
-        b"pkgs.dev.azure.com",
-        b"feeds.dev.azure.com",
-        b"vssps.dev.azure.com",
-        b"vsrm.dev.azure.com",
-        b"aex.dev.azure.com",
-    )
-)
-_LEGACY = b".visualstudio.com"
-_LEGACY_SERVICES = frozenset((b"pkgs", b"vssps", b"vsrm", b"feeds"))
-# Labels under visualstudio.com that are Microsoft's own sites, not organisations.
-_NOT_ORGANISATIONS = frozenset(
-    (b"www", b"app", b"vs-ssh", b"marketplace", b"my", b"login", b"code", b"docs", b"support")
-)
-_LABEL = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-")
-_HEX = frozenset("0123456789abcdef")
 _NO_TENANT = "00000000-0000-0000-0000-000000000000"
-_SIGN_IN_HOSTS = frozenset(
-    (
-        "login.microsoftonline.com",
-        "login.windows.net",
-        "login.microsoft.com",
-        "sts.windows.net",
-        "login.microsoftonline.us",
-        "login.partner.microsoftonline.cn",
-        "login.chinacloudapi.cn",
-    )
-)
+_HEX = frozenset("0123456789abcdef")
 
 
-def organisation(protocol: bytes, host: bytes, path: bytes, username: bytes) -> str | None:
-    """Return the organisation a credential is asked for, or None when the host is not ours.
-
-    protocol, host (with its port, if any), path and username are git's attributes, as bytes.
-    "" means the host is Azure DevOps' but names no organisation (no `useHttpPath`, no user).
-    """
-    if protocol != b"https" or not host.isascii():
-        return None
-    host = host.lower().removesuffix(b":443")
-    if host in _HOSTS:
-        return _label(path.lstrip(b"/").partition(b"/")[0]) or _label(username) or ""
-    if not host.endswith(_LEGACY):
-        return None
-    label, _, service = host[: -len(_LEGACY)].partition(b".")
-    if label in _NOT_ORGANISATIONS or (service and service not in _LEGACY_SERVICES):
-        return None
-    if service == b"" and host != label + _LEGACY:
-        return None
-    return _label(label) or None
-
-
-def _label(text: bytes) -> str:
-    """Return an organisation's name in lower case, or "" for anything that cannot be one."""
-    text = text.lower()
-    if not 0 < len(text) <= 50 or not _LABEL.issuperset(text):
-        return ""
-    if text[:1] == b"-" or text[-1:] == b"-":
-        return ""
-    return text.decode("ascii")
-
-
-def tenant_of(challenges: list[str]) -> str | None:
+def tenant_of(challenges: list[str], sign_in_hosts: "Collection[str]") -> str | None:
     """Return the tenant GUID that `WWW-Authenticate` values name, "" for none, None if silent.
 
     Only a known sign-in host over https is believed. "" is the answer of an organisation that
@@ -82,7 +23,7 @@ def tenant_of(challenges: list[str]) -> str | None:
         if not uri.startswith("https://"):
             continue
         host, _, rest = uri[8:].partition("/")
-        if host not in _SIGN_IN_HOSTS:
+        if host not in sign_in_hosts:
             continue
         tenant = rest.partition("/")[0].lower()
         if tenant == _NO_TENANT:

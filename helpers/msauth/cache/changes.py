@@ -1,0 +1,265 @@
+"""Changing the cache: keeping a token, forgetting one, signing out."""
+
+import os
+import time
+from hmac import compare_digest
+
+from ..errors import SignInError, UnavailableError
+from ..request.request import Token, TokenRequest
+from . import record, rejections
+from .entry import REJECTED, TENANT, TOKEN, organisation_key
+from .folder import LOCK, TEMPORARY, Folder
+
+FAILURE = ".fail"
+_ABANDONED = 600
+"""Seconds after which a temporary can only be of a writer that was killed."""
+_FIRST, _LONGEST, _NETWORK = 5, 60, 3
+"""Seconds: the first memory of a sign-in error, its longest, and that of a network error."""
+_MARKED = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "SYSTEM_ACCESSTOKEN")
+
+
+def keep(
+    folder: Folder, request: TokenRequest, token: Token, *, generation: str, claims: str | None
+) -> None:
+    """Write a token's record; raises OSError when the file system will not.
+
+    generation: as read before the token was asked for, so that a logout meanwhile wins.
+    """
+    payload = token.text.encode("utf-8", "surrogateescape")
+    if not record.is_token(payload):
+        return
+    attributes = {
+        "epoch": generation,
+        "issued": str(token.issued),
+        "written": str(time.time_ns()),
+        "refresh_on": str(token.refresh_on),
+        "expires_on": str(token.expires_on),
+        "tenant": _line(token.tenant),
+        "account": _line(token.account),
+        "credential": _line(token.credential),
+        "fingerprint": token.fingerprint,
+    }
+    if claims is not None:
+        attributes["claims"] = record.fingerprint(claims)
+    name = request.record_name + TOKEN
+    folder.write(name, record.encode(request.cache_key, attributes, payload))
+    if folder.generation(request.profile) != generation:
+        evict(folder, name, token.text)  # a miss already; no token stays behind a logout
+    _prune(folder)
+
+
+def evict(folder: Folder, name: str, token: str) -> bool:
+    """Remove a record if it holds exactly this token; say whether it did."""
+    found = folder.record(name, None)
+    if found is None or not compare_digest(found[1], token.encode("utf-8", "replace")):
+        return False
+    return folder.remove(name)
+
+
+def reject(folder: Folder, token: str, organisation: str, claims: str | None) -> list[str]:
+    """Take note that a server refused a token; return the names of the records that hold it.
+
+    claims: of the refusal's challenge, kept for the next sign-in of each key that held the
+    token. A full disk can take no note, but then what is cached goes. A record goes too once
+    the refusal concerns everybody.
+    """
+    fingerprint = record.fingerprint(token)
+    try:
+        rejections.reject(folder, fingerprint, organisation, claims)
+    except OSError:
+        noted = False
+    else:
+        noted = True
+    holders = []
+    for name in folder.names(TOKEN):
+        found = folder.record(name, None)
+        if found is None or not compare_digest(found[1], token.encode("utf-8", "replace")):
+            continue
+        stem = name[: -len(TOKEN)]
+        if claims is not None:
+            try:
+                rejections.keep_claims(folder, stem, claims)
+            except OSError:
+                pass
+        if not noted or rejections.concerns(folder, fingerprint, ""):
+            with folder.lock(stem, timeout=2):
+                evict(folder, name, token)
+        holders.append(name)
+    _prune(folder)
+    return holders
+
+
+def supersede(folder: Folder, request: TokenRequest, token: Token, kinds: tuple[str, ...]) -> bool:
+    """End the selection's generation if somebody else was signed in with it; say whether.
+
+    token: of a sign-in that a person has just made. kinds: those in which the person is asked.
+    """
+    for name in folder.names(TOKEN):
+        found = folder.record(name, None)
+        if found is None:
+            continue
+        get = found[0].get
+        same = get("request.profile", "") == _quoted(request.profile)
+        if same and get("credential") in kinds and get("account") != _line(token.account):
+            folder.end_generation(request.profile)
+            return True
+    return False
+
+
+def logout(folder: Folder, profile: str | None) -> int:
+    """End the cached sign-ins of a profile ("" without one), or of everybody (None).
+
+    The new generation comes first: from then on every older record is a miss, also one that a
+    renewal in flight writes later. Then the files go. Returns how many tokens were removed.
+    Raises OSError when the generation cannot be written, with nothing removed.
+    """
+    folder.end_generation(profile)
+    removed = 0
+    for file in folder.names(TOKEN):
+        found = folder.record(file, None)
+        owner = None if found is None else found[0].get("request.profile", "")
+        if profile is None or owner == _quoted(profile):
+            removed += folder.remove(file)
+            stem = file[: -len(TOKEN)]
+            folder.remove(stem + rejections.CLAIMS)
+    # Failures and refusals say nothing of whose they are; without one a sign-in is tried again.
+    for suffix in (FAILURE, REJECTED, *((rejections.CLAIMS, TENANT) if profile is None else ())):
+        for file in folder.names(suffix):
+            folder.remove(file)
+    # A killed writer's temporary holds a token too; a living writer has answered already.
+    for file in folder.listing():
+        if file.endswith(TEMPORARY) and TOKEN + "." in file:
+            folder.remove(file)
+    return removed
+
+
+def erase(path: str) -> bool:
+    """Remove a cache directory of ours at another place, whole; say whether there was one."""
+    try:
+        with Folder.open(path) as folder:
+            logout(folder, None)
+            for name in folder.listing():
+                if not name.endswith(LOCK):
+                    folder.remove(name)
+    except OSError:
+        return False
+    return True
+
+
+def recall(folder: Folder, request: TokenRequest) -> SignInError | None:
+    """Return the failure that still stands for this key, or None."""
+    found = _failure(folder, request)
+    if found is None:
+        return None
+    attributes, message, hint = found
+    number = record.number
+    if not number(attributes.get("issued")) - 300 <= time.time() < number(attributes.get("until")):
+        return None
+    if attributes.get("mark") != _mark(folder, request):
+        return None
+    if request.interactive and attributes.get("interactive") != "1":
+        return None  # the one that failed could not ask anybody; this one can
+    kind = UnavailableError if attributes.get("unavailable") == "1" else SignInError
+    return kind(message, hint, deterministic=attributes.get("deterministic") == "1")
+
+
+def remember(folder: Folder, request: TokenRequest, error: SignInError) -> None:
+    """Write a failure down for a moment, so that a crowd does not hammer a server; never raises."""
+    now = int(time.time())
+    seconds = _NETWORK
+    if error.deterministic:
+        earlier = _failure(folder, request)
+        last = record.number(earlier[0].get("seconds")) if earlier else 0
+        seconds = min(_LONGEST, last * 2) if last else _FIRST
+    attributes = {
+        "issued": str(now),
+        "until": str(now + seconds),
+        "seconds": str(seconds),
+        "deterministic": "1" if error.deterministic else "0",
+        "unavailable": str(int(isinstance(error, UnavailableError))),
+        "interactive": str(int(request.interactive)),
+        "mark": _mark(folder, request),
+    }
+    payload = f"{error.message}\0{error.hint or ''}".encode("utf-8", "surrogateescape")
+    data = record.encode(request.cache_key, attributes, payload)
+    try:
+        folder.write(request.record_name + FAILURE, data)
+    except OSError:
+        pass
+
+
+def forget_failures(folder: Folder) -> None:
+    """Forget every remembered failure: a person has just signed in."""
+    for name in folder.names(FAILURE):
+        folder.remove(name)
+
+
+def write_tenant(folder: Folder, organisation: str, tenant: str, *, now: int, until: int) -> None:
+    """Remember an organisation's tenant ("" for none); epoch seconds. Never raises."""
+    key = organisation_key(organisation)
+    attributes = {"issued": str(now), "until": str(until)}
+    try:
+        data = record.encode(key, attributes, tenant.encode("ascii"))
+        folder.write(record.name_of(key) + TENANT, data)
+    except (OSError, UnicodeEncodeError):
+        pass
+
+
+def forget_tenant(folder: Folder, organisation: str) -> None:
+    """Forget an organisation's tenant, so that the next question probes again."""
+    folder.remove(record.name_of(organisation_key(organisation)) + TENANT)
+
+
+def _failure(
+    folder: Folder, request: TokenRequest
+) -> tuple[dict[str, str], str, str | None] | None:
+    found = folder.record(request.record_name + FAILURE, request.cache_key)
+    if found is None:
+        return None
+    message, _, hint = found[1].decode("utf-8", "surrogateescape").partition("\0")
+    return found[0], message, hint or None
+
+
+def _mark(folder: Folder, request: TokenRequest) -> str:
+    """Return digits that change when a secret is corrected or a person signs out, and no more.
+
+    A token file that Kubernetes has renewed counts as a corrected secret.
+    """
+    secrets = [request.env.get(name, "") for name in _MARKED]
+    for name in ("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"):
+        try:
+            secrets.append(str(os.stat(request.env.get(name, "")).st_mtime_ns))
+        except (OSError, ValueError):
+            secrets.append("")
+    for name in ("PATH", "HTTPS_PROXY", "https_proxy", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"):
+        secrets.append(request.env.get(name, ""))
+    secrets.append(folder.generation(request.profile))
+    return record.fingerprint("\0".join(secrets))[:8]
+
+
+def _prune(folder: Folder) -> None:
+    """Remove what has outlived its use: refusals, dead tokens, temporaries of killed writers."""
+    try:
+        found = folder.listing()
+    except OSError:
+        return  # tidying is no reason to fail
+    for name in found:
+        if name.endswith(TEMPORARY):
+            limit = _ABANDONED
+        elif name.endswith((REJECTED, TOKEN, rejections.CLAIMS, FAILURE)):
+            limit = rejections.FOR
+        else:
+            continue
+        age = folder.age(name)
+        if age is not None and age > limit:
+            folder.remove(name)
+
+
+def _line(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text)
+
+
+def _quoted(profile: str) -> str:
+    from ..request.kinds import quoted
+
+    return quoted(profile)

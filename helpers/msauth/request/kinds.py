@@ -1,0 +1,299 @@
+"""The one table of credential kinds; adding a kind is one entry here and one `Way` in `signin`.
+
+This half is read on a cache hit: what in the environment and in other tools' files says whose
+token it is. How a kind signs in is named by `where` and imported on a miss alone.
+"""
+
+import os
+
+from .options import usage_error
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+DEPLOYED, DEVELOPER, BY_NAME = "prod", "dev", ""
+"""Groups: the words of AZURE_TOKEN_CREDENTIALS; BY_NAME is never tried by `auto`."""
+
+
+class Kind:
+    """One way to sign in.
+
+    class_name: azure-identity's class, by which AZURE_TOKEN_CREDENTIALS may name it. values:
+    variables whose value selects the identity. secrets: variables of which only is said that
+    they are set. keys: keys of local endpoints, where another run may listen for another
+    identity. stamp: from the environment to a text that changes when another person signs in
+    with the tool. set_up: how to set the kind up where it is not. where: `module:NAME` of its
+    `Way` below `signin`.
+    """
+
+    __slots__ = ("class_name", "group", "keys", "secrets", "set_up", "stamp", "values", "where")
+
+    def __init__(
+        self,
+        group: str,
+        class_name: str,
+        where: str,
+        set_up: str,
+        *,
+        values: tuple[str, ...] = (),
+        secrets: tuple[str, ...] = (),
+        keys: tuple[str, ...] = (),
+        stamp: "Callable[[Mapping[str, str]], str] | None" = None,
+    ) -> None:
+        self.group = group
+        self.class_name = class_name
+        self.where = where
+        self.set_up = set_up
+        self.values = values
+        self.secrets = secrets
+        self.keys = keys
+        self.stamp = stamp
+
+
+def az_directory(env: "Mapping[str, str]") -> str:
+    """Return the folder of az's own files."""
+    return env.get("AZURE_CONFIG_DIR") or home(env) + "/.azure"
+
+
+def azd_directory(env: "Mapping[str, str]") -> str:
+    """Return the folder of azd's own files."""
+    return env.get("AZD_CONFIG_DIR") or home(env) + "/.azd"
+
+
+def home(env: "Mapping[str, str]") -> str:
+    """Return the home directory that an environment names, else the user's own."""
+    named = env.get("HOME") or env.get("USERPROFILE")
+    return (named or os.path.expanduser("~")).rstrip("/")
+
+
+def az_stamp(env: "Mapping[str, str]") -> str:
+    """`az login`, `az logout` and `az account set` rewrite this file; `get-access-token` never."""
+    return _stamp(az_directory(env) + "/azureProfile.json")
+
+
+def azd_stamp(env: "Mapping[str, str]") -> str:
+    """Every login and logout of azd rewrites auth.json, always with the same size.
+
+    With `auth.useAzCliAuth` azd answers as whoever is signed in with az. config.json itself
+    changes for many reasons, so only that value counts; it is searched for without `json`.
+    """
+    folder = azd_directory(env)
+    stamp = _stamp(folder + "/auth.json")
+    try:
+        descriptor = os.open(folder + "/config.json", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
+    except (OSError, ValueError):
+        return stamp
+    try:
+        _, found, rest = os.read(descriptor, 1 << 20).partition(b'"useAzCliAuth"')
+    except OSError:
+        return stamp + "+unreadable"
+    finally:
+        os.close(descriptor)
+    value = rest.lstrip(b' \t\r\n:"')[:4].lower() if found else b""
+    return f"{stamp}+{az_stamp(env)}" if value == b"true" else stamp
+
+
+def powershell_stamp(env: "Mapping[str, str]") -> str:
+    """Connect-AzAccount, Disconnect-AzAccount and Set-AzContext rewrite one of these."""
+    folder = home(env) + "/.Azure/"
+    return "+".join(map(_stamp, (folder + "AzureRmContext.json", folder + _POWERSHELL_SETTINGS)))
+
+
+_POWERSHELL_SETTINGS = "AzureRmContextSettings.json"
+
+
+def _stamp(path: str) -> str:
+    try:
+        return file_stamp(os.stat(path))
+    except (OSError, ValueError):
+        return "none"
+
+
+def file_stamp(status: os.stat_result) -> str:
+    """Return a text that changes with every edit of a file, and with its owner and mode."""
+    times = f"{status.st_ctime_ns}.{status.st_mtime_ns}"
+    return f"{status.st_dev}.{status.st_ino}.{times}.{status.st_size}"
+
+
+_PRINCIPAL = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_REGIONAL_AUTHORITY_NAME")
+_SET_UP_PRINCIPAL = (
+    "export AZURE_TENANT_ID=… AZURE_CLIENT_ID=… and "
+    "AZURE_CLIENT_SECRET=… or AZURE_CLIENT_CERTIFICATE_PATH=…"
+)
+_AZ = ("AZURE_CONFIG_DIR", "AZURE_CLOUD_NAME", "AZURE_SUBSCRIPTION_ID")
+
+KINDS = {
+    "environment": Kind(
+        DEPLOYED,
+        "EnvironmentCredential",
+        "service_principal:ENVIRONMENT",
+        _SET_UP_PRINCIPAL,
+        values=(*_PRINCIPAL, "AZURE_CLIENT_CERTIFICATE_PATH"),
+        secrets=("AZURE_CLIENT_SECRET",),
+    ),
+    "service-principal": Kind(
+        BY_NAME,
+        "",
+        "service_principal:SERVICE_PRINCIPAL",
+        _SET_UP_PRINCIPAL,
+        values=(*_PRINCIPAL, "AZURE_CLIENT_CERTIFICATE_PATH"),
+        secrets=("AZURE_CLIENT_SECRET",),
+    ),
+    "workload-identity": Kind(
+        DEPLOYED,
+        "WorkloadIdentityCredential",
+        "federated:WORKLOAD_IDENTITY",
+        "export AZURE_TENANT_ID=… AZURE_CLIENT_ID=… and AZURE_FEDERATED_TOKEN_FILE=…",
+        values=(*_PRINCIPAL, "AZURE_FEDERATED_TOKEN_FILE"),
+    ),
+    "azure-pipelines": Kind(
+        DEPLOYED,
+        "AzurePipelinesCredential",
+        "federated:AZURE_PIPELINES",
+        "run AzureCLI@2, with env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)",
+        values=(
+            *_PRINCIPAL,
+            "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+            "AZURESUBSCRIPTION_CLIENT_ID",
+            "AZURESUBSCRIPTION_TENANT_ID",
+        ),
+        secrets=("SYSTEM_ACCESSTOKEN", "SYSTEM_OIDCREQUESTURI"),
+    ),
+    "github-actions": Kind(
+        DEPLOYED,
+        "",
+        "federated:GITHUB_ACTIONS",
+        "give the job `permissions: id-token: write`, and set AZURE_TENANT_ID and AZURE_CLIENT_ID",
+        values=_PRINCIPAL,
+        secrets=("ACTIONS_ID_TOKEN_REQUEST_URL",),
+    ),
+    "managed-identity": Kind(
+        DEPLOYED,
+        "ManagedIdentityCredential",
+        "managed_identity:MANAGED_IDENTITY",
+        "run this on an Azure machine, or choose another --credential",
+        values=(
+            "AZURE_CLIENT_ID",
+            "IDENTITY_ENDPOINT",
+            "IMDS_ENDPOINT",
+            "MSI_ENDPOINT",
+            "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+            "MSAUTH_SERVE",
+            "AZD_AUTH_ENDPOINT",
+        ),
+        keys=("IDENTITY_HEADER", "MSI_SECRET", "AZD_AUTH_KEY"),
+    ),
+    "azure-cli": Kind(
+        DEVELOPER,
+        "AzureCliCredential",
+        "azure_cli:AZURE_CLI",
+        "install the Azure CLI, or choose another --credential",
+        values=_AZ,
+        stamp=az_stamp,
+    ),
+    "azure-cli-cache": Kind(
+        BY_NAME,
+        "",
+        "azure_cli:AZURE_CLI_CACHE",
+        "install the Azure CLI and az login, or choose another --credential",
+        values=_AZ,
+        stamp=az_stamp,
+    ),
+    "azure-powershell": Kind(
+        DEVELOPER,
+        "AzurePowerShellCredential",
+        "developer_tools:AZURE_POWERSHELL",
+        "install PowerShell with Az.Accounts, or choose another --credential",
+        values=("AzContextAutoSave",),
+        stamp=powershell_stamp,
+    ),
+    "azure-developer-cli": Kind(
+        DEVELOPER,
+        "AzureDeveloperCliCredential",
+        "developer_tools:AZURE_DEVELOPER_CLI",
+        "install the Azure Developer CLI, or choose another --credential",
+        values=("AZD_CONFIG_DIR", "AZURE_SUBSCRIPTION_ID", "AZD_AUTH_ENDPOINT"),
+        keys=("AZD_AUTH_KEY",),
+        stamp=azd_stamp,
+    ),
+    "broker": Kind(
+        DEVELOPER,
+        "BrokerCredential",
+        "interactive:BROKER",
+        "pip install azure-identity-broker, or choose another --credential",
+    ),
+    "browser": Kind(
+        DEVELOPER,
+        "InteractiveBrowserCredential",
+        "interactive:BROWSER",
+        "msauth login --credential browser",
+    ),
+    "device-code": Kind(
+        DEVELOPER,
+        "DeviceCodeCredential",
+        "interactive:DEVICE_CODE",
+        "msauth login --credential device-code",
+    ),
+}
+"""Every kind by its name, in the order in which `auto` tries those of a group."""
+
+NAMES = ("auto", *KINDS)
+"""The values of --credential."""
+INTERACTIVE = ("browser", "device-code", "broker")
+
+
+def order(choice: str) -> tuple[str, ...]:
+    """Return the kinds that AZURE_TOKEN_CREDENTIALS allows `auto` to try, in order.
+
+    choice: "", "dev", "prod" or the name of an azure-identity class, in any case.
+    Raises UsageError for anything else, as azure-identity raises ValueError.
+    """
+    word = choice.strip().lower()
+    if word in ("", DEPLOYED, DEVELOPER):
+        return tuple(n for n, kind in KINDS.items() if kind.group and word in ("", kind.group))
+    for name, kind in KINDS.items():
+        if kind.class_name.lower() == word:
+            return (name,)
+    raise usage_error(
+        f"AZURE_TOKEN_CREDENTIALS={choice!r} is not dev, prod or a known credential",
+        "unset AZURE_TOKEN_CREDENTIALS",
+    )
+
+
+def identity_of(credential: str, env: "Mapping[str, str]") -> str:
+    """Return the part of the cache key that environment and tools decide, as `request.…` lines.
+
+    Holds names and places, for secrets only that they are set, and the stamps of the files in
+    which other tools say who is signed in, so that `az login` takes effect at once.
+    """
+    names = tuple(n for n, k in KINDS.items() if k.group) if credential == "auto" else (credential,)
+    lines: dict[str, None] = {}
+    if credential == "auto" and env.get("AZURE_TOKEN_CREDENTIALS"):
+        value = quoted(env["AZURE_TOKEN_CREDENTIALS"])
+        lines[f"request.env.AZURE_TOKEN_CREDENTIALS={value}\n"] = None
+    for name in names:
+        kind = KINDS[name]
+        for variable in kind.values:
+            value = env.get(variable, "")
+            if value:
+                lines[f"request.env.{variable}={quoted(value)}\n"] = None
+        for variable in kind.secrets:
+            if env.get(variable):
+                lines[f"request.env.{variable}=(set)\n"] = None
+        for variable in kind.keys:
+            value = env.get(variable, "")
+            if value:
+                # Sixteen bits tell two runs apart and say next to nothing of a random key.
+                residue = int.from_bytes(value.encode("utf-8", "surrogateescape"), "big") % 65521
+                lines[f"request.env.{variable}=({residue})\n"] = None
+        if kind.stamp is not None:
+            lines[f"request.stamp.{kind.stamp.__name__}={kind.stamp(env)}\n"] = None
+    return "".join(lines)
+
+
+def quoted(value: str) -> str:
+    """Return value on one line: `%` and control characters percent-encoded."""
+    if value.isprintable() and "%" not in value:
+        return value
+    return "".join(c if c.isprintable() and c != "%" else f"%{ord(c):x};" for c in value)
