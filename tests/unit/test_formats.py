@@ -118,7 +118,6 @@ READERS = {
         'a"b',
         "a\\b",
         "ä",
-        "=a",
     ],
 )
 def test_what_needs_an_escape_is_no_token(text: str) -> None:
