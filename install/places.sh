@@ -71,7 +71,7 @@ git_setup() { # arguments of its main
 import sys
 sys.path.insert(0, sys.argv[1])
 from msauth.setup.git import main
-sys.exit(main(sys.argv[3:], sys.argv[2]))' "$repo/helpers" "$prog" "$@"
+sys.exit(main(sys.argv[2:]))' "$repo/helpers" "$@"
 }
 
 # The configuration that is to include a file, and that file: two lines that belong together.

@@ -135,14 +135,14 @@ def check(head: Head, *, secret: str, port: int) -> None:
         scheme, _, given = head.headers.get("authorization", "").partition(" ")
         known = scheme.lower() == "bearer" and _same(given, secret)
     else:
-        given = _secret_in_path(head.path)
+        in_path = _secret_in_path(head.path)
         _check_method(head, "GET", "POST")
-        if given is None:
+        if in_path is None:
             known = any(_same(head.headers.get(name, ""), secret) for name in _SECRET_HEADERS)
         else:
             # A page can be led to an address, but it cannot send this header of its own accord.
             metadata = head.headers.get("metadata", "").lower() == "true"
-            known = _same(given, secret) and metadata
+            known = _same(in_path, secret) and metadata
     if not known:
         raise Refused(401, "the secret is missing or wrong")
 

@@ -20,7 +20,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 
-HOSTS = ("https://dev.azure.com", "https://*.visualstudio.com")
+from ..request.clouds import DEVOPS_HOST, LEGACY_DOMAIN
+
+HOSTS = (f"https://{DEVOPS_HOST}", f"https://*{LEGACY_DOMAIN}")
 """The URLs, as `credential.<url>` takes them, that are asked of us."""
 
 _OURS = (
@@ -486,7 +488,7 @@ def _error(message: str, hint: str | None) -> Exception:
 # --- For install.sh -----------------------------------------------------------------------------
 
 
-def main(argv: list[str], prog: str) -> int:
+def main(argv: list[str]) -> int:
     """`where`, `show PROGRAM` (exit code 3: something would change), `add PROGRAM`, `remove`.
 
     CONFIG and INCLUDE may follow `remove`, and say what to undo.
@@ -507,7 +509,7 @@ def main(argv: list[str], prog: str) -> int:
             text = include_text(helper_command(rest[0], env))
             changes = add(config, include, text, env, dry_run=action == "show")
     except MsauthError as error:
-        return failed(prog, error)
+        return failed(error)
     if action == "show":
         sys.stdout.write(diff(changes))
         return 3 if changes else 0
