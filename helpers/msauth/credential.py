@@ -17,8 +17,8 @@ from azure.identity import CredentialUnavailableError
 from .broker import broker
 from .errors import SignInError, UnavailableError
 from .request.options import Options
-from .request.request import Token, TokenRequest
-from .request.selection import request_for
+from .request.request import Token, TokenRequest, env_is_ci
+from .request.selection import select
 
 
 class MsauthCredential:
@@ -112,7 +112,7 @@ class MsauthCredential:
     ) -> Token:
         request = self._request(scopes, claims, tenant, cae)
         try:
-            return broker.get_token(request, prog="msauth")
+            return broker.get_token(request)
         except SignInError as error:
             text = f"{error.message} ({error.hint})" if error.hint else error.message
             unavailable = isinstance(error, UnavailableError)
@@ -128,12 +128,7 @@ class MsauthCredential:
             options = {**options, "--tenant": tenant}
         interactive = self._interactive
         if interactive is None:
-            interactive = not os.environ.get("CI") and os.isatty(2)
-        return request_for(
-            scopes,
-            options,
-            os.environ,
-            interactive=interactive,
-            claims=claims,
-            cae=True if cae else None,
+            interactive = not env_is_ci(os.environ) and os.isatty(2)
+        return select(options, os.environ).request(
+            scopes, interactive=interactive, claims=claims, cae=True if cae else None
         )

@@ -54,7 +54,7 @@ class _Mark:
     @property
     def paused(self) -> bool:
         """Whether it is too early to offer the token again."""
-        pause = FIRST_PAUSE * 2 ** max(0, min(self.count, 12) - 1)
+        pause: int = FIRST_PAUSE << max(0, min(self.count, 12) - 1)
         return time.time() < self.at + pause
 
 

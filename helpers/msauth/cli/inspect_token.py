@@ -4,10 +4,10 @@ import time
 from typing import Any
 
 from ..broker import broker
+from ..request.clouds import AKS_SERVER, CLOUDS, DEVOPS_RESOURCE, GRAPH_APPLICATION
 from ..request.options import FLAG
 from ..request.request import Token
-from . import arguments as asked
-from . import show
+from . import arguments, show
 
 HELP = f"""\
 usage: msauth inspect [options] [PRODUCT]
@@ -18,12 +18,11 @@ profile's scopes say otherwise), and signs in if none is cached. The token itsel
 Its signature is not checked: only the server it is for can say what it is worth.
 --az shows what az's own token cache holds, without any secret.
 
-{asked.SIGN_IN_HELP}\
+{arguments.SIGN_IN_HELP}\
   --json                 the same for programs
 """
 AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
-_GRAPH = ("https://graph.microsoft.com", "00000003-0000-0000-c000-000000000000")
-_GRAPH_HOSTS = ("https://graph.microsoft.", "https://microsoftgraph.chinacloudapi.cn")
+_GRAPH = (GRAPH_APPLICATION, *(cloud.resources["graph"] for cloud in CLOUDS))
 _TIMES = ("iat", "nbf", "exp")
 # https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
 _EXPLAINED = (
@@ -69,8 +68,8 @@ or a profile with these values, and msauth login --profile NAME."""
 
 def run(argv: list[str]) -> int:
     """Explain a token. Raises SignInError or UsageError."""
-    table = {**asked.SIGN_IN_OPTIONS, "--json": FLAG, "--az": FLAG}
-    given = asked.understood(argv, table, HELP, words=1)
+    table = {**arguments.SIGN_IN_OPTIONS, "--json": FLAG, "--az": FLAG}
+    given = arguments.parse_or_help(argv, table, HELP, words=1)
     if given is None:
         return 0
     options, words = given
@@ -78,8 +77,8 @@ def run(argv: list[str]) -> int:
         from . import az
 
         return az.run(as_json="--json" in options)
-    request = asked.request(options, words, interactive=asked.may_ask())
-    token = broker.get_token(request, prog="msauth")
+    request = arguments.request(options, words, interactive=arguments.may_prompt())
+    token = broker.get_token(request)
 
     from ..signin.attempt import claims_of
 
@@ -101,7 +100,7 @@ def run(argv: list[str]) -> int:
 
 def _is_graph(claims: dict[str, Any]) -> bool:
     audience = str(claims.get("aud", "")).rstrip("/")
-    return audience in _GRAPH or audience.startswith(_GRAPH_HOSTS)
+    return audience in _GRAPH
 
 
 def _report(
@@ -149,9 +148,7 @@ def _value(claim: str, value: object, now: int) -> str:
     if claim in ("appid", "azp") and value in _CLIENTS:
         return f"{value} ({_CLIENTS[str(value)]})"
     if claim == "aud":
-        from ..request.clouds import AKS_SERVER
-
-        known = {"499b84ac-1321-427f-aa17-267ca6975798": "Azure DevOps", AKS_SERVER: "AKS"}
+        known = {DEVOPS_RESOURCE: "Azure DevOps", AKS_SERVER: "AKS"}
         return f"{value} ({known[str(value)]})" if value in known else str(value)
     if isinstance(value, list):
         return " ".join(map(str, value))

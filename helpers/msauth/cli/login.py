@@ -5,8 +5,7 @@ import time
 
 from ..broker import renewal
 from ..errors import printable
-from . import arguments as asked
-from . import show
+from . import arguments, show
 
 HELP = f"""\
 usage: msauth login [options] [PRODUCT]
@@ -15,20 +14,20 @@ Signs in now (for arm, if neither PRODUCT, --scope nor a profile's scopes say ot
 the token for git, kubectl, scripts and SDKs, and says as whom and until when. Browser, device
 code and broker sign-ins ask, also when they could answer without.
 
-{asked.SIGN_IN_HELP}\
+{arguments.SIGN_IN_HELP}\
   --json                 the same for programs
 """
 
 
 def run(argv: list[str]) -> int:
     """Sign in. Raises SignInError or UsageError."""
-    table = {**asked.SIGN_IN_OPTIONS, "--json": "flag"}
-    given = asked.understood(argv, table, HELP, words=1)
+    table = {**arguments.SIGN_IN_OPTIONS, "--json": "flag"}
+    given = arguments.parse_or_help(argv, table, HELP, words=1)
     if given is None:
         return 0
     options, words = given
-    request = asked.request(options, words, interactive=True)
-    token = renewal.renew(request, prog="msauth", anew=True)
+    request = arguments.request(options, words, interactive=True)
+    token = renewal.renew(request, prompt=True)
     if "--json" in options:
         show.as_json(
             {

@@ -2,15 +2,14 @@
 
 import os
 import sys
-from difflib import get_close_matches
 
 from .. import signin
-from ..cache import folder as directory
-from ..cache import writer
-from ..errors import MsauthError, UsageError, say
+from ..cache import changes
+from ..cache.folder import VERSION, Folder, Refused, cache_base, disk_base
+from ..errors import MsauthError, UsageError, command, nearest, say
 from ..request import profile_file, profiles
 from ..request.options import FLAG, VALUE, one
-from . import arguments as asked
+from . import arguments
 
 HELP = """\
 usage: msauth logout [--profile NAME | --all]
@@ -23,7 +22,7 @@ that MSAUTH_PROFILE names). az, azd and PowerShell keep their own sign-ins: `az 
 
 def run(argv: list[str]) -> int:
     """Sign out. Raises UsageError, or MsauthError when the cache cannot be written."""
-    given = asked.understood(argv, {"--profile": VALUE, "--all": FLAG}, HELP)
+    given = arguments.parse_or_help(argv, {"--profile": VALUE, "--all": FLAG}, HELP)
     if given is None:
         return 0
     options, _ = given
@@ -35,7 +34,7 @@ def run(argv: list[str]) -> int:
         profile = one(options, "--profile") if named else os.environ.get("MSAUTH_PROFILE", "")
     # In this order: who signs in from here on finds nothing kept, and who began before wrote for
     # an epoch that the cache's logout ends.
-    kept = signin.forget(profile)
+    kept = signin.forget(profile, os.environ)
     removed = _forget(profile)
     whose = "every sign-in" if profile is None else f"profile {profile}" if profile else ""
     what = f"{removed} token{'s' * (removed != 1)} removed"
@@ -55,18 +54,42 @@ def _check_name(profile: str) -> None:
     except MsauthError:
         return
     if profile not in there:
-        near = get_close_matches(profile, there, 1)
-        say("msauth", "warning", f"no profile {profile!r} in {where}")
+        near = nearest(profile, there)
+        say("warning", f"no profile {profile!r} in {where}")
         if near:
-            say("msauth", "hint", f"did you mean --profile {near[0]}?")
+            say("hint", f"did you mean --profile {near}?")
 
 
 def _forget(profile: str | None) -> int:
+    env, where = os.environ, ""
+    removed = 0
     try:
-        return writer.logout(profile)
-    except directory.Refused as refused:
+        where = f"{cache_base(env)}/{VERSION}"
+        with Folder.open(where) as folder:
+            removed = changes.logout(folder, profile)
+    except FileNotFoundError:
+        pass
+    except Refused as refused:
         raise MsauthError(f"cannot sign out: {refused.message}", refused.fix) from None
     except OSError as error:
-        raise MsauthError(
-            f"cannot sign out: {directory.path()}: {error.strerror}", "check the directory"
-        ) from None
+        hint = command("ls", "-ld", where)
+        raise MsauthError(f"cannot sign out: {where}: {error.strerror}", hint) from None
+    if profile is None:
+        for place in _other_places(where):
+            changes.erase(place)
+    return removed
+
+
+def _other_places(where: str) -> list[str]:
+    """Return where another session or an earlier version may have kept tokens of ours.
+
+    A session with a runtime directory caches in memory, one without it (cron, su) on disk.
+    """
+    places = []
+    try:
+        places.append(disk_base(os.environ))
+    except Refused:
+        pass
+    if hasattr(os, "geteuid"):
+        places.append(f"/run/user/{os.geteuid()}/msauth")
+    return [f"{place}/{VERSION}" for place in places if f"{place}/{VERSION}" != where]

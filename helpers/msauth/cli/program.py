@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ..errors import MsauthError, UsageError, failed
+from ..errors import MsauthError, UsageError, failed, nearest
 
 PROG = "msauth"
 HELP = """\
@@ -58,15 +58,13 @@ def run(argv: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
-        return failed(PROG, error)
+        return failed(error)
 
 
 def _unknown(command: str) -> MsauthError:
-    from difflib import get_close_matches
-
     what = "option" if command.startswith("-") else "command"
-    near = get_close_matches(command, COMMANDS, 1)
-    hint = f"did you mean {PROG} {near[0]}?" if near else f"{PROG} --help"
+    near = nearest(command, COMMANDS)
+    hint = f"did you mean {PROG} {near}?" if near else f"{PROG} --help"
     return UsageError(f"unknown {what} {command}", hint)
 
 

@@ -4,16 +4,17 @@ import os
 import time
 from typing import Any
 
-from ..cache import folder as directory
-from ..cache import reader, record, writer
+from ..cache import record
+from ..cache.entry import TOKEN, Entry
+from ..cache.folder import VERSION, Folder, Refused, cache_base
 from ..errors import MsauthError, UsageError, say
 from ..request import profile_file, profiles
-from ..request.clouds import normalise_scope, scopes_for
-from ..request.options import FLAG, many
-from ..request.request import TokenRequest, az_stamp
-from ..request.selection import authority_of, profile_scopes, request_for
-from . import arguments as asked
-from . import show, who
+from ..request.clouds import cloud_of
+from ..request.kinds import KINDS
+from ..request.options import FLAG
+from ..request.request import TokenRequest
+from ..request.selection import select
+from . import arguments, show, who
 
 HELP = f"""\
 usage: msauth status [options]
@@ -21,7 +22,7 @@ usage: msauth status [options]
 Shows for each product which credential would answer, as whom and in which tenant, and which
 tokens are cached and for how long. Signs nobody in and uses no network.
 
-{asked.SIGN_IN_HELP}\
+{arguments.SIGN_IN_HELP}\
   --json                 the same for programs
 """
 PRODUCTS = ("arm", "devops", "graph")
@@ -30,23 +31,22 @@ Row = dict[str, Any]
 
 def run(argv: list[str]) -> int:
     """Show the status. Raises UsageError."""
-    given = asked.understood(argv, {**asked.SIGN_IN_OPTIONS, "--json": FLAG}, HELP)
+    given = arguments.parse_or_help(argv, {**arguments.SIGN_IN_OPTIONS, "--json": FLAG}, HELP)
     if given is None:
         return 0
     options, _ = given
-    env, now = os.environ, int(time.time())
-    authority = authority_of(options, env)
+    now = int(time.time())
+    selection = select(options, os.environ)
     wanted: list[tuple[str, tuple[str, ...]]] = []
-    own = tuple(map(normalise_scope, many(options, "--scope"))) or profile_scopes(options, env)
-    if own:
-        wanted.append(("", own))
+    if "--scope" in options or selection.scopes:
+        wanted.append(("", selection.chosen_scopes("", "arm")))
     for product in PRODUCTS:
         try:
-            wanted.append((product, scopes_for(product, authority)))
+            wanted.append((product, selection.scopes_for(product)))
         except UsageError:
             pass  # the cloud does not have it
     requests = [
-        (product, request_for(scopes, options, env, interactive=asked.may_ask()))
+        (product, selection.request(scopes, interactive=arguments.may_prompt()))
         for product, scopes in wanted
     ]
     answers = [_answer(product, request, now) for product, request in requests]
@@ -68,7 +68,11 @@ def run(argv: list[str]) -> int:
 def _answer(product: str, request: TokenRequest, now: int) -> Row:
     """Return who answers for a product: from the cached token, else from what is set up here."""
     row: Row = {"product": product or None, "scopes": list(request.scopes)}
-    token = reader.read(request.with_(min_valid=1), now=now)
+    try:
+        with Folder.cache(request.env) as folder:
+            token = Entry(folder, request.with_(min_valid=1)).read(now=now)
+    except OSError:
+        token = None
     if token is not None:
         found = who.Who(token.credential, token.account, token.tenant, None)
     else:
@@ -87,42 +91,56 @@ def _answer(product: str, request: TokenRequest, now: int) -> Row:
 
 def _cached(now: int) -> tuple[str | None, str | None, list[Row]]:
     """Return the cache's directory, what is wrong with it, and a row for each token."""
+    place = None
+    rows = []
     try:
-        place = directory.path()
-        descriptor = directory.open_directory()
+        place = f"{cache_base(os.environ)}/{VERSION}"
+        with Folder.open(place) as folder:
+            for name in folder.names(TOKEN):
+                found = folder.record(name, None)
+                if found is not None:
+                    rows.append(_row(folder, found[0], now))
     except FileNotFoundError:
         return place, None, []
-    except directory.Refused as refused:
+    except Refused as refused:
         return None, f"{refused.message}; {refused.fix}", []
     except OSError as error:
         return place, error.strerror or "cannot be read", []
-    rows = []
-    try:
-        for name in writer.names(descriptor, reader.TOKEN):
-            found = reader.read_record(descriptor, name, None)
-            if found is not None:
-                rows.append(_row(descriptor, found, now))
-    finally:
-        os.close(descriptor)
     rows.sort(key=lambda row: (row["profile"] or "", row["scopes"], row["tenant"] or ""))
     return place, None, rows
 
 
-def _row(descriptor: int, found: tuple[dict[str, str], bytes], now: int) -> Row:
-    attributes = found[0]
+def _product_of(scopes: str, authority: str) -> str:
+    """Return a product's short name for its scope (several are joined by a space), else ""."""
+    try:
+        return cloud_of(authority).product(scopes)
+    except UsageError:
+        return ""
+
+
+def _superseded(attributes: dict[str, str]) -> bool:
+    """Say whether another person has signed in with the tool that a record depends on."""
+    stamps = {kind.stamp for kind in KINDS.values() if kind.stamp is not None}
+    return any(
+        attributes.get(f"request.stamp.{stamp.__name__}", "") not in ("", stamp(os.environ))
+        for stamp in stamps
+    )
+
+
+def _row(folder: Folder, attributes: dict[str, str], now: int) -> Row:
     get = attributes.get
     number = record.number
     profile = get("request.profile", "")
     expires_on = number(get("expires_on"))
     state = "valid"
-    if get("epoch") != reader.epoch(descriptor, profile):
+    if get("epoch") != folder.generation(profile):
         state = "signed out"
     elif expires_on <= now:
         state = "expired"
-    elif get("request.az") not in (None, az_stamp(os.environ)):
+    elif _superseded(attributes):
         state = "superseded"  # az has signed in or out since
     row: Row = {
-        "product": asked.product_of(get("request.scope", ""), get("request.authority", "")) or None,
+        "product": _product_of(get("request.scope", ""), get("request.authority", "")) or None,
         "scopes": get("request.scope", "").split(" "),
         "profile": profile or None,
         "asked_credential": get("request.credential") or None,
@@ -195,4 +213,4 @@ def _tell(report: Row, now: int) -> None:
     show.facts(facts)
     for part in ("cache", "profiles"):
         if report[part]["problem"]:
-            say("msauth", "warning", report[part]["problem"])
+            say("warning", report[part]["problem"])

@@ -20,27 +20,26 @@ class Who(NamedTuple):
 
 def would_answer(request: TokenRequest) -> Who:
     """Return who would sign in if a token were needed now."""
+    from ..request import kinds
     from ..signin import chain
     from ..signin.attempt import Attempt
-    from ..signin.kinds import KINDS
 
-    attempt = Attempt(request, None, "msauth", lambda _: False)
-    kinds: tuple[str, ...] = (request.credential,)
+    attempt = Attempt(request, None, lambda _: False)
+    names: tuple[str, ...] = (request.credential,)
     if request.credential == "auto":
         try:
-            kinds = chain.order(attempt.env.get("AZURE_TOKEN_CREDENTIALS", ""))
+            names = kinds.order(request.env.get("AZURE_TOKEN_CREDENTIALS", ""))
         except UsageError as error:
             return Who("", "", "", error.message)
     reasons = []
-    for kind in kinds:
-        found = KINDS[kind]
-        why = (found.absence or found.reason)(attempt) if len(kinds) > 1 else found.reason(attempt)
+    for name in names:
+        why = chain.why_not(name, attempt, among_others=len(names) > 1)
         if why is None:
-            who = _named(kind, attempt)
-            if who.problem is None or len(kinds) == 1:
+            who = _named(name, attempt)
+            if who.problem is None or len(names) == 1:
                 return who
             why = who.problem
-        reasons.append(f"{kind}: {why}")
+        reasons.append(f"{name}: {why}")
     return Who("", "", "", reasons[0] if len(reasons) == 1 else "nobody can sign in")
 
 

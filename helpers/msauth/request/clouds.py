@@ -171,7 +171,6 @@ _RESOURCES = frozenset(resource for cloud in CLOUDS for resource in cloud.resour
 # RFC 6749 3.3: what a scope may be made of.
 _SCOPE_CHARACTERS = frozenset(chr(c) for c in range(0x21, 0x7F) if c not in (0x22, 0x5C))
 _HEX = frozenset("0123456789abcdefABCDEF")
-_NO_TENANT = "00000000-0000-0000-0000-000000000000"
 
 
 def cloud_of(authority: str) -> Cloud:
@@ -243,12 +242,6 @@ def is_guid(text: str) -> bool:
     """Say whether this is a GUID as Microsoft writes one, in either case."""
     parts = text.split("-")
     return [len(part) for part in parts] == [8, 4, 4, 4, 12] and _HEX.issuperset("".join(parts))
-
-
-def tenant_guid(text: str) -> str:
-    """Return a tenant GUID in lower case, or "" for the zero GUID and anything else."""
-    text = text.lower()
-    return text if is_guid(text) and text != _NO_TENANT else ""
 
 
 def _unknown(name: str, what: str, known: tuple[str, ...], otherwise: str) -> "UsageError":
