@@ -132,21 +132,25 @@ def test_a_browser_never_gets_our_streams(
 
 
 def test_what_names_the_person_and_the_application_is_in_the_browser_s_url(
-    ask: Callable[..., Done], cloud: Sandbox, home: Path
+    person_env: Environment, cloud: Sandbox, home: Path
 ) -> None:
     (inner,) = cloud.browser_environ().values()
     told = home / "told"
     told.write_text(f'#!/bin/sh\nprintf %s "$1" > {home}/url\nexec {inner.split()[0]} "$1"\n')
     told.chmod(0o755)
+    tenant = cloud.tenants["contoso"].id
     options = ("--username", "sam@contoso.com", "--client-id", cloud.intune_client_id)
+    options += ("--credential", "browser", "--tenant", tenant)
     scope = ("--scope", "https://graph.microsoft.com/DeviceManagementManagedDevices.Read.All")
     cloud.configure(user="sam@contoso.com")
-    ask("browser", *options, *scope, BROWSER=f"{told} %s &")
+    env = person_env | {"BROWSER": f"{told} %s &"}
+    done = run_program("msauth", "login", *options, *scope, env=env)
+    assert done.stdout.startswith(b"signed in as sam@contoso.com\n"), done.stderr
     url = urlsplit((home / "url").read_text())
     query = parse_qs(url.query)
     assert query["login_hint"] == ["sam@contoso.com"]
     assert query["client_id"] == [cloud.intune_client_id]
-    assert url.path.split("/")[1] == cloud.tenants["contoso"].id
+    assert url.path.split("/")[1] == tenant
 
 
 @pytest.mark.parametrize(
