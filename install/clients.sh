@@ -13,6 +13,7 @@ set -eu
 usual='git git-lfs go-clients java-clients node-clients old-python-clients'
 others='azure-cli keyring' # for the tests of --real-az
 clients=${MSAUTH_CLIENTS_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/msauth-clients}
+case $clients in /*) ;; *) clients=$PWD/$clients ;; esac
 sources=$repo/tests/clients
 
 # What a client is called in the folder, which file of it is run, and what preparing it means.
@@ -103,7 +104,7 @@ prepare() { # client
 
 # Debian packages, installed where this is root and named where it is not.
 packages() { # name …
-	need dpkg-query 'dpkg (these are Debian'\''s packages)'
+	need dpkg-query
 	lacking=
 	for package; do
 		case $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) in
@@ -130,9 +131,10 @@ make_git() {
 	if [ "$1" -gt 2 ] || { [ "$1" -eq 2 ] && [ "$2" -ge 46 ]; }; then
 		because "the machine's own git is new enough"
 	fi
-	need apt-get 'apt-get to fetch Debian'\''s source of git with'
-	mirror=$(apt-get indextargets --format '$(REPO_URI) $(RELEASE)' 'Created-By: Packages' |
-		grep '/debian/* ' | sed -n '1s/ .*//p')
+	need apt-get
+	# shellcheck disable=SC2016  # apt's own variables
+	mirror=$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' |
+		grep '/debian/*$' | head -n 1)
 	[ -n "$mirror" ] || because "apt's sources name no Debian archive"
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 	[ -r "$keyring" ] || because "there is no $keyring"
@@ -160,7 +162,7 @@ make_git() {
 
 make_git_lfs() {
 	need go Go
-	GOBIN=$place/bin GOFLAGS= go install "github.com/git-lfs/git-lfs/v3@v$version"
+	GOBIN=$place/bin GOFLAGS='' go install "github.com/git-lfs/git-lfs/v3@v$version"
 }
 
 make_go_clients() {

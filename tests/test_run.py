@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from msauth.signin.attempt import claims_of
 from msauth_sandbox import Sandbox
 
 from .conftest import SCRIPTS, Environment, run_program, start_program
 from .hot_path import ALLOWED
 from .terminal import Terminal
-from .test_git_credential import tenant_in
 
 PROG = "msauth-run"
 SET = ("AZURE_ACCESS_TOKEN", "AZURE_ACCESS_TOKEN_EXPIRES_ON")
@@ -230,7 +230,7 @@ def test_git_and_run_share_a_token(env: Environment, cloud: Sandbox) -> None:
         b"password=" in run_program("git-credential-msauth", "get", env=env, stdin=question).stdout
     )
     seen = wrapped("--product", "devops", env=env)
-    assert tenant_in(seen["AZURE_ACCESS_TOKEN"]) == tenant
+    assert claims_of(seen["AZURE_ACCESS_TOKEN"])["tid"] == tenant
     assert cloud.count("token", scope="499b84ac-1321-427f-aa17-267ca6975798/.default") == 1
 
 

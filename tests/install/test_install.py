@@ -275,13 +275,25 @@ def user() -> Iterator[Path]:
     shutil.rmtree(root)
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose name leaves room in the 127 bytes of a script's first line."""
+    with tempfile.TemporaryDirectory(prefix="msauth-") as name:
+        yield Path(name)
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["home", 'it\'s "my" $home', "a" * 100])
+@pytest.mark.parametrize("name", ["h", 'it\'s "my" $home', "a" * 100])
 def test_install_use_and_uninstall(
-    bare_env: Environment, cloud: Sandbox, tmp_path: Path, hostile: Hostile, name: str
+    bare_env: Environment,
+    cloud: Sandbox,
+    tmp_path: Path,
+    short_path: Path,
+    hostile: Hostile,
+    name: str,
 ) -> None:
     """The whole way, twice, with a git configuration that must come back byte for byte."""
-    home = tmp_path / name
+    home = short_path / name
     home.mkdir(mode=0o700)
     config = home / ".gitconfig"
     config.write_text("[user]\n\tname = Alex")  # no newline at its end
@@ -293,6 +305,9 @@ def test_install_use_and_uninstall(
         assert done.returncode == 0, done.stderr
         assert hostile.sprung() == []
     assert "git is configured already." in done.stdout
+    first = (home / ".local" / "bin" / "msauth").read_text().split("\n")[0]
+    venv = home / ".local" / "share" / "msauth" / "venv"
+    assert first == (f"#!{venv}/bin/python -I" if name == "h" else "#!/bin/sh")
 
     inside = bare_env | cloud.environ | cloud.service_principal_environ("contoso")
     inside |= {"HOME": str(home), "PATH": f"{home}/.local/bin:/usr/local/bin:/usr/bin:/bin"}
