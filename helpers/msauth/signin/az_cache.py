@@ -72,24 +72,32 @@ class AzCache:
         known = authority.removeprefix("https://") in LOGIN_HOSTS
         return known and bool(self._login_hosts) and not self.serves(authority)
 
-    def account(self, tenant: str | None) -> Account | None:
+    def account(self, tenant: str | None, subscription: str = "") -> Account | None:
         """Return whom az would answer for in a tenant (GUID or domain; None: az's current one).
 
-        That is the current account; if it has nothing in the tenant and exactly one other
+        That is the account of the subscription, if one is named (by id or name) and is of that
+        tenant; else the current account; if that has nothing in the tenant and exactly one other
         signed-in account has, then that one. None when nobody is, or the profile is unreadable.
         """
         current = next((s for s in self._subscriptions if s.get("isDefault") is True), None)
         if current is None:
             return None
+        there = [s for s in self._subscriptions if tenant is None or _is_of(s, tenant)]
+        named = next((s for s in there if subscription and _is_called(s, subscription)), None)
+        if named is not None:
+            return Account(named, str(named["tenantId"]).lower(), current=named is current)
         if tenant is None:
             return Account(current, str(current["tenantId"]).lower(), current=True)
-        there = [s for s in self._subscriptions if _is_of(s, tenant)]
         guid = str(there[0]["tenantId"]).lower() if there else tenant.lower()
         who = current["user"]["name"]
         others = {s["user"]["name"] for s in there}
         if who in others or len(others) != 1:
             return Account(current, guid, current=True)
         return Account(there[0], guid, current=False)
+
+    def knows(self, subscription: str) -> bool:
+        """Say whether the profile has a subscription, by id or name."""
+        return any(_is_called(entry, subscription) for entry in self._subscriptions)
 
     def access_token(
         self, account: Account, scopes: tuple[str, ...], authority: str, *, now: int, least: int
@@ -304,6 +312,10 @@ def _is_of(subscription: Entry, tenant: str) -> bool:
         str(subscription["tenantId"]).lower(),
         str(subscription.get("tenantDefaultDomain")).lower(),
     )
+
+
+def _is_called(subscription: Entry, word: str) -> bool:
+    return word.lower() in (str(subscription["id"]).lower(), str(subscription.get("name")).lower())
 
 
 def _usable(secret: object) -> bool:
