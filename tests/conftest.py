@@ -17,7 +17,7 @@ import pytest
 
 from msauth_sandbox import Sandbox
 
-from .clients.places import prepared
+from .clients.places import prepared, remember_folder
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 Environment = dict[str, str]
@@ -37,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Before anything is collected: what a module reads when it is imported counts, too.
     """
+    remember_folder()
     for name in list(os.environ):
         if name.upper().startswith(_PERSONAL) and not name.startswith(_KEPT):
             del os.environ[name]

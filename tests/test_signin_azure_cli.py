@@ -185,6 +185,40 @@ def test_a_second_account_answers_for_the_tenant_that_only_it_has(
     assert "--tenant" not in asked
 
 
+@pytest.mark.parametrize("word", ["id", "name"])
+def test_kubelogin_s_subscription_says_who_answers(
+    az_env: Environment, cloud: Sandbox, home: Path, word: str
+) -> None:
+    write_profile(
+        home,
+        subscription(cloud, "contoso", "alex@contoso.com", default=True),
+        subscription(cloud, "fabrikam", "sam@contoso.com"),
+    )
+    az_prints(az_env, cloud.issue_token("fabrikam", user="alex@contoso.com"))
+    number = cloud.subscription_id("fabrikam")
+    server = "6dae42f8-4368-4678-94ff-3960e28e3630"
+    get_token = ("get-token", "--login", "azurecli", "--server-id", server, "-s")
+    named = number if word == "id" else "fabrikam"
+    done = run_program("msauth-token", *get_token, named, env=az_env)
+    assert json.loads(done.stdout)["status"]["token"], done.stderr
+    (asked,) = log_of(az_env)
+    assert asked.endswith(f"--resource {server} --subscription {number}")
+    done = run_program("msauth-token", *get_token, "nosuch", env=az_env)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"az knows no subscription nosuch" in done.stderr
+    assert len(log_of(az_env)) == 1
+
+
+def test_a_tenant_wins_over_another_program_s_subscription(
+    az_env: Environment, cloud: Sandbox
+) -> None:
+    env = az_env | {"AZURE_SUBSCRIPTION_ID": cloud.subscription_id("fabrikam")}
+    held = get(az_env)["password"]
+    for kind in ("azure-cli", "auto"):
+        assert get(env, "--credential", kind)["password"] == held
+    assert log_of(env) == []
+
+
 def erase(env: Environment, token: str, claims: str | None = None) -> None:
     text = HELLO[:-1] + b"username=msauth\npassword=" + token.encode() + b"\n"
     if claims is not None:
