@@ -8,12 +8,15 @@
 #
 # A test that needs a client which is not there is skipped with the reason that --where gives.
 set -eu
-. "$(dirname -- "$0")/common.sh"
+case $0 in
+*/*) . "${0%/*}/common.sh" ;;
+*) . ./common.sh ;;
+esac
+self=$here/${0##*/}
 
 usual='git git-lfs go-clients java-clients node-clients old-python-clients'
 others='azure-cli keyring' # for the tests of --real-az
 clients=${MSAUTH_CLIENTS_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/msauth-clients}
-case $clients in /*) ;; *) clients=$PWD/$clients ;; esac
 sources=$repo/tests/clients
 
 # What a client is called in the folder, which file of it is run, and what preparing it means.
@@ -92,7 +95,7 @@ prepare() { # client
 	rm -rf "$place" "$place.reason"
 	mkdir -p "$place"
 	# A process of its own, since `set -e` does not reach into a function whose result is asked.
-	if sh "$0" --make "$1" >"$place.log" 2>&1; then
+	if sh "$self" --make "$1" >"$place.log" 2>&1; then
 		: >"$place/complete"
 		return 0
 	fi
@@ -190,15 +193,14 @@ make_node_clients() {
 
 make_old_python_clients() {
 	find_python
-	"$python" -m venv "$place"
-	"$place/bin/python" -m pip install --quiet --disable-pip-version-check \
-		--requirement "$sources/python/requirements.txt"
+	"$python" -I -m venv "$place"
+	pip "$place" --requirement "$sources/python/requirements.txt"
 }
 
 make_azure_cli() {
 	find_python
-	"$python" -m venv "$place"
-	"$place/bin/python" -m pip install --quiet --disable-pip-version-check "azure-cli==$version"
+	"$python" -I -m venv "$place"
+	pip "$place" "azure-cli==$version"
 }
 
 # Beside the programs, a folder for PYTHONPATH with the distribution's gi and nothing else of it.
@@ -207,7 +209,11 @@ make_keyring() {
 	find_python
 	mkdir "$place/python"
 	ln -s /usr/lib/python3/dist-packages/gi "$place/python/gi"
-	PYTHONPATH=$place/python "$python" -c 'import gi; gi.require_version("Secret", "1")' ||
+	"$python" -I -c '
+import sys
+sys.path.insert(0, sys.argv[1])
+import gi
+gi.require_version("Secret", "1")' "$place/python" ||
 		because "the distribution's gi is for another Python than $python"
 }
 
@@ -226,7 +232,7 @@ esac
 # One at a time: two test runs that start together prepare everything once.
 mkdir -p "$clients"
 if [ -z "${MSAUTH_CLIENTS_LOCKED-}" ] && command -v flock >/dev/null 2>&1; then
-	MSAUTH_CLIENTS_LOCKED=1 exec flock "$clients/lock" sh "$0" "$@"
+	MSAUTH_CLIENTS_LOCKED=1 exec flock "$clients/lock" sh "$self" "$@"
 fi
 # shellcheck disable=SC2086  # a list of names
 [ $# -gt 0 ] || set -- $usual

@@ -29,7 +29,7 @@ _PERSONAL = (
     *("SYSTEM_", "TF_", "AAD_", "GIT_", "KUBE", "NETRC", "PYTHON", "SSH_", "XDG_"),
     *("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BROWSER", "DISPLAY", "WAYLAND_"),
 )
-_KEPT = ("MSAUTH_TEST_", "MSAUTH_BUILD_DIR")
+_KEPT = ("MSAUTH_TEST_", "MSAUTH_BUILD_DIR", "MSAUTH_CLIENTS_DIR")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,6 +37,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Before anything is collected: what a module reads when it is imported counts, too.
     """
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    os.environ.setdefault("MSAUTH_CLIENTS_DIR", os.path.join(cache, "msauth-clients"))
     for name in list(os.environ):
         if name.upper().startswith(_PERSONAL) and not name.startswith(_KEPT):
             del os.environ[name]
