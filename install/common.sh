@@ -1,13 +1,66 @@
-# Shared by the scripts here; sourced, not run. Sets `repo` and `build`.
+# Shared by the scripts here; sourced, not run. Sets `here` (this folder), `repo`, `prog`.
+#
+# Nothing is started or imported from the current directory, which may be anybody's: PATH keeps
+# its absolute items only, Python runs isolated (-I), and the scripts work from `/`.
 
-repo=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
-prog=install/$(basename -- "$0")
+path=
+set -f
+IFS=:
+for item in $PATH; do
+	case $item in
+	/*) path=${path:+$path:}$item ;;
+	esac
+done
+unset IFS item
+set +f
+PATH=${path:-/usr/local/bin:/usr/bin:/bin}
+export PATH
+unset path CDPATH PYTHONPATH PYTHONHOME PYTHONSTARTUP PYTHONPLATLIBDIR
+unset PIP_TARGET PIP_PREFIX PIP_ROOT PIP_USER # pip is to install into our environments only
+
+prog=install/${0##*/}
+case $0 in
+*/*) here=${0%/*} ;;
+*) here=. ;;
+esac
+here=$(cd -- "$here" && pwd -P) || exit 1
+repo=${here%/*}
 
 fail() { # message, hint
 	printf '%s: error: %s\n' "$prog" "$1" >&2
 	[ -z "${2-}" ] || printf '%s: hint: %s\n' "$prog" "$2" >&2
 	exit 1
 }
+
+# Print what the comment at the head of the script says.
+usage() {
+	sed -n '2,/^[^#]/{s/^# \{0,1\}//p;}' "$here/${0##*/}"
+}
+
+quote() { # text: as a shell reads it back
+	case $1 in
+	'' | *[!A-Za-z0-9_./:@%+=,-]*) printf "'%s'\n" "$(printf '%s\n' "$1" | sed "s/'/'\\\\''/g")" ;;
+	*) printf '%s\n' "$1" ;;
+	esac
+}
+
+absolute() { # path: the same, from anywhere
+	case $1 in
+	/*) printf '%s\n' "$1" ;;
+	*) printf '%s/%s\n' "$PWD" "$1" ;;
+	esac
+}
+
+# PYTHON and MSAUTH_BUILD_DIR may be relative to where the person is; nothing else is.
+case ${PYTHON-} in
+*/*) PYTHON=$(absolute "$PYTHON") ;;
+esac
+[ -z "${MSAUTH_BUILD_DIR-}" ] || MSAUTH_BUILD_DIR=$(absolute "$MSAUTH_BUILD_DIR")
+case ${TMPDIR-} in
+/*) ;;
+*) unset TMPDIR ;;
+esac
+cd /
 
 # A directory for environments and logs: in the checkout when it is ours to write, else the
 # user's cache. Nothing is ever installed outside of it (install.sh chooses its own).
@@ -24,11 +77,15 @@ build_directory() {
 	mkdir -p "$build" || exit 1
 }
 
-# The first Python ≥ 3.10 that can make a virtual environment; PYTHON names another.
+# The first Python ≥ 3.10 that can make a virtual environment; PYTHON names another. Sets `python`
+# to the interpreter itself: what PATH has may be a shim that asks the current directory which.
 find_python() {
-	for python in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python3.10; do
-		if "$python" -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))' \
-			>/dev/null 2>&1; then
+	for name in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python3.10; do
+		if python=$("$name" -I -c '
+import sys, venv, ensurepip
+if sys.version_info < (3, 10):
+    sys.exit(1)
+print(sys.executable)' 2>/dev/null); then
 			return 0
 		fi
 	done
@@ -40,7 +97,7 @@ find_python() {
 stamp_of() { # extras
 	(
 		cd -- "$repo" || exit 1
-		echo "$1" "$("$python" -c 'import sys; print(sys.version, sys.base_prefix)')"
+		echo "$1" "$("$python" -I -c 'import sys; print(sys.version, sys.base_prefix)')"
 		find helpers pyproject.toml README.md -type f ! -name '*.pyc' -exec cksum {} + | sort -k 3
 	) | cksum
 }
@@ -56,15 +113,20 @@ make_environment() { # directory, extras
 	printf 'Installing msauth into %s …\n' "$1" >&2
 	{
 		rm -f "$1/made-from"
-		"$1/bin/python" -c pass 2>/dev/null || "$python" -m venv --clear "$1"
+		"$1/bin/python" -I -c 'import pip' 2>/dev/null || "$python" -I -m venv --clear "$1"
 		# A current pip writes launchers that do not import re: 6 ms of every call.
-		"$1/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade pip &&
-			"$1/bin/python" -m pip install --quiet --disable-pip-version-check "$repo$2"
+		pip "$1" --upgrade pip && pip "$1" "$repo$2"
 	} >"$log" 2>&1 || {
 		tail -n 20 "$log" >&2
 		fail "the installation into $1 failed" "see $log"
 	}
 	printf '%s\n' "$wanted" >"$1/made-from"
+}
+
+pip() { # environment, arguments
+	environment=$1
+	shift
+	"$environment/bin/python" -I -m pip install --quiet --disable-pip-version-check "$@"
 }
 
 find_git() {

@@ -47,8 +47,8 @@ COMMAND
 fi
 
 say 'How long an answer from the cache takes, beside a Python that does nothing.'
-python - <<'PYTHON'
-import os, statistics, subprocess, sys, time
+python -I - <<'PYTHON'
+import statistics, subprocess, sys, time
 
 def milliseconds(command):
     question = b"protocol=https\nhost=dev.azure.com\npath=contoso/hello/_git/hello\n\n"
@@ -64,7 +64,7 @@ print(f"python -c pass              {statistics.median(b for _, b in pairs):6.1f
 PYTHON
 
 say 'What the sandbox was asked in all this: one token request per tenant and resource.'
-python - <<'PYTHON'
+python -I - <<'PYTHON'
 import json, os, urllib.request
 
 request = urllib.request.Request(

@@ -6,58 +6,111 @@
 #   sh install/install.sh --yes      does not ask
 #   sh install/install.sh --no-git   leaves git's configuration alone
 #   sh install/install.sh --extras sandbox      with optional packages
+#
+# It needs Python ≥ 3.10 with venv (PYTHON=/path/to/python3 names another than PATH's) and git.
 set -eu
-. "$(dirname -- "$0")/common.sh"
-[ -n "${HOME-}" ] || fail "HOME is not set"
+case $0 in
+*/*) . "${0%/*}/common.sh" ;;
+*) . ./common.sh ;;
+esac
 answer=ask
-extras='[rich]'
+extras=
 while [ $# -gt 0 ]; do
 	case $1 in
+	-h | --help)
+		usage
+		exit 0
+		;;
 	--yes) answer=yes ;;
 	--no-git) answer=no ;;
 	--extras)
 		[ $# -gt 1 ] || fail "option --extras needs a value" "sh install/install.sh --extras sandbox"
 		shift
-		extras="[rich${1:+,$1}]"
+		extras=$1
 		;;
-	*) fail "unknown option $1" "sh install/install.sh [--yes] [--no-git] [--extras NAMES]" ;;
+	*) fail "unknown option $1" "sh install/install.sh --help" ;;
 	esac
 	shift
 done
-. "$repo/install/places.sh"
+. "$here/places.sh"
+case ,$extras, in
+*,sandbox,*) programs="$programs msauth-sandbox" ;;
+esac
 
+# Nothing is touched before all of this is known to be ours or free.
+find_git
+find_python
+adopt_older
 for name in $programs; do
 	link=$bin/$name
-	if { [ -e "$link" ] || [ -L "$link" ]; } && [ "$(readlink -- "$link")" != "$venv/bin/$name" ]; then
-		fail "$link exists and is not ours" "remove it, or move it away, and run this again"
+	if exists "$link" && ! is_our_link "$link"; then
+		fail "$link exists and is not ours" "mv $(quote "$link") $(quote "$link.old")"
 	fi
 done
-find_python
-mkdir -p "$(dirname -- "$venv")"
-if [ ! -d "$bin" ]; then
-	mkdir -p "$bin"
-	: >"$made_bin"
+if exists "$venv"; then
+	is_mine "$venv" d && { is_noted environment "$venv" || [ -z "$(ls -A -- "$venv")" ]; } ||
+		fail "$venv exists and was not made by install.sh" "mv $(quote "$venv") $(quote "$venv.old")"
 fi
-make_environment "$venv" "$extras"
+
+unlisted= # folders that were made before there was a manifest
+make_folder() { # with the folders above it
+	[ ! -d "${1:-/}" ] || return 0
+	make_folder "${1%/*}"
+	mkdir -- "$1"
+	if [ -e "$manifest" ]; then
+		note folder "$1"
+	else
+		unlisted=$unlisted$1$newline
+	fi
+}
+make_folder "$ours"
+[ -e "$manifest" ] || new_manifest
+printf '%s' "$unlisted" | while IFS= read -r folder; do note folder "$folder"; done
+
+note environment "$venv"
+note file "$venv.log"
+make_environment "$venv" "[rich${extras:+,$extras}]"
+
+# The environment's own launchers would listen to PYTHONPATH. Ours run Python isolated (-I): by
+# the first line where the kernel takes it (127 bytes, no space), else by a shell, 1 ms slower.
+launcher() { # name
+	first="#!$venv/bin/python -I"
+	case $venv in
+	*[[:space:]]*) first= ;;
+	esac
+	if [ -n "$first" ] && [ "$(printf %s "$first" | wc -c)" -le 127 ]; then
+		printf '%s\n' "$first"
+		sed 1d "$venv/bin/$1"
+	else
+		printf '#!/bin/sh\nexec %s -I %s "$@"\n' \
+			"$(quote "$venv/bin/python")" "$(quote "$venv/bin/$1")"
+	fi
+}
+make_folder "$ours/bin"
+make_folder "$bin"
 for name in $programs; do
-	[ ! -e "$venv/bin/$name" ] || ln -sfn "$venv/bin/$name" "$bin/$name"
+	note file "$ours/bin/$name"
+	launcher "$name" >"$ours/bin/$name.new"
+	chmod 755 "$ours/bin/$name.new"
+	mv -f -- "$ours/bin/$name.new" "$ours/bin/$name"
+	note link "$bin/$name"
+	ln -sfn -- "$ours/bin/$name" "$bin/$name"
 done
 printf 'Installed into %s, linked into %s.\n' "$venv" "$bin"
 case :$PATH: in
 *:"$bin":*) ;;
-*) printf '%s: hint: add %s to PATH\n' "$prog" "$bin" >&2 ;;
+*) printf '%s: hint: put it on PATH: export PATH=%s:"$PATH"\n' "$prog" "$(quote "$bin")" >&2 ;;
 esac
 
 [ "$answer" != no ] || exit 0
-configure() { "$venv/bin/python" -I -m msauth.setup.git_config "$@"; }
 change=0
-configure show --bin "$bin" || change=$?
+preview=$(git_setup show "$bin/git-credential-msauth") || change=$?
 case $change in
 0)
 	printf 'git is configured already.\n'
 	exit 0
 	;;
-1) ;;
+3) printf 'git is configured to ask msauth:\n\n%s\n\n' "$preview" ;;
 *) exit 1 ;;
 esac
 if [ "$answer" = ask ]; then
@@ -72,4 +125,5 @@ if [ "$answer" = ask ]; then
 	*) exit 0 ;;
 	esac
 fi
-configure add --bin "$bin"
+note_git
+git_setup add "$bin/git-credential-msauth"

@@ -1,6 +1,92 @@
-# Where install.sh puts things and uninstall.sh finds them; sourced, not run.
+# Where install.sh puts things, and the list it keeps of them; sourced, not run.
+#
+# The manifest has one line for each thing, written down before it is made: its kind (folder,
+# environment, file, link, git, include) and its name. uninstall.sh removes these, no others.
 
-venv=${XDG_DATA_HOME:-$HOME/.local/share}/msauth/venv
+newline='
+'
+case ${HOME-} in
+'') fail "HOME is not set" ;;
+*"$newline"*) fail "HOME has a newline in its name" ;;
+/*) ;;
+*) fail "HOME is not an absolute path: $HOME" ;;
+esac
+case ${XDG_DATA_HOME-} in
+/*) ours=$XDG_DATA_HOME/msauth ;;
+*) ours=$HOME/.local/share/msauth ;; # a relative one is to be ignored (XDG Base Directory)
+esac
+manifest=$ours/manifest
+venv=$ours/venv
 bin=$HOME/.local/bin
-made_bin=${XDG_DATA_HOME:-$HOME/.local/share}/msauth/made-bin # there if we made it
 programs='git-credential-msauth msauth msauth-token msauth-run'
+
+is_mine() { # path, type as find(1) has it: of this type itself, no link to one, and this user's
+	[ -n "$(find "$1" -prune -type "$2" -user "$(id -u)" 2>/dev/null)" ]
+}
+
+exists() {
+	[ -e "$1" ] || [ -L "$1" ]
+}
+
+is_noted() { # kind, name
+	grep -Fqx -e "$1 $2" "$manifest" 2>/dev/null
+}
+
+note() { # kind, name
+	is_noted "$1" "$2" || printf '%s %s\n' "$1" "$2" >>"$manifest"
+}
+
+new_manifest() {
+	printf '# What install.sh made here. uninstall.sh removes this, and nothing else.\n' >"$manifest"
+}
+
+# Does a link in ~/.local/bin lead to our program of that name? An older install.sh linked
+# to the environment's own.
+is_our_link() {
+	case $(readlink -- "$1" 2>/dev/null) in
+	"$ours/bin/${1##*/}" | "$venv/bin/${1##*/}") ;;
+	*) return 1 ;;
+	esac
+}
+
+# An older install.sh kept no list: write one for what it is known to have made.
+adopt_older() {
+	! exists "$manifest" && is_mine "$venv" d && [ -f "$venv/pyvenv.cfg" ] &&
+		[ -f "$venv/made-from" ] || return 0
+	new_manifest
+	[ ! -e "$ours/made-bin" ] || note folder "$bin"
+	note folder "$ours"
+	note environment "$venv"
+	note file "$venv.log"
+	note file "$ours/made-bin"
+	for name in $programs; do
+		! is_our_link "$bin/$name" || note link "$bin/$name"
+	done
+	note_git
+}
+
+# What install.sh and uninstall.sh do to git's configuration: msauth/setup/git.py.
+git_setup() { # arguments of its main
+	"$python" -I -B -c '
+import sys
+sys.path.insert(0, sys.argv[1])
+from msauth.setup.git import main
+sys.exit(main(sys.argv[2:]))' "$repo/helpers" "$@"
+}
+
+# The configuration that is to include a file, and that file: two lines that belong together.
+note_git() {
+	where=$(git_setup where) || exit 1
+	config=${where%"$newline"*}
+	include=${where#*"$newline"}
+	if ! is_noted git "$config" || ! is_noted include "$include"; then
+		printf 'git %s\ninclude %s\n' "$config" "$include" >>"$manifest"
+	fi
+}
+
+if [ "$(id -u)" = 0 ] && ! is_mine "$HOME/." d; then
+	fail "HOME is another user's: $HOME" "run this as that user, or set HOME=/root"
+fi
+if exists "$manifest" && ! is_mine "$manifest" f; then
+	fail "$manifest is not a file of this user" "ls -ld $(quote "$manifest")"
+fi

@@ -3,41 +3,52 @@
 #
 #   sh install/test.sh                  everything that is fast (a few minutes)
 #   sh install/test.sh -m long          the long sweeps
-#   sh install/test.sh --real-az        with the real azure-cli, installed beside it
+#   sh install/test.sh --clients        the same, with real clients prepared outside of the checkout:
+#                                       a newer git, git-lfs, SDKs of four languages (clients.sh)
+#   sh install/test.sh --real-az        with the real azure-cli, prepared in the same way
 #   sh install/test.sh --real-clients   with the kubernetes client, msgraph-sdk and @azure/identity
 #   MSAUTH_TEST_GIT=/path/to/git sh install/test.sh tests/test_git.py     with another git too
 set -eu
-. "$(dirname -- "$0")/common.sh"
+case $0 in
+*/*) . "${0%/*}/common.sh" ;;
+*) . ./common.sh ;;
+esac
 build_directory
 find_python
 make_environment "$build/test" '[test]'
 PATH=$build/test/bin:$PATH
 export PATH
 
+prepare() { # client … ; where one cannot be had, its tests are skipped with the reason
+	sh "$repo/install/clients.sh" "$@" || :
+}
+where() { # client
+	sh "$repo/install/clients.sh" --where "$1" 2>/dev/null || :
+}
+
 case ${1-} in
+--clients)
+	shift
+	prepare
+	;;
 --real-az)
 	shift
-	if [ ! -x "$build/azure-cli/bin/az" ]; then
-		printf 'Installing azure-cli into %s …\n' "$build/azure-cli" >&2
-		"$python" -m venv "$build/azure-cli"
-		"$build/azure-cli/bin/python" -m pip install --quiet azure-cli
-	fi
-	MSAUTH_TEST_AZ=$build/azure-cli/bin/az
+	prepare azure-cli keyring
+	MSAUTH_TEST_AZ=${MSAUTH_TEST_AZ:-$(where azure-cli)}
 	export MSAUTH_TEST_AZ
 	set -- -m real_az "$@"
 	;;
 --real-clients)
 	shift
-	"$build/test/bin/python" -m pip install --quiet --disable-pip-version-check \
-		kubernetes msgraph-sdk aiohttp
-	if command -v npm >/dev/null 2>&1; then
-		npm install --silent --no-fund --no-audit --prefix "$build/node" @azure/identity
-		MSAUTH_TEST_NODE_MODULES=$build/node/node_modules
-		export MSAUTH_TEST_NODE_MODULES
-	fi
+	pip "$build/test" kubernetes msgraph-sdk aiohttp
+	prepare node-clients
+	MSAUTH_TEST_NODE_MODULES=${MSAUTH_TEST_NODE_MODULES:-$(where node-clients)}
+	export MSAUTH_TEST_NODE_MODULES
 	set -- -m real_client "$@"
 	;;
 esac
+MSAUTH_TEST_GIT=${MSAUTH_TEST_GIT:-$(where git)}
+export MSAUTH_TEST_GIT
 
 cd -- "$repo"
-exec "$build/test/bin/python" -m pytest -o "cache_dir=$build/pytest" -n 2 "$@"
+exec "$build/test/bin/python" -I -m pytest -o "cache_dir=$build/pytest" -n 2 "$@"

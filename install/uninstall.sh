@@ -1,30 +1,98 @@
 #!/bin/sh
-# Undo install.sh exactly: git's configuration, the links, the environment. Cached tokens go too;
-# --keep-cache leaves them.
+# Undo install.sh exactly: git's configuration, the links, the environment. Cached tokens go too.
+#
+#   sh install/uninstall.sh                 removes what install.sh made
+#   sh install/uninstall.sh --keep-cache    leaves the cached tokens
 set -eu
-. "$(dirname -- "$0")/common.sh"
-[ -n "${HOME-}" ] || fail "HOME is not set"
-. "$repo/install/places.sh"
-case ${1-} in
-'' | --keep-cache) ;;
-*) fail "unknown option $1" "sh install/uninstall.sh [--keep-cache]" ;;
+case $0 in
+*/*) . "${0%/*}/common.sh" ;;
+*) . ./common.sh ;;
 esac
-
-if [ -x "$venv/bin/python" ]; then
-	"$venv/bin/python" -I -m msauth.setup.git_config remove
-	if [ "${1-}" != --keep-cache ] && [ -x "$venv/bin/msauth" ]; then
-		"$venv/bin/msauth" logout --all || true # a damaged cache must not stop the rest
-	fi
-fi
-for name in $programs; do
-	if [ "$(readlink -- "$bin/$name" 2>/dev/null)" = "$venv/bin/$name" ]; then
-		rm -- "$bin/$name"
-	fi
+cache=remove
+for argument; do
+	case $argument in
+	-h | --help)
+		usage
+		exit 0
+		;;
+	--keep-cache) cache=keep ;;
+	*) fail "unknown option $argument" "sh install/uninstall.sh --help" ;;
+	esac
 done
-rm -rf -- "$venv" "$venv.log"
-if [ -e "$made_bin" ]; then
-	rm -f -- "$made_bin"
-	rmdir -- "$bin" 2>/dev/null || true
+. "$here/places.sh"
+
+if is_mine "$venv" d && "$venv/bin/python" -I -c pass 2>/dev/null; then
+	python=$venv/bin/python
+else
+	find_python
 fi
-rmdir -- "$(dirname -- "$venv")" 2>/dev/null || true
-printf 'Removed msauth from %s and %s.\n' "$venv" "$bin"
+adopt_older
+if [ ! -e "$manifest" ]; then
+	printf 'There is nothing to remove: install.sh has made nothing in %s.\n' "$ours"
+	exit 0
+fi
+made=$(cat -- "$manifest")
+
+each() { # kind, command that gets each name of that kind
+	printf '%s\n' "$made" | sed -n "s/^$1 //p" | while IFS= read -r name; do
+		"$2" "$name" || exit 1
+	done
+}
+
+left() { # path, reason
+	printf 'Left %s: %s.\n' "$1" "$2"
+}
+
+remove_link() {
+	if is_our_link "$1"; then
+		rm -- "$1"
+	elif exists "$1"; then
+		left "$1" 'it is not the link that was made'
+	fi
+}
+
+remove_file() {
+	case $1 in
+	"$ours"/*) rm -f -- "$1" ;;
+	*) left "$1" "it is not in $ours" ;;
+	esac
+}
+
+remove_environment() {
+	exists "$1" || return 0
+	if [ "$1" = "$venv" ] && is_mine "$1" d && [ -f "$1/pyvenv.cfg" ]; then
+		rm -rf -- "$1"
+	elif ! rmdir -- "$1" 2>/dev/null; then
+		left "$1" 'it is not the environment that was made'
+	fi
+}
+
+remove_folder() {
+	[ -d "$1" ] || return 0
+	rmdir -- "$1" 2>/dev/null && return 0
+	case $last in # its parent cannot go either, which needs no words
+	"$1"/*) ;;
+	*) left "$1" 'there is more in it than was installed' ;;
+	esac
+	last=$1
+}
+
+# git first: where its configuration cannot be changed, all stays as it is, to be tried again.
+printf '%s\n' "$made" | while IFS= read -r line; do
+	case $line in
+	"git "*) config=${line#git } ;;
+	"include "*) git_setup remove "$config" "${line#include }" || exit 1 ;;
+	esac
+done || fail "nothing was removed" "mend that, then: sh install/uninstall.sh"
+if [ "$cache" = remove ] && is_mine "$venv" d && [ -f "$venv/bin/msauth" ]; then
+	"$python" -I "$venv/bin/msauth" logout --all || true # a damaged cache must not stop the rest
+fi
+each link remove_link
+each file remove_file
+each environment remove_environment
+rm -f -- "$manifest"
+printf '%s\n' "$made" | sed -n 's/^folder //p' | sed '1!G;h;$!d' | {
+	last=
+	while IFS= read -r name; do remove_folder "$name"; done
+}
+printf 'Removed msauth from %s and %s.\n' "$ours" "$bin"

@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 PROGRAMS = {"git-credential-msauth", "msauth", "msauth-token", "msauth-run", "msauth-sandbox"}
+PATHS = "0_msauth.pth"
 TOP = {
     *("helpers", "tests", "install", "README.md", "CHANGELOG.md", "LICENSE"),
     *("pyproject.toml", "PKG-INFO", ".gitignore"),
@@ -28,10 +29,16 @@ def problems_of_wheel(path: Path) -> list[str]:
     for name in names:
         info = name.parts[0].endswith(".dist-info")
         ours = name.parts[0] in ("msauth", "msauth_sandbox")
-        if not info and not (ours and (name.suffix == ".py" or name.name == "py.typed")):
+        if (
+            not info
+            and str(name) != PATHS
+            and not (ours and (name.suffix == ".py" or name.name == "py.typed"))
+        ):
             found.append(f"not wanted in the wheel: {name}")
     if PurePosixPath("msauth/py.typed") not in names:
         found.append("py.typed is missing")
+    if PurePosixPath(PATHS) not in names:
+        found.append(f"{PATHS} is missing")
     return found
 
 

@@ -6,8 +6,10 @@ the sandbox's, under the real host names; git, kubectl and az are the machine's 
 
 import os
 import shutil
+import signal
 import subprocess
 import sysconfig
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,9 +17,46 @@ import pytest
 
 from msauth_sandbox import Sandbox
 
+from .clients.places import prepared
+
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 Environment = dict[str, str]
 Done = subprocess.CompletedProcess[bytes]
+
+# What names an identity, a place or a way to one, in the environment of whoever runs the tests.
+_PERSONAL = (
+    *("ACTIONS_", "ARM_", "AZD_", "AZURE_", "GITHUB_", "IDENTITY_", "IMDS_", "MSAUTH_", "MSI_"),
+    *("SYSTEM_", "TF_", "AAD_", "GIT_", "KUBE", "NETRC", "PYTHON", "SSH_", "XDG_"),
+    *("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BROWSER", "DISPLAY", "WAYLAND_"),
+)
+_KEPT = ("MSAUTH_TEST_", "MSAUTH_BUILD_DIR")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the test process, and so all it starts, a home of its own and no identity.
+
+    Before anything is collected: what a module reads when it is imported counts, too.
+    """
+    for name in list(os.environ):
+        if name.upper().startswith(_PERSONAL) and not name.startswith(_KEPT):
+            del os.environ[name]
+    home = tempfile.mkdtemp(prefix="msauth-test-home-")
+    config.add_cleanup(lambda: shutil.rmtree(home, ignore_errors=True))
+    os.environ["HOME"] = home
+    os.environ["GIT_CONFIG_NOSYSTEM"] = "1"
+    _let_children_die()
+
+
+def _let_children_die() -> None:
+    """Undo for our children what `nohup` (SIGHUP) and `&` in a script (SIGINT, SIGQUIT) ignore.
+
+    An ignored signal stays ignored in every child; one that is handled is back at its default
+    there. The handler does nothing, so the tests themselves go on under nohup.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
 @pytest.fixture(scope="session")
@@ -104,10 +143,8 @@ def start_program(name: str, *arguments: str, env: Environment) -> "subprocess.P
 
 @pytest.fixture
 def new_git() -> str:
-    """A git ≥ 2.46 with `authtype` and `state`, named by MSAUTH_TEST_GIT."""
-    candidate = os.environ.get("MSAUTH_TEST_GIT") or shutil.which("git") or "git"
-    text = subprocess.run([candidate, "version"], capture_output=True, check=True).stdout.decode()
+    """A git ≥ 2.46 with `authtype` and `state`: the machine's own, or one that was prepared."""
+    own = shutil.which("git") or "git"
+    text = subprocess.run([own, "version"], capture_output=True, check=True).stdout.decode()
     version = tuple(int(part) for part in text.split()[2].split(".")[:2])
-    if version < (2, 46):
-        pytest.skip(f"{text.strip()} has no authtype; name a newer git in MSAUTH_TEST_GIT")
-    return candidate
+    return own if version >= (2, 46) and not os.environ.get("MSAUTH_TEST_GIT") else prepared("git")

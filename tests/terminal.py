@@ -22,8 +22,9 @@ if not job:
     os.setpgid(0, 0)
     os.close(events)
     os.read(go, 1)
-    for number in (signal.SIGTTOU, signal.SIGINT, signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)
+    # What Python ignores, and what nohup or a shell's `&` let the tests themselves ignore.
+    for name in ("TTOU", "PIPE", "XFSZ", "HUP", "INT", "QUIT", "TSTP"):
+        signal.signal(getattr(signal, "SIG" + name), signal.SIG_DFL)
     os.execvp(sys.argv[3], sys.argv[3:])
 os.setpgid(job, job)
 os.tcsetpgrp(0, job)

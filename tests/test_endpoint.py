@@ -18,8 +18,7 @@ import pytest
 
 from msauth.request.request import Token
 from msauth.run.server import Endpoint
-from msauth_sandbox import Sandbox
-from msauth_sandbox.stats import Record
+from msauth_sandbox import Record, Sandbox
 
 from .conftest import SCRIPTS, Environment, run_program, start_program
 from .terminal import Terminal

@@ -11,21 +11,24 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import record
 from msauth.protocols.exec_credential import V1, V1BETA1
+from msauth.protocols.formats import FORMATS
 from msauth.request.request import Token, TokenRequest
-from msauth.token import exec_retry as handouts
-from msauth.token import program as exec_token
+from msauth.token import exec_retry
+from msauth.token.arguments import TokenArguments
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program, start_program
 from .hot_path import ALLOWED
+from .signin_stubs import stub
+from .terminal import Terminal
 
 PROG = "msauth-token"
 
 AKS = "6dae42f8-4368-4678-94ff-3960e28e3630"
 ARC = "6256c85f-0aad-4d50-b960-e6e9b21efe35"
 GET_TOKEN = ("get-token", "--server-id", AKS)
+ALLOW = ("--allow-cluster-config",)
 
 
 def exec_info(version: str = V1, interactive: bool = False, **config: str) -> Environment:
@@ -61,6 +64,9 @@ def status(output: bytes, version: str = V1) -> dict[str, str]:
         # kubelogin answers v1beta1 when nobody says what is wanted.
         ((*GET_TOKEN, "--login", "spn"), {}, V1BETA1),
         ((*GET_TOKEN, "--login", "spn"), exec_info(V1), V1),
+        (("--v=1", *GET_TOKEN, "--login", "spn"), exec_info(V1), V1),
+        (GET_TOKEN, {"AAD_LOGIN_METHOD": "spn"}, V1BETA1),
+        ((), {"KUBERNETES_EXEC_INFO": "{}"}, V1BETA1),
     ],
 )
 def test_exec_answers_in_the_version_that_was_asked(
@@ -107,6 +113,7 @@ def test_exec_answers_in_the_version_that_was_asked(
         (("convert-kubeconfig",), {}, 2, "hint: in the kubeconfig, change `command: kubelogin`"),
         (("remove-tokens",), {}, 2, "hint: rm -r ~/.kube/cache/kubelogin"),
         (("get-token",), {}, 2, "error: --server-id is required"),
+        ((*GET_TOKEN, "--login", "spn"), {}, 2, "error: --tenant-id is required"),
         ((*GET_TOKEN, "--login", "ropc"), {}, 2, "error: --login ropc is not supported"),
         ((*GET_TOKEN, "--pop-enabled"), {}, 2, "error: --pop-enabled is not supported"),
         ((*GET_TOKEN, "--legacy"), {}, 2, "error: --legacy is not supported"),
@@ -223,27 +230,92 @@ def test_claims_reach_the_sign_in(encoded: bool, env: Environment, cloud: Sandbo
     assert cloud.count("token") == 2
 
 
-@pytest.mark.parametrize(
-    ("more", "interactive"),
-    [(exec_info(interactive=True), True), (exec_info(interactive=False), False)],
-)
-def test_spec_interactive_decides_whether_a_person_may_be_asked(
-    more: Environment, interactive: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+# Who is asked to sign in, and where.
+
+PAGE = b"https://microsoft.com/devicelogin"
+DEVICE_CODE = (PROG, "--credential", "device-code")
+NOT_INTERACTIVE = exec_info(interactive=False)
+
+
+@pytest.fixture
+def person_env(bare_env: Environment, cloud: Sandbox) -> Environment:
+    """An empty home, and nobody signed in."""
+    return bare_env | cloud.environ
+
+
+@pytest.mark.parametrize("redirect", ["", "2>/dev/null"])
+@pytest.mark.parametrize("more", [NOT_INTERACTIVE, exec_info(interactive=True), {}])
+def test_a_person_at_a_terminal_is_asked_whatever_stdin_is(
+    redirect: str, more: Environment, person_env: Environment, cloud: Sandbox
 ) -> None:
-    asked: list[TokenRequest] = []
+    """`… | kubectl apply -f -`: stdin is a pipe, so spec.interactive is false."""
+    script = f"printf x | {' '.join(DEVICE_CODE)} {redirect} >answer; echo done"
+    home = Path(person_env["HOME"])
+    with Terminal(["/bin/sh", "-c", f"cd {home} && {script}"], person_env | more) as terminal:
+        terminal.read_until(PAGE)
+        terminal.read_until(b"done")
+        assert terminal.event() == ("exited", 0)
+    assert status((home / "answer").read_bytes())["token"]
+    assert cloud.count("devicecode") == 1
 
-    def get_token(request: TokenRequest, *, prog: str) -> Token:
-        asked.append(request)
-        return Token("abc", 2_000_000_000)
 
-    monkeypatch.setenv("MSAUTH_CACHE_DIR", str(tmp_path))
-    monkeypatch.setattr(exec_token.broker, "get_token", get_token)
-    code, output = exec_token.run([], dict(more))
-    assert code == 0
-    assert status(output)["token"] == "abc"
-    assert [request.interactive for request in asked] == [interactive]
-    exec_token.run([], dict(more) | {"CI": "true"})
-    assert not asked[-1].interactive
+@pytest.mark.parametrize("switch", ["CI", "MSAUTH_NO_PROMPT"])
+def test_the_switches_that_keep_a_person_from_being_asked(
+    switch: str, person_env: Environment, cloud: Sandbox
+) -> None:
+    env = person_env | exec_info(interactive=True) | {switch: "1"}
+    with Terminal([*DEVICE_CODE], env) as terminal:
+        terminal.read_until(b"msauth-token: error: ")
+        assert terminal.event() == ("exited", 1)
+    assert cloud.count("devicecode") == 0
+
+
+def without_terminal(*argv: str, env: Environment) -> "subprocess.CompletedProcess[bytes]":
+    """Run a program in a session of its own, where there is no /dev/tty."""
+    path = str(Path(sys.executable).parent / argv[0])
+    return subprocess.run(
+        [path, *argv[1:]],
+        env=env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        start_new_session=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("more", [NOT_INTERACTIVE, {}, {"MSAUTH_NO_PROMPT": "0"}])
+def test_where_there_is_no_terminal_nobody_is_asked(
+    more: Environment, person_env: Environment, cloud: Sandbox
+) -> None:
+    done = without_terminal(*DEVICE_CODE, env=person_env | more)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert cloud.count("devicecode") == 0
+
+
+def test_a_client_that_says_it_is_interactive_is_believed(
+    person_env: Environment, cloud: Sandbox
+) -> None:
+    """A program with a window has no terminal, and shows stderr."""
+    done = without_terminal(*DEVICE_CODE, env=person_env | exec_info(interactive=True))
+    assert done.returncode == 0
+    assert PAGE in done.stderr
+    assert cloud.count("devicecode") == 1
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+@pytest.mark.parametrize("text", ["x'; touch pwned; '", "x\nLD_PRELOAD=evil.so", 'x","y":"z'])
+def test_what_is_no_token_reaches_no_format(
+    kind: str, text: str, person_env: Environment, tmp_path: Path
+) -> None:
+    """A broken azd printed it; `eval "$(msauth-token --format export)"` would run it."""
+    answer = {"token": text, "expiresOn": "2100-01-01T00:00:00Z"}
+    (tmp_path / "answer").write_text(json.dumps(answer))
+    stub(person_env, "azd", f"cat {tmp_path}/answer")
+    words = ("--credential", "azure-developer-cli", "--format", kind)
+    done = run_program(PROG, *words, env=person_env)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert text.encode() not in done.stderr
+    assert b"no token" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -255,9 +327,16 @@ def test_spec_interactive_decides_whether_a_person_may_be_asked(
         ((), {"tenant": "b.com"}, {"MSAUTH_TENANT": "c.com"}, "b.com", AKS, "auto"),
         ((), {"serverId": ARC}, {}, None, ARC, "auto"),
         (("aks",), {"serverId": "api://mine"}, {}, None, AKS, "auto"),
-        ((), {"serverId": "api://mine"}, {}, None, "api://mine", "auto"),
+        ((*ALLOW, "serverId"), {"serverId": "api://mine"}, {}, None, "api://mine", "auto"),
         (("--scope", AKS), {"serverId": "api://mine"}, {}, None, AKS, "auto"),
-        ((), {"credential": "azure-cli"}, {"MSAUTH_CREDENTIAL": "browser"}, None, AKS, "azure-cli"),
+        (
+            (*ALLOW, "credential"),
+            {"credential": "azure-cli"},
+            {"MSAUTH_CREDENTIAL": "browser"},
+            None,
+            AKS,
+            "azure-cli",
+        ),
         (GET_TOKEN, {"serverId": "api://mine"}, {}, None, AKS, "device-code"),
         (("get-token", "-l", "msi"), {"serverId": AKS}, {}, None, AKS, "managed-identity"),
         (
@@ -279,8 +358,7 @@ def test_flags_beat_the_cluster_and_the_cluster_beats_the_environment(
     credential: str,
 ) -> None:
     env = exec_info(**config) | more
-    question = exec_token.Question(list(arguments), env)
-    request = question.request(env, interactive=False)
+    request = TokenArguments(list(arguments), env).request(interactive=False)
     assert request.tenant == tenant
     assert request.scopes == (f"{scope}/.default",)
     assert request.credential == credential
@@ -316,8 +394,8 @@ def test_flags_beat_the_cluster_and_the_cluster_beats_the_environment(
 def test_who_decides_the_authority(
     arguments: tuple[str, ...], more: Environment, authority: str
 ) -> None:
-    question = exec_token.Question([*arguments, "--format", "token"], more)
-    assert question.request(more, interactive=False).authority == authority
+    read = TokenArguments([*arguments, "--format", "token"], more)
+    assert read.request(interactive=False).authority == authority
 
 
 # What a client that was answered 401 does: it asks again at once, and does not say why.
@@ -393,15 +471,23 @@ def test_a_forced_renewal_that_fails_keeps_the_token(env: Environment, cloud: Sa
     assert b"msauth-token: warning: asked again at once, but no new token" in stderr
 
 
-REQUEST = TokenRequest(("scope/.default",))
 TOKEN = Token("abc", 2_000_000_000)
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("MSAUTH_CACHE_DIR", str(tmp_path))
+def cache(tmp_path: Path) -> Path:
     (tmp_path / "v1").mkdir(mode=0o700)
     return tmp_path / "v1"
+
+
+@pytest.fixture
+def request_(cache: Path) -> TokenRequest:
+    return TokenRequest(("scope/.default",), {"MSAUTH_CACHE_DIR": str(cache.parent)})
+
+
+@pytest.fixture
+def another(request_: TokenRequest) -> TokenRequest:
+    return request_.with_(scopes=("other/.default",))
 
 
 def age(directory: Path, pattern: str, seconds: float) -> None:
@@ -410,69 +496,79 @@ def age(directory: Path, pattern: str, seconds: float) -> None:
         os.utime(path, (then, then))
 
 
-def test_a_hand_out_is_noted_for_a_minute_and_for_its_parent(
-    cache: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_answer_is_noted_for_a_minute_and_for_its_parent(
+    request_: TokenRequest, another: TokenRequest, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not handouts.given_again(REQUEST, TOKEN)
-    assert handouts.given_again(REQUEST, TOKEN)
-    assert not handouts.given_again(REQUEST, Token("another", 1))
-    assert not handouts.given_again(TokenRequest(("other/.default",)), TOKEN)
-    age(cache, "*.given", handouts.WINDOW + 1)
-    assert not handouts.given_again(REQUEST, TOKEN)
-    assert handouts.given_again(REQUEST, TOKEN)  # the time was renewed
-    monkeypatch.setattr(handouts, "parent", lambda: "1.1")
-    assert not handouts.given_again(REQUEST, TOKEN)
+    given_again = exec_retry.given_again
+    assert not given_again(request_, TOKEN)
+    assert given_again(request_, TOKEN)
+    assert not given_again(request_, Token("another", 1))
+    assert not given_again(another, TOKEN)
+    age(cache, "*.given", exec_retry.WINDOW + 1)
+    assert not given_again(request_, TOKEN)
+    assert given_again(request_, TOKEN)  # the time was renewed
+    monkeypatch.setattr(exec_retry, "parent", lambda: "1.1")
+    assert not given_again(request_, TOKEN)
 
 
-def forced(request: TokenRequest = REQUEST) -> bool:
-    return handouts.force(request, lambda: TOKEN) is TOKEN
+def forced(request: TokenRequest) -> bool:
+    return exec_retry.force(request, lambda: TOKEN) is TOKEN
 
 
-def test_the_bounds_of_forced_renewal(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(handouts, "parent", lambda: "1.1")
-    assert forced()
-    assert not forced()
-    monkeypatch.setattr(handouts, "parent", lambda: "2.2")
-    assert not forced()  # the key rests
-    assert forced(TokenRequest(("other/.default",)))
-    age(cache, "*.forced", handouts.KEY_REST + 1)
-    assert forced()
-    age(cache, "*.forced", handouts.KEY_REST + 1)
-    assert not forced()  # the parent rests
-    age(cache, "*.forced", handouts.PARENT_REST + 1)
-    assert forced()
+def test_the_bounds_of_forced_renewal(
+    request_: TokenRequest, another: TokenRequest, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exec_retry, "parent", lambda: "1.1")
+    assert forced(request_)
+    assert not forced(request_)
+    monkeypatch.setattr(exec_retry, "parent", lambda: "2.2")
+    assert not forced(request_)  # the key rests
+    assert forced(another)
+    age(cache, "*.forced", exec_retry.KEY_REST + 1)
+    assert forced(request_)
+    age(cache, "*.forced", exec_retry.KEY_REST + 1)
+    assert not forced(request_)  # the parent rests
+    age(cache, "*.forced", exec_retry.PARENT_REST + 1)
+    assert forced(request_)
 
 
-def test_old_notes_are_removed(cache: Path) -> None:
-    stem = record.name_of(REQUEST.canonical())
+def test_old_notes_are_removed(request_: TokenRequest, cache: Path) -> None:
     for number in range(5):
-        (cache / f"{stem}-{number}-x.given").touch(0o600)
-    age(cache, "*.given", handouts.WINDOW + 1)
-    assert forced()
+        (cache / f"{request_.record_name}-{number}-x.given").touch(0o600)
+    age(cache, "*.given", exec_retry.WINDOW + 1)
+    assert forced(request_)
     assert not list(cache.glob("*.given"))
 
 
-def test_notes_are_private_and_hold_nothing(cache: Path) -> None:
-    handouts.given_again(REQUEST, TOKEN)
+def test_notes_are_private_and_hold_nothing(request_: TokenRequest, cache: Path) -> None:
+    exec_retry.given_again(request_, TOKEN)
     (note,) = cache.iterdir()
     assert note.stat().st_mode & 0o777 == 0o600
     assert note.stat().st_size == 0
     assert "abc" not in note.name
 
 
+def test_an_answer_is_no_rejection(request_: TokenRequest, cache: Path) -> None:
+    """What is noted is that a token was given; it may be served again to everybody."""
+    exec_retry.given_again(request_, TOKEN)
+    exec_retry.given_again(request_, TOKEN)
+    assert forced(request_)
+    assert {path.suffix for path in cache.iterdir()} == {".given", ".forced", ".lock"}
+
+
 @pytest.mark.parametrize("harm", ["missing", "open", "read-only"])
 def test_a_cache_that_cannot_be_used_notices_nothing(
-    harm: str, cache: Path, monkeypatch: pytest.MonkeyPatch
+    harm: str, request_: TokenRequest, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if harm == "missing":
-        monkeypatch.setenv("MSAUTH_CACHE_DIR", str(cache / "nowhere"))
+        request_ = request_.with_(env={"MSAUTH_CACHE_DIR": str(cache / "nowhere")})
     elif harm == "open":
         cache.chmod(0o755)
     else:
         monkeypatch.setattr(os, "open", refuse_to_create(os.open))
-    assert not handouts.given_again(REQUEST, TOKEN)
-    assert not handouts.given_again(REQUEST, TOKEN)
-    assert not forced()
+    assert not exec_retry.given_again(request_, TOKEN)
+    assert not exec_retry.given_again(request_, TOKEN)
+    assert not forced(request_)
 
 
 def refuse_to_create(real: Callable[..., int]) -> Callable[..., int]:
@@ -485,7 +581,7 @@ def refuse_to_create(real: Callable[..., int]) -> Callable[..., int]:
 
 
 def test_the_parent_is_named_with_its_start_time() -> None:
-    pid, _, started = handouts.parent().partition(".")
+    pid, _, started = exec_retry.parent().partition(".")
     assert int(pid) == os.getppid()
     if os.path.exists("/proc/self/stat"):
         assert started.isdigit()

@@ -16,6 +16,7 @@ import pytest
 from msauth_sandbox import Sandbox
 
 from .conftest import Done, Environment, run_program
+from .terminal import Terminal
 
 V1 = "client.authentication.k8s.io/v1"
 V1BETA1 = "client.authentication.k8s.io/v1beta1"
@@ -65,23 +66,70 @@ def test_kubectl_gets_namespaces(version: str, env: Environment, cloud: Sandbox)
     assert cloud.count("unknown_host") == 0
 
 
+def with_cluster_config(cloud: Sandbox, *args: str, **config: str) -> Path:
+    """Return a kubeconfig whose cluster entry has a config for the exec plugin."""
+    path = cloud.kubeconfig(args=args, provide_cluster_info=True)
+    value = json.loads(path.read_text())
+    value["clusters"][0]["cluster"]["extensions"] = [
+        {"name": "client.authentication.k8s.io/exec", "extension": config}
+    ]
+    path.write_text(json.dumps(value))
+    return path
+
+
 @needs_kubectl
-def test_the_cluster_says_tenant_and_server(
-    bare_env: Environment, cloud: Sandbox, tmp_path: Path
-) -> None:
+def test_the_cluster_says_tenant_and_server(bare_env: Environment, cloud: Sandbox) -> None:
     """Per-cluster settings beat an environment that would sign in elsewhere."""
     env = bare_env | cloud.environ | cloud.service_principal_environ("fabrikam")
-    config = json.loads(cloud.kubeconfig(provide_cluster_info=True).read_text())
-    extension = {"tenant": cloud.tenants["contoso"].id, "serverId": AKS}
-    config["clusters"][0]["cluster"]["extensions"] = [
-        {"name": "client.authentication.k8s.io/exec", "extension": extension}
-    ]
-    kubeconfig = tmp_path / "kubeconfig"
-    kubeconfig.write_text(json.dumps(config))
+    kubeconfig = with_cluster_config(cloud, tenant=cloud.tenants["contoso"].id, serverId=AKS)
     done = kubectl(kubeconfig, env)
     assert (done.returncode, done.stderr) == (0, b"")
     assert cloud.count("token", tenant="contoso") == 1
     assert cloud.count("token", tenant="fabrikam") == 0
+
+
+@needs_kubectl
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("scope", "https://management.azure.com/.default"),
+        ("serverId", "https://graph.microsoft.com"),
+        ("profile", "work"),
+        ("credential", "azure-cli"),
+    ],
+)
+def test_a_cluster_that_wants_another_token_gets_none(
+    key: str, value: str, env: Environment, cloud: Sandbox
+) -> None:
+    done = kubectl(with_cluster_config(cloud, **{key: value}), env)
+    assert done.returncode == 1
+    assert f"the cluster's entry in the kubeconfig may not choose {key}".encode() in done.stderr
+    assert f"--allow-cluster-config {key} in the args".encode() in done.stderr
+    assert cloud.count("token") == 0
+    assert cloud.count("request", host=cloud.aks_host) == 0
+
+
+@needs_kubectl
+def test_the_user_entry_allows_a_cluster_more(env: Environment, cloud: Sandbox) -> None:
+    allow = ("--allow-cluster-config", "scope")
+    done = kubectl(with_cluster_config(cloud, *allow, scope=f"{AKS}/.default"), env)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@needs_kubectl
+@pytest.mark.parametrize("redirect", ["", "2>/dev/null"])
+def test_a_person_is_asked_when_stdin_is_a_pipe(
+    redirect: str, bare_env: Environment, cloud: Sandbox
+) -> None:
+    """`… | kubectl apply -f -` at a terminal: kubectl says that it is not interactive."""
+    kubeconfig = converted(cloud, "--server-id", AKS, version=V1)
+    env = bare_env | cloud.environ | {"KUBECONFIG": str(kubeconfig)}
+    script = f"echo | kubectl get namespaces {redirect}"
+    with Terminal(["/bin/sh", "-c", script], env) as terminal:
+        terminal.read_until(b"https://microsoft.com/devicelogin")
+        terminal.read_until(b"kube-system")
+        assert terminal.event() == ("exited", 0)
+    assert cloud.count("devicecode") == 1
 
 
 @needs_kubectl

@@ -2,8 +2,11 @@
 
 import pytest
 
+from msauth.errors import UsageError
 from msauth.protocols import kubelogin
 from msauth.request.options import parse
+from msauth.request.request import TokenRequest
+from msauth.token.arguments import TokenArguments
 
 SERVER = "6dae42f8-4368-4678-94ff-3960e28e3630"
 ARC = "6256c85f-0aad-4d50-b960-e6e9b21efe35"
@@ -33,6 +36,7 @@ def translated(
         ("--legacy=false --pop-enabled=0", ""),
         ("--use-azurerm-env-vars=true", "--use-azurerm-env-vars"),
         ("-v 5", "--v 5"),
+        ("-s S -t T", "--subscription S --tenant-id T"),
         # A value that looks like a flag is a value.
         ("--client-secret -l", "--client-secret -l"),
         ("--client-secret -lx --login spn", "--client-secret -lx --login spn"),
@@ -48,6 +52,30 @@ def test_a_switch_is_true_or_false() -> None:
         kubelogin.normalised(["--legacy=maybe"])
 
 
+@pytest.mark.parametrize(
+    ("line", "rest"),
+    [
+        ("get-token", ""),
+        ("get-token -l spn", "-l spn"),
+        ("--v=1 get-token -l spn", "-l spn"),
+        ("-v 1 get-token", ""),
+        ("-v1 --logtostderr=true get-token --v 3", "--v 3"),
+        ("--v 1 --logtostderr get-token", ""),
+        ("-v get-token get-token -l spn", "-l spn"),
+        ("arm", None),
+        ("arm get-token", None),
+        ("--version get-token", None),
+        ("-l5 get-token", None),
+        ("--scope get-token", None),
+        ("-v get-token", None),
+        ("-v", None),
+    ],
+)
+def test_the_command_and_what_may_stand_before_it(line: str, rest: str | None) -> None:
+    expected = None if rest is None else rest.split()
+    assert kubelogin.get_token(line.split()) == expected
+
+
 @pytest.mark.parametrize(("login", "kind"), kubelogin.LOGINS.items())
 def test_logins(login: str, kind: str) -> None:
     options, _ = translated(f"--login {login} --server-id {SERVER}")
@@ -56,16 +84,34 @@ def test_logins(login: str, kind: str) -> None:
     assert translated("", {"AAD_LOGIN_METHOD": login})[0]["--credential"] == kind
 
 
+def test_the_variable_for_the_login_method_beats_its_flag() -> None:
+    line = "--login spn"
+    env = {"AAD_LOGIN_METHOD": "azurecli", "MSAUTH_CREDENTIAL": "browser"}
+    assert translated(line, env)[0]["--credential"] == "azure-cli"
+    line += " --disable-environment-override"
+    assert translated(line, env)[0]["--credential"] == "service-principal"
+
+
 IDENTITY = dict.fromkeys(kubelogin._IDENTITY)
+AZ = IDENTITY | {"AZURE_SUBSCRIPTION_ID": None}
 
 
 @pytest.mark.parametrize(
     ("line", "env", "options", "changes"),
     [
         # What convert-kubeconfig writes for azurecli; an application's variables play no part.
-        ("--login azurecli", {}, {}, IDENTITY),
-        ("--login azurecli -t T", {"AZURE_CLIENT_ID": "app"}, {"--tenant": "T"}, IDENTITY),
-        ("--login azurecli", {"AZURE_TENANT_ID": "E"}, {"--tenant": "E"}, IDENTITY),
+        ("--login azurecli", {}, {}, AZ),
+        ("--login azurecli -t T", {"AZURE_CLIENT_ID": "app"}, {"--tenant": "T"}, AZ),
+        ("--login azurecli", {"AZURE_TENANT_ID": "E"}, {"--tenant": "E"}, AZ),
+        # The subscription that az is to answer for; the variable is another program's.
+        (
+            "--login azurecli -s S",
+            {"AZURE_SUBSCRIPTION_ID": "other"},
+            {},
+            AZ | {"AZURE_SUBSCRIPTION_ID": "S"},
+        ),
+        ("--login azurecli", {"AZURE_SUBSCRIPTION_ID": "other"}, {}, AZ),
+        ("--login devicecode -s S", {}, {"--client-id": kubelogin.AKS_CLIENT}, IDENTITY),
         # Flags beat the environment ...
         (
             "--login spn --client-id C --client-secret S --tenant-id T",
@@ -167,7 +213,12 @@ IDENTITY = dict.fromkeys(kubelogin._IDENTITY)
         (
             f"--login interactive --server-id {ARC} --login-hint a@b.c --redirect-url http://x",
             {},
-            {"--client-id": kubelogin.ARC_CLIENT, "--username": "a@b.c", "--server-id": ARC},
+            {
+                "--client-id": kubelogin.ARC_CLIENT,
+                "--username": "a@b.c",
+                "--redirect-url": "http://x",
+                "--server-id": ARC,
+            },
             IDENTITY,
         ),
         (
@@ -192,13 +243,13 @@ IDENTITY = dict.fromkeys(kubelogin._IDENTITY)
             "--login azurecli --cache-dir /c --token-cache-dir /c --timeout 60s -v 5",
             {"AZURE_ENVIRONMENT": "AzureChinaCloud"},
             {"--environment": "AzureChinaCloud"},
-            IDENTITY,
+            AZ,
         ),
         (
             "--login azurecli -e AzurePublicCloud --disable-instance-discovery",
             {"AZURE_ENVIRONMENT": "AzureChinaCloud"},
             {"--environment": "AzurePublicCloud", "--disable-instance-discovery": "1"},
-            IDENTITY,
+            AZ,
         ),
     ],
 )
@@ -246,10 +297,109 @@ def test_workloadidentity_in_a_github_workflow_asks_github() -> None:
     assert translated("-l workloadidentity", env)[0]["--credential"] == "workload-identity"
 
 
-def test_our_own_variable_stands_where_no_flag_does() -> None:
-    env = {"MSAUTH_CREDENTIAL": "azure-cli", "AAD_LOGIN_METHOD": "spn"}
+def test_our_own_variable_stands_where_kubelogin_says_nothing() -> None:
+    env = {"MSAUTH_CREDENTIAL": "azure-cli"}
     assert translated("", env)[0]["--credential"] == "azure-cli"
     assert translated("--login msi", env)[0]["--credential"] == "managed-identity"
+    env["AAD_LOGIN_METHOD"] = "spn"
+    assert translated("", env)[0]["--credential"] == "service-principal"
+
+
+IDENTITY_FLAGS = "--client-id C --tenant-id T"
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        ("--login spn", "--tenant-id is required", "or set AZURE_TENANT_ID"),
+        ("--login spn --tenant-id T", "--client-id is required", "or set AZURE_CLIENT_ID"),
+        (
+            f"--login spn {IDENTITY_FLAGS}",
+            "--client-secret or --client-certificate is required",
+            "or set AZURE_CLIENT_SECRET",
+        ),
+        ("--login spn --use-azurerm-env-vars", "--tenant-id is required", "ARM_TENANT_ID"),
+        (
+            "--login spn --disable-environment-override",
+            "--tenant-id is required",
+            "add --tenant-id … to the arguments",
+        ),
+        ("--login workloadidentity --client-id C", "--tenant-id is required", "AZURE_TENANT_ID"),
+        (
+            f"--login workloadidentity {IDENTITY_FLAGS}",
+            "--federated-token-file is required",
+            "AZURE_FEDERATED_TOKEN_FILE",
+        ),
+        (
+            "--login azurepipelines",
+            "--tenant-id is required",
+            "AZURESUBSCRIPTION_TENANT_ID",
+        ),
+        (
+            f"--login azurepipelines {IDENTITY_FLAGS}",
+            "--azure-pipelines-service-connection-id is required",
+            "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
+        ),
+    ],
+)
+def test_what_is_missing_is_named_as_it_is_typed(line: str, message: str, hint: str) -> None:
+    arguments = TokenArguments(["get-token", "--server-id", SERVER, *line.split()], {})
+    with pytest.raises(UsageError) as raised:
+        arguments.request(interactive=False)
+    assert raised.value.message == message
+    assert (raised.value.hint or "").endswith(hint)
+
+
+def test_a_complete_identity_misses_nothing() -> None:
+    for line in (
+        f"--login spn {IDENTITY_FLAGS} --client-secret S",
+        f"--login spn {IDENTITY_FLAGS} --client-certificate P",
+        f"--login workloadidentity {IDENTITY_FLAGS} --federated-token-file F",
+        "--login msi",
+        "--login azurecli",
+        "--login devicecode",
+    ):
+        TokenArguments(["get-token", "--server-id", SERVER, *line.split()], {}).request(
+            interactive=False
+        )
+    github = {"ACTIONS_ID_TOKEN_REQUEST_URL": "https://x", "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "t"}
+    words = ["get-token", "--server-id", SERVER, "-l", "workloadidentity"]
+    with pytest.raises(UsageError, match="--tenant-id is required"):
+        TokenArguments(words, github).request(interactive=False)
+
+
+def test_the_flags_change_no_environment_but_their_own() -> None:
+    env = dict(APP)
+    line = f"--login spn --server-id {SERVER} --client-id C --client-secret S --tenant-id T"
+    arguments = TokenArguments(["get-token", *line.split()], env)
+    request = arguments.request(interactive=False)
+    assert env == APP
+    assert request.env["AZURE_CLIENT_SECRET"] == "S"
+    assert "AZURE_FEDERATED_TOKEN_FILE" not in request.env
+
+
+def test_subscription_and_redirect_are_part_of_the_request() -> None:
+    def request(*words: str) -> TokenRequest:
+        arguments = TokenArguments(["get-token", "--server-id", SERVER, *words], {})
+        return arguments.request(interactive=False)
+
+    plain, chosen = request("-l", "azurecli"), request("-l", "azurecli", "-s", "S")
+    assert chosen.env["AZURE_SUBSCRIPTION_ID"] == "S"
+    assert plain.cache_key != chosen.cache_key
+    url = "http://localhost:8400"
+    plain, chosen = (
+        request("-l", "interactive"),
+        request("-l", "interactive", "--redirect-url", url),
+    )
+    assert chosen.redirect_url == url
+    assert plain.cache_key != chosen.cache_key
+
+
+@pytest.mark.parametrize("name", ["AzurePublic", "AzurePublicCloud", "azurepublic"])
+def test_the_public_cloud_has_two_names(name: str) -> None:
+    arguments = TokenArguments(["get-token", "--server-id", SERVER, "-e", name], {})
+    request = arguments.request(interactive=False)
+    assert request.authority == "https://login.microsoftonline.com"
 
 
 @pytest.mark.parametrize(

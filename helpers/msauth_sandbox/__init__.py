@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .cloud import Sandbox
+    from .network.records import Record
 
-__all__ = ["Sandbox"]
+__all__ = ["Record", "Sandbox"]
 
 
 def __getattr__(name: str) -> object:
@@ -21,4 +22,8 @@ def __getattr__(name: str) -> object:
         from .cloud import Sandbox
 
         return Sandbox
+    if name == "Record":
+        from .network.records import Record
+
+        return Record
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

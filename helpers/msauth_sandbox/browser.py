@@ -1,4 +1,7 @@
-"""A browser without a window: it follows redirects and submits a page's form."""
+"""A browser without a window: it follows redirects and submits a page's form.
+
+That is all a sign-in needs: its answer is a form that posts itself to the client's loopback port.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""``Sandbox``: starts the cloud on daemon threads and holds every knob that a test can turn."""
+"""``Sandbox``: a running cloud on daemon threads, and the environments that lead into it."""
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import shlex
@@ -10,46 +9,27 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from cryptography import x509
-
-from . import environment, oidc
-from .aadsts import SignInError
-from .aks import HOST as AKS_HOST
+from . import environment
 from .control import Control
-from .directory import (
-    AKS,
-    ARM,
-    AZURE_CLI,
-    DEVOPS,
-    GRAPH,
-    Application,
-    Certificate,
-    Directory,
-    Resource,
-    Tenant,
-    User,
-    stable_guid,
-)
-from .grants import Grants, consented
-from .managed_identity import PATH as IDENTITY_PATH
-from .router import Router
-from .server import Certificates, Listener
-from .sessions import Sessions
-from .state import HttpFault, Settings, State, TokenFault
-from .stats import Record, RequestLog
-from .tokens import Mint
-
-_AUDIENCES = {"devops": DEVOPS, "arm": ARM, "graph": GRAPH, "aks": AKS}
-_SETTINGS = {f.name for f in fields(Settings)}
+from .entra.directory import AZURE_CLI, Tenant, User, subscription_id
+from .entra.state import Settings
+from .knobs import Knobs
+from .network.router import Router
+from .network.server import Certificates, Listener
+from .services import oidc
+from .services.aks import HOST as AKS_HOST
+from .services.lfs import Lfs
+from .services.managed_identity import PATH as IDENTITY_PATH
+from .world import World
 
 
-class Sandbox:
+class Sandbox(Knobs):
     """A running cloud; use it as a context manager, or ``start`` and ``close`` it.
 
     ``directory`` is where the CA certificate, the repositories and the request log live. By
@@ -63,7 +43,7 @@ class Sandbox:
         directory: str | os.PathLike[str] | None = None,
         port: int = 0,
     ) -> None:
-        self._defaults = Settings(expires_in=expires_in, latency=latency)
+        super().__init__(Settings(expires_in=expires_in, latency=latency))
         self._given = Path(directory) if directory is not None else None
         self._port = port
         self._listener: Listener | None = None
@@ -76,23 +56,13 @@ class Sandbox:
             self.directory = self._given
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._log_file = open(self._private("requests.jsonl"), "w", encoding="utf-8")  # noqa: SIM115 - closed by close
-        world = Directory()
-        self._state = State(
-            directory=world,
-            mint=Mint(world),
-            sessions=Sessions(),
-            log=RequestLog(self._log_file),
-            root=self.directory,
-            settings=replace(self._defaults),
-        )
-        self._router = Router(self._state)
-        self._router.control = Control(self, self.control_key)
+        world = self._world = World(self.directory, replace(self._defaults), self._log_file)
+        control = Control(self, self.control_key)
+        router = Router(world.find, control.respond, world.log, world.http_faults)
         certificates = Certificates()
         self.ca_file = self.directory / "ca.pem"
         self.ca_file.write_bytes(certificates.pem)
-        self._listener = Listener(
-            certificates, self._router.dispatch, self._router.may_tunnel, self._port
-        )
+        self._listener = Listener(certificates, router.dispatch, router.may_tunnel, self._port)
         self.port = self._listener.port
         threading.Thread(
             target=self._listener.serve_forever, args=(0.05,), daemon=True, name="sandbox"
@@ -103,7 +73,7 @@ class Sandbox:
         """Stops listening, ends open connections, and removes a temporary directory."""
         if self._listener is None:
             return
-        self._state.closing.set()
+        self._world.state.closing.set()
         self._listener.stop()
         self._listener = None
         self._log_file.close()
@@ -136,31 +106,42 @@ class Sandbox:
 
     @property
     def tenants(self) -> dict[str, Tenant]:
-        return self._state.directory.tenants
+        return self._world.state.directory.tenants
 
     @property
     def users(self) -> dict[str, User]:
-        return self._state.directory.users
+        return self._world.state.directory.users
 
     @property
     def client_id(self) -> str:
         """The multi-tenant service principal."""
-        return self._state.directory.service_principal.client_id
+        return self._world.state.directory.service_principal.client_id
 
     @property
     def client_secret(self) -> str:
-        secret = self._state.directory.service_principal.secret
+        secret = self._world.state.directory.service_principal.secret
         assert secret is not None
         return secret
 
     @property
     def intune_client_id(self) -> str:
         """A public client of contoso's own, with an Intune permission on Microsoft Graph."""
-        return self._state.directory.intune.client_id
+        return self._world.state.directory.intune.client_id
 
     @property
     def managed_identity_client_id(self) -> str:
-        return self._state.directory.managed_identity.client_id
+        return self._world.state.directory.managed_identity.client_id
+
+    @property
+    def user_assigned_identity(self) -> dict[str, str]:
+        """The machine's second identity: its ``client_id``, ``object_id`` and ``resource_id``."""
+        identity = self._world.state.directory.user_assigned_identity
+        assert identity.resource_id is not None
+        return {
+            "client_id": identity.client_id,
+            "object_id": identity.object_id(self.tenants["contoso"]),
+            "resource_id": identity.resource_id,
+        }
 
     @property
     def azure_cli_client_id(self) -> str:
@@ -173,14 +154,18 @@ class Sandbox:
     @property
     def pat(self) -> str:
         """A personal access token, accepted by every organisation as a Basic password."""
-        return self._router.devops.pat
+        return self._world.devops.pat
 
     def subscription_id(self, tenant: str = "contoso") -> str:
-        return stable_guid("subscription", self.tenants[tenant].name)
+        return subscription_id(self.tenants[tenant])
 
     def repository(self, organization: str, project: str, repository: str) -> Path:
         """The bare repository on disk, for looking at what was pushed."""
-        return self._router.devops.repositories.path(organization, project, repository)
+        return self._world.devops.repositories.path(organization, project, repository)
+
+    def lfs_objects(self, organization: str, project: str, repository: str) -> dict[str, int]:
+        """The Git LFS objects that were pushed: object id (SHA-256) → size in bytes."""
+        return Lfs(self.repository(organization, project, repository)).objects()
 
     # -- environments for clients
 
@@ -217,7 +202,7 @@ class Sandbox:
 
     def managed_identity_environ(self, protocol: str = "app-service") -> dict[str, str]:
         """``app-service`` (IDENTITY_*), ``msi`` (MSI_*), or ``imds`` (nothing to set)."""
-        endpoint, key = self.url + IDENTITY_PATH, self._router.managed_identity.key
+        endpoint, key = self.url + IDENTITY_PATH, self._world.managed_identity.key
         if protocol == "app-service":
             return {"IDENTITY_ENDPOINT": endpoint, "IDENTITY_HEADER": key}
         if protocol == "msi":
@@ -227,7 +212,7 @@ class Sandbox:
         raise ValueError(f"unknown managed identity protocol {protocol!r}")
 
     def github_actions_environ(self, org_or_tenant: str = "contoso") -> dict[str, str]:
-        github = self._router.github
+        github = self._world.github
         return {
             "GITHUB_ACTIONS": "true",
             "ACTIONS_ID_TOKEN_REQUEST_URL": (
@@ -243,7 +228,7 @@ class Sandbox:
         return {
             "TF_BUILD": "True",
             "SYSTEM_OIDCREQUESTURI": f"https://dev.azure.com{oidc.PIPELINES_PATH}",
-            "SYSTEM_ACCESSTOKEN": self._router.pipelines.access_token,
+            "SYSTEM_ACCESSTOKEN": self._world.pipelines.access_token,
             "AZURESUBSCRIPTION_CLIENT_ID": self.client_id,
             "AZURESUBSCRIPTION_TENANT_ID": tenant,
             "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID": oidc.SERVICE_CONNECTION,
@@ -276,7 +261,7 @@ class Sandbox:
         **user: Any,
     ) -> Path:
         """Writes a kubeconfig whose user runs an exec plugin (or is ``user``, e.g. ``token=``)."""
-        exec_plugin = {
+        plugin = {
             "apiVersion": api_version,
             "command": command,
             "args": list(args),
@@ -284,226 +269,6 @@ class Sandbox:
             "interactiveMode": "IfAvailable",
             "provideClusterInfo": provide_cluster_info,
         }
-        config = {
-            "apiVersion": "v1",
-            "kind": "Config",
-            "clusters": [
-                {
-                    "name": "hello",
-                    "cluster": {
-                        "server": f"https://{AKS_HOST}:443",
-                        "certificate-authority": str(self.ca_file),
-                    },
-                }
-            ],
-            "users": [{"name": "hello", "user": user or {"exec": exec_plugin}}],
-            "contexts": [{"name": "hello", "context": {"cluster": "hello", "user": "hello"}}],
-            "current-context": "hello",
-        }
-        path = self.directory / f"kubeconfig-{secrets.token_hex(4)}"
-        path.touch(mode=0o600)
-        path.write_text(json.dumps(config, indent=1))
+        path = self._private(f"kubeconfig-{secrets.token_hex(4)}")
+        path.write_text(environment.kubeconfig(AKS_HOST, self.ca_file, user or {"exec": plugin}))
         return path
-
-    def _tenant(self, name: str) -> Tenant:
-        organization = self._router.devops.organizations.get(name)
-        if organization is not None and organization.tenant is not None:
-            return organization.tenant
-        tenant = self._state.directory.tenant(name)
-        if tenant is None:
-            raise ValueError(f"no tenant or organisation {name!r}")
-        return tenant
-
-    # -- what happened
-
-    def stats(self) -> dict[str, Any]:
-        return self._state.log.snapshot()
-
-    @property
-    def requests(self) -> list[Record]:
-        return self._state.log.records()
-
-    def count(self, kind: str = "request", **filters: Any) -> int:
-        """Requests of a kind whose record has these values; ``tenant`` also by its short name."""
-        if "tenant" in filters:
-            tenant = self._state.directory.tenant(str(filters["tenant"]))
-            filters["tenant"] = tenant.id if tenant else filters["tenant"]
-        return self._state.log.count(kind, filters)
-
-    # -- knobs
-
-    def reset(self, repositories: bool = False) -> None:
-        """Counters, settings, faults, revocations and half-done sign-ins back to the start.
-
-        Tokens and refresh tokens that were issued stay valid; with ``repositories`` all pushes
-        are undone too.
-        """
-        self._state.settings = replace(self._defaults)
-        self._state.on_token = None
-        self._state.faults.clear()
-        self._state.mint.reset()
-        self._state.sessions.reset()
-        self._state.directory.service_principal.certificates.clear()
-        self._state.log.clear()
-        if repositories:
-            self._router.devops.repositories.reset()
-
-    def configure(self, **settings: Any) -> None:
-        """See ``state.Settings`` for the names."""
-        unknown = set(settings) - _SETTINGS
-        if unknown:
-            raise ValueError(f"unknown setting {', '.join(sorted(unknown))}")
-        self._state.settings = replace(self._state.settings, **settings)
-
-    def on_token(self, callback: Callable[[Record], None] | None) -> None:
-        """Called in the server's thread before each token response is sent, success or not."""
-        self._state.on_token = callback
-
-    def issue_token(
-        self,
-        tenant: str = "contoso",
-        scope: str = f"{DEVOPS}/.default",
-        *,
-        user: str | None = None,
-        client: str | None = None,
-        expires_in: float | None = None,
-        cae: bool = False,
-        **overrides: Any,
-    ) -> str:
-        """A validly signed access token, as the token endpoint would give out; not counted.
-
-        Claims in ``overrides`` replace the usual ones, so a wrong audience or issuer is possible.
-        """
-        place = self._tenant(tenant)
-        wanted = Grants(self._state).wanted(scope, place)
-        directory = self._state.directory
-        person = directory.users[user] if user else None
-        client_id = client or (AZURE_CLI if person else self.client_id)
-        application: Application = directory.applications[client_id]
-        lifetime = self._state.settings.expires_in if expires_in is None else expires_in
-        return self._state.mint.access_token(
-            tenant=place,
-            resource=wanted.resource,
-            audience=wanted.audience,
-            application=application,
-            user=person,
-            scopes=consented(application, wanted) if person else (),
-            lifetime=lifetime,
-            cae=cae,
-            overrides=overrides,
-        )
-
-    def _audience(self, audience: str) -> str:
-        if audience in _AUDIENCES:
-            return _AUDIENCES[audience]
-        resource = self._state.directory.resource(audience)
-        if resource is None:
-            raise ValueError(f"no API {audience!r}")
-        return resource.id
-
-    def revoke(self, token: str) -> None:
-        """APIs answer 401 to this access token from now on."""
-        self._state.mint.revoke(token)
-
-    def revoke_all(self, audience: str | None = None) -> None:
-        """APIs (or one: devops, arm, graph, aks, or any id) refuse all tokens issued before now."""
-        self._state.mint.revoke_all(self._audience(audience) if audience else None)
-
-    def require_claims(
-        self,
-        audience: str = "devops",
-        claims: Mapping[str, Any] | str | None = None,
-        strict: bool = False,
-    ) -> str:
-        """Continuous access evaluation: the API wants ``claims``, by default an ``nbf`` claim.
-
-        A token issued before now whose request did not carry them is answered with a claims
-        challenge; with ``strict`` also one issued later. Returns the challenge's JSON text.
-        """
-        parsed = json.loads(claims) if isinstance(claims, str) else claims
-        return self._state.mint.require_claims(self._audience(audience), parsed, strict)
-
-    def fail_tokens(
-        self,
-        error_code: int = 50076,
-        error: str | None = None,
-        times: int | None = 1,
-        *,
-        http_status: int | None = None,
-        grant: str | None = None,
-        suberror: str | None = None,
-        claims: str | None = None,
-        tenant: str | None = None,
-        client_id: str | None = None,
-        message: str = "",
-    ) -> None:
-        """The next ``times`` matching token requests (None: all until reset) fail with AADSTS…"""
-        fault = SignInError(
-            error_code,
-            message,
-            error=error,
-            http_status=http_status,
-            suberror=suberror,
-            claims=claims,
-        )
-        tenant_id = self._tenant(tenant).id if tenant else None
-        self._state.faults.add_token(TokenFault(fault, times, grant, tenant_id, client_id))
-
-    def fail_http(
-        self,
-        host: str = "login.microsoftonline.com",
-        status: int = 503,
-        times: int | None = 1,
-        retry_after: int | None = None,
-        path: str = "*",
-    ) -> None:
-        """The next requests to ``host`` and ``path`` (shell patterns) get this ``status``."""
-        self._state.faults.add_http(HttpFault(host, status, times, retry_after, path))
-
-    def drop_connections(self, times: int | None = 1, host: str = "*", path: str = "*") -> None:
-        """The next requests get no answer: the connection is closed."""
-        self._state.faults.add_http(HttpFault(host, 0, times, None, path))
-
-    def revoke_refresh_tokens(self, user: str | None = None, error_code: int = 50173) -> None:
-        """Refresh tokens issued before now (to ``user``, or to all) are ``invalid_grant``."""
-        self._state.sessions.revoke_refresh(user, error_code)
-
-    def device_code(self, mode: str = "auto", interval: int | None = None) -> None:
-        """What becomes of new device codes: ``auto`` approves them, ``manual`` waits."""
-        if mode not in ("auto", "manual", "deny"):
-            raise ValueError(f"unknown device code mode {mode!r}")
-        self.configure(device_code=mode)
-        if interval is not None:
-            self.configure(device_code_interval=interval)
-
-    def pending_device_codes(self) -> list[str]:
-        return [code.user_code for code in self._state.sessions.pending()]
-
-    def approve(self, user_code: str, user: str = "alex@contoso.com") -> None:
-        if not self._state.sessions.decide(user_code, self.users[user]):
-            raise ValueError("no such device code")
-
-    def deny(self, user_code: str) -> None:
-        if not self._state.sessions.decide(user_code, None):
-            raise ValueError("no such device code")
-
-    def register_certificate(self, pem: bytes, subject_name: str | None = None) -> None:
-        """Lets the service principal sign in with this certificate until ``reset``.
-
-        With ``subject_name`` the certificate is an issuer: every leaf it signed with that common
-        name is accepted when the assertion carries its chain (``x5c``; subject name and issuer).
-        """
-        certificate = x509.load_pem_x509_certificate(pem)
-        self._state.directory.service_principal.certificates.append(
-            Certificate(certificate, subject_name)
-        )
-
-    def register_resource(
-        self, uri: str, scopes: tuple[str, ...] = ("user_impersonation",), tenant: str | None = None
-    ) -> str:
-        """An API of one's own, such as ``api://hello``; returns its app id."""
-        app_id = stable_guid("resource", uri)
-        tenants = (self._tenant(tenant).id,) if tenant else None
-        resource = Resource(app_id, uri, (uri.rstrip("/"),), scopes=scopes, tenants=tenants)
-        self._state.directory.resources.append(resource)
-        return app_id

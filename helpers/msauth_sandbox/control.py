@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import asdict
-from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Response
 
-from .service import Call, json_response
-
-if TYPE_CHECKING:
-    from .cloud import Sandbox
+from .knobs import Knobs
+from .network.service import Call, json_response
 
 _METHODS = (
     "approve",
@@ -38,7 +35,7 @@ _METHODS = (
 
 
 class Control:
-    def __init__(self, cloud: Sandbox, key: str) -> None:
+    def __init__(self, cloud: Knobs, key: str) -> None:
         self._cloud = cloud
         self._key = key
 

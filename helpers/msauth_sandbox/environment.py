@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 # Anything here in the caller's environment would choose another identity than the sandbox's.
 IDENTITY_VARIABLES = (
@@ -68,3 +70,17 @@ def network(port: int, ca_file: Path) -> dict[str, str]:
         "AZURE_CORE_SURVEY_MESSAGE": "0",
         "AZURE_CORE_LOGIN_EXPERIENCE_V2": "0",
     }
+
+
+def kubeconfig(host: str, ca_file: Path, user: dict[str, Any]) -> str:
+    """A kubeconfig of one cluster, in JSON, which is YAML too."""
+    cluster = {"server": f"https://{host}:443", "certificate-authority": str(ca_file)}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": "hello", "cluster": cluster}],
+        "users": [{"name": "hello", "user": user}],
+        "contexts": [{"name": "hello", "context": {"cluster": "hello", "user": "hello"}}],
+        "current-context": "hello",
+    }
+    return json.dumps(config, indent=1)

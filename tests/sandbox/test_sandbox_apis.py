@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from msauth_sandbox.directory import INTUNE_READ, ZERO_GUID
+from msauth_sandbox.entra.directory import INTUNE_READ, ZERO_GUID
 
 DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798/.default"
 ARM = "https://management.azure.com/.default"

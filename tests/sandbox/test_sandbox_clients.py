@@ -48,6 +48,22 @@ def test_azure_identity_of_a_machine(cloud, run_python, protocol):
     assert out.split()[1] == cloud.managed_identity_client_id
 
 
+@pytest.mark.parametrize("protocol", ["app-service", "msi", "imds"])
+@pytest.mark.parametrize("name", ["client_id", "resource_id", "object_id"])
+def test_azure_identity_of_a_machine_with_two(cloud, run_python, protocol, name):
+    wanted = cloud.user_assigned_identity
+    option = {name: wanted[name]}
+    options = f"client_id={wanted[name]!r}" if name == "client_id" else f"identity_config={option}"
+    program = (
+        f"{SHOW}from azure.identity import ManagedIdentityCredential as C\n"
+        f"show(C({options}).get_token({DEVOPS!r}))"
+    )
+    out = run_python(program, **cloud.managed_identity_environ(protocol))
+    assert out.split()[1] == wanted["client_id"]
+    (asked,) = {tuple((r.identity or {}).values()) for r in cloud.requests if r.status == 200}
+    assert asked == (wanted[name],)
+
+
 def test_azure_identity_in_a_pipeline(cloud, run_python):
     program = f"""{SHOW}
 import os
@@ -150,6 +166,29 @@ show(device.get_token({DEVOPS!r}, enable_cae=True))
     assert (cloud.count("authorize"), cloud.count("devicecode")) == (1, 1)
     assert cloud.count("token", grant="authorization_code") == 1
     assert cloud.count("token", grant="device_code", cae=True) == 1
+
+
+def test_a_browser_sign_in_of_the_past_fails(cloud, run_python):
+    """azure-identity sends form_post; without it, which was its way before 2026, Entra refuses."""
+    program = """
+import os
+import msal
+from azure.identity import InteractiveBrowserCredential
+ask = msal.PublicClientApplication.initiate_auth_code_flow
+def of_old(self, *args, response_mode=None, **kwargs):
+    assert response_mode == "form_post"
+    return ask(self, *args, **kwargs)
+msal.PublicClientApplication.initiate_auth_code_flow = of_old
+browser = InteractiveBrowserCredential(tenant_id=os.environ["T"], client_id=os.environ["C"])
+try:
+    browser.get_token("https://graph.microsoft.com/User.Read")
+except Exception as error:
+    print(error)
+"""
+    tenant = cloud.tenants["contoso"].id
+    out = run_python(program, T=tenant, C=cloud.intune_client_id, **cloud.browser_environ())
+    assert "AADSTS70007" in out
+    assert cloud.count("token") == 0
 
 
 def test_refresh_after_expiry_is_silent(cloud, run_python):

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +15,7 @@ import jwt
 import pytest
 
 from msauth_sandbox import Sandbox
-from msauth_sandbox.directory import AZURE_CLI, GRAPH_OF_AZURE_CLI, INTUNE_READ
+from msauth_sandbox.entra.directory import AZURE_CLI, GRAPH_OF_AZURE_CLI, INTUNE_READ
 
 DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798/.default"
 GRAPH = "https://graph.microsoft.com"
@@ -22,6 +24,12 @@ SECRET = "s8~wrong"
 
 def claims_of(token: str) -> dict:
     return jwt.decode(token, options={"verify_signature": False})
+
+
+def fields(page: str) -> dict[str, str]:
+    """The hidden fields of a page that posts itself."""
+    found = re.findall(r'<input type="hidden" name="([^"]*)" value="([^"]*)">', page)
+    return {name: html.unescape(value) for name, value in found}
 
 
 def test_token_verifies_against_the_published_keys(cloud, sign_in, http):
@@ -69,6 +77,34 @@ def test_errors_are_those_of_entra(sign_in, cloud, tenant, change, code, error, 
     assert body["error_description"].startswith(f"AADSTS{code}: ")
     assert {"timestamp", "trace_id", "correlation_id"} <= body.keys()
     assert cloud.count("token", error=f"AADSTS{code}") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "suberror", "status", "words"),
+    [
+        (50076, "invalid_grant", "basic_action", 400, "must use multi-factor authentication"),
+        (50079, "invalid_grant", "basic_action", 400, "must enroll in multi-factor authentication"),
+        (50173, "invalid_grant", "bad_token", 400, "a fresh auth token is needed"),
+        (53003, "invalid_grant", "message_only", 400, "blocked by Conditional Access policies"),
+        (65001, "invalid_grant", "consent_required", 400, "has not consented to use"),
+        (70007, "invalid_request", None, 400, "unsupported mode 'query'"),
+        (530036, "invalid_grant", "message_only", 400, "authentication flows policy"),
+        (530084, "invalid_grant", "message_only", 400, "token protection policy"),
+        (700016, "unauthorized_client", None, 400, "was not found in the directory"),
+        (900971, "invalid_request", None, 400, "No reply address provided."),
+        (7000215, "invalid_client", None, 401, "Invalid client secret provided."),
+        (7000222, "invalid_client", None, 401, "secret keys for the app are expired."),
+    ],
+)
+def test_any_request_can_be_made_to_fail(cloud, sign_in, code, error, suberror, status, words):
+    cloud.fail_tokens(code)
+    answer = sign_in.app()
+    body = answer.json()
+    assert (answer.status_code, body["error"], body.get("suberror")) == (status, error, suberror)
+    assert body["error_codes"] == [code]
+    assert body["error_description"].startswith(f"AADSTS{code}: ")
+    assert words in body["error_description"]
+    assert sign_in.app().ok
 
 
 def test_counting(cloud, sign_in):
@@ -216,6 +252,7 @@ class TestPeople:
             "redirect_uri": "http://localhost:9876",
             "scope": f"{GRAPH}/{INTUNE_READ} openid offline_access",
             "state": "xyz",
+            "response_mode": "form_post",
             "nonce": "n1",
             "code_challenge_method": "S256",
             "code_challenge": base64.urlsafe_b64encode(hashlib.sha256(b"verifier").digest())
@@ -236,28 +273,41 @@ class TestPeople:
         return sign_in.post("contoso.com", **(form | more)).json()
 
     def test_authorization_code(self, cloud, http, sign_in):
-        answer = self.authorize(cloud, http, login_hint="sam@contoso.com")
-        target = urlsplit(answer.headers["Location"])
-        assert target.netloc == "localhost:9876"
-        query = parse_qs(target.query)
-        assert query["state"] == ["xyz"]
-        body = self.redeem(cloud, sign_in, query["code"][0])
+        page = self.authorize(cloud, http, login_hint="sam@contoso.com").text
+        assert '<form method="POST" name="hiddenform" action="http://localhost:9876">' in page
+        answer = fields(page)
+        assert answer["state"] == "xyz"
+        body = self.redeem(cloud, sign_in, answer["code"])
         assert claims_of(body["id_token"])["nonce"] == "n1"
         assert INTUNE_READ in claims_of(body["access_token"])["scp"]
         assert claims_of(body["access_token"])["upn"] == "sam@contoso.com"
-        assert self.redeem(cloud, sign_in, query["code"][0])["error_codes"] == [54005]
+        assert self.redeem(cloud, sign_in, answer["code"])["error_codes"] == [54005]
         assert cloud.count("authorize") == 1
 
     def test_wrong_verifier(self, cloud, http, sign_in):
-        target = self.authorize(cloud, http).headers["Location"]
-        code = parse_qs(urlsplit(target).query)["code"][0]
+        code = fields(self.authorize(cloud, http).text)["code"]
         body = self.redeem(cloud, sign_in, code, code_verifier="other")
         assert body["error_codes"] == [501481]
 
-    def test_form_post(self, cloud, http):
-        page = self.authorize(cloud, http, response_mode="form_post").text
-        assert 'action="http://localhost:9876"' in page
-        assert 'name="code"' in page
+    @pytest.mark.parametrize("mode", ["query", None])
+    def test_no_code_in_a_query(self, cloud, http, mode):
+        """What clients did until 2026; the refusal comes as they expect it, in a query."""
+        answer = self.authorize(cloud, http, response_mode=mode)
+        target = urlsplit(answer.headers["Location"])
+        assert target.netloc == "localhost:9876"
+        query = parse_qs(target.query)
+        assert "code" not in query
+        assert query["state"] == ["xyz"]
+        assert query["error"] == ["invalid_request"]
+        assert query["error_description"][0].startswith(
+            "AADSTS70007: The application requested an unsupported mode 'query' when requesting a "
+            "token. Trace ID: "
+        )
+        assert cloud.count("authorize", error="AADSTS70007") == 1
+
+    def test_no_redirect(self, cloud, http):
+        answer = self.authorize(cloud, http, redirect_uri=None)
+        assert (answer.status_code, "AADSTS900971" in answer.text) == (400, True)
 
     @pytest.mark.parametrize("uri", ["https://evil.example/", "http://localhost.evil.example"])
     def test_foreign_redirect_is_refused(self, cloud, http, uri):
@@ -265,8 +315,8 @@ class TestPeople:
 
     def test_consent(self, cloud, http):
         scope = "https://management.azure.com/.default"
-        target = self.authorize(cloud, http, scope=scope).headers["Location"]
-        assert "AADSTS65001" in target
+        answer = fields(self.authorize(cloud, http, scope=scope).text)
+        assert answer["error_description"].startswith("AADSTS65001: ")
 
     def test_own_application_is_in_its_tenant_only(self, cloud, http):
         code = self.device_code(cloud, http, cloud.intune_client_id, tenant="fabrikam.com")
@@ -293,8 +343,7 @@ def test_discovery(http: object, cloud: Sandbox) -> None:
 def test_claims_of_the_authorize_request_count(cloud, http, sign_in):
     people = TestPeople()
     wanted = cloud.require_claims("graph", strict=True)
-    target = people.authorize(cloud, http, claims=wanted).headers["Location"]
-    code = parse_qs(urlsplit(target).query)["code"][0]
+    code = fields(people.authorize(cloud, http, claims=wanted).text)["code"]
     token = people.redeem(cloud, sign_in, code)["access_token"]
     head = {"Authorization": f"Bearer {token}"}
     assert http.get(f"{GRAPH}/v1.0/me", headers=head).status_code == 200

@@ -56,11 +56,11 @@ def test_what_kubectl_writes_is_read_without_json(
             ),
             False,
             {
-                "--tenant": "contoso.com",
-                "--server-id": "6dae",
-                "--credential": "azure-cli",
-                "--client-id": "c",
-                "--environment": "AzureChinaCloud",
+                "tenant": "contoso.com",
+                "serverId": "6dae",
+                "credential": "azure-cli",
+                "clientId": "c",
+                "environment": "AzureChinaCloud",
             },
         ),
     ],
@@ -68,6 +68,23 @@ def test_what_kubectl_writes_is_read_without_json(
 def test_read(text: str, interactive: bool, config: dict[str, str]) -> None:
     read = exec_credential.read(text)
     assert (read.interactive, read.config) == (interactive, config)
+
+
+@pytest.mark.parametrize(
+    ("text", "version", "interactive"),
+    [
+        ("{}", V1BETA1, False),
+        ('{"kind":"ExecCredential"}', V1BETA1, False),
+        ('{"kind":"","apiVersion":"","spec":{"interactive":true}}', V1BETA1, True),
+        (f'{{"apiVersion":"{V1}"}}', V1, False),
+        (info(None), V1BETA1, False),
+    ],
+)
+def test_without_kind_or_version_it_is_what_kubelogin_takes_it_for(
+    text: str, version: str, interactive: bool
+) -> None:
+    read = exec_credential.read(text)
+    assert (read.api_version, read.interactive) == (version, interactive)
 
 
 @pytest.mark.parametrize(
@@ -79,7 +96,6 @@ def test_read(text: str, interactive: bool, config: dict[str, str]) -> None:
         ("[]", "not an ExecCredential"),
         ('{"kind":"Secret","apiVersion":"v1"}', "not an ExecCredential"),
         (info("client.authentication.k8s.io/v1alpha1"), "unknown apiVersion"),
-        (info(None), "unknown apiVersion"),
         (info(["v1"]), "unknown apiVersion"),
         (info(spec=[1]), "no object"),
         (info(spec={"cluster": {"config": {"tenant": 1}}}), "no text"),
@@ -90,10 +106,24 @@ def test_what_is_not_one_is_an_error(text: str, message: str) -> None:
         exec_credential.read(text)
 
 
-@given(st.text())
+@given(st.text() | st.dictionaries(st.text(), st.text() | st.none()).map(json.dumps))
 def test_no_text_is_a_crash(text: str) -> None:
-    with pytest.raises(ValueError, match=r"^KUBERNETES_EXEC_INFO"):
-        exec_credential.read(text)
+    try:
+        read = exec_credential.read(text)
+    except ValueError as error:
+        message = str(error.args[0])
+    else:
+        assert read.api_version in (V1, V1BETA1)
+        return
+    assert message.startswith("KUBERNETES_EXEC_INFO")
+
+
+@pytest.mark.parametrize("key", exec_credential.CONFIG_KEYS)
+def test_a_key_is_known_in_every_spelling(key: str) -> None:
+    kebab = "".join(f"-{c.lower()}" if c.isupper() else c for c in key)
+    for spelling in (key, key.upper(), kebab, kebab.replace("-", "_")):
+        assert exec_credential.config_key(spelling) == key
+    assert exec_credential.config_key(key + "s") == ""
 
 
 @given(B64TOKEN, st.integers(0, 4102444800), st.sampled_from([V1, V1BETA1]))

@@ -7,7 +7,10 @@ import time
 from datetime import datetime, timezone
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from msauth.cache import record
 from msauth.protocols import formats
 
 TOKEN = "eyJ0eXAi.eyJhdWQi-._~+/x=="
@@ -54,6 +57,71 @@ def test_export_is_read_by_a_shell() -> None:
     done = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
     assert done.stdout.decode() == f"{TOKEN} 2"
     assert shlex.split(written("export"))[1] == f"AZURE_ACCESS_TOKEN={TOKEN}"
+
+
+@pytest.mark.parametrize("kind", formats._WRITERS)
+@given(st.from_regex(r"[A-Za-z0-9\-._~+/]+=*", fullmatch=True))
+def test_what_a_token_may_be_needs_no_escape(kind: str, token: str) -> None:
+    """Every text that `record.is_token` lets through comes out as it went in, and nothing else."""
+    assert record.is_token(token)
+    text = formats.write(kind, token, EXPIRES_ON, "contoso.com")
+    assert text.endswith("\n")
+    assert READERS[kind](text) == token
+
+
+def second_word(text: str) -> str:
+    """Read assignments as a POSIX shell does."""
+    names = [word.partition("=") for word in shlex.split(text) if word != "export"]
+    assert [name for name, _, _ in names] == [formats.NAME, formats.EXPIRY]
+    return names[0][2]
+
+
+def powershell(text: str) -> str:
+    first, second, end = text.split("\n")
+    assert (second, end) == (f"$env:{formats.EXPIRY} = '{EXPIRES_ON}'", "")
+    name, _, value = first.partition(" = ")
+    assert name == f"$env:{formats.NAME}"
+    assert (value[0], value[-1], value.count("'")) == ("'", "'", 2)
+    return value[1:-1]
+
+
+def github(text: str) -> str:
+    mask, _, assignments = text.partition("\n")
+    assert mask == "::add-mask::" + second_word(assignments)
+    return second_word(assignments)
+
+
+READERS = {
+    "token": lambda text: text[:-1],
+    "header": lambda text: text[:-1].removeprefix("Authorization: Bearer "),
+    "json": lambda text: json.loads(text)["accessToken"],
+    "azd": lambda text: json.loads(text)["token"],
+    "env": second_word,
+    "export": second_word,
+    "powershell": powershell,
+    "dotenv": second_word,
+    "github": github,
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a b",
+        "a\nb",
+        "a\r",
+        "a'b",
+        "a'; touch /tmp/x; '",
+        "$(id)",
+        "`id`",
+        'a"b',
+        "a\\b",
+        "ä",
+    ],
+)
+def test_what_needs_an_escape_is_no_token(text: str) -> None:
+    assert not record.is_token(text)
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Kathmandu"])

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from ..errors import SignInError, UnavailableError
 from ..request.request import Token, TokenRequest
 from . import record, rejections
-from .entry import REJECTED, TENANT, TOKEN, organisation_key
+from .entry import REJECTED, TENANT, TOKEN, organisation_key, signal_of
 from .folder import LOCK, TEMPORARY, Folder
 
 FAILURE = ".fail"
@@ -38,6 +38,7 @@ def keep(
         "account": _line(token.account),
         "credential": _line(token.credential),
         "fingerprint": token.fingerprint,
+        "signal": signal_of(token.credential, request.env),
     }
     if claims is not None:
         attributes["claims"] = record.fingerprint(claims)

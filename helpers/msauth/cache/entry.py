@@ -10,6 +10,8 @@ from .folder import Folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from ..request.request import Token, TokenRequest
 
 TOKEN = ".tok"
@@ -52,6 +54,8 @@ class Entry:
             return None
         if token.fingerprint == request.refused or self._is_rejected(token):
             return None
+        if attributes.get("signal", "") != signal_of(token.credential, request.env):
+            token.refresh_on = 1  # due: the tool may have signed out
         left = token.expires_on - now
         if left >= max(1, request.min_valid):
             return token
@@ -65,6 +69,14 @@ class Entry:
         from .rejections import concerns
 
         return concerns(self.folder, token.fingerprint, self.request.organisation)
+
+
+def signal_of(credential: str, env: "Mapping[str, str]") -> str:
+    """Return the signal of the tool that a token came from (`Kind.signal`), or ""."""
+    from ..request.kinds import KINDS
+
+    kind = KINDS.get(credential)
+    return kind.signal(env) if kind is not None and kind.signal is not None else ""
 
 
 def token_of(attributes: dict[str, str], payload: bytes) -> "Token | None":

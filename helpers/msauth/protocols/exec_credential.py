@@ -12,7 +12,10 @@ V1BETA1 = "client.authentication.k8s.io/v1beta1"
 
 
 class ExecInfo:
-    """What the client said: apiVersion, whether stdin is a person's, the cluster's own config."""
+    """What the client said: apiVersion, whether stdin is a person's, the cluster's own config.
+
+    config: by our names of the keys, see CONFIG_KEYS.
+    """
 
     __slots__ = ("api_version", "config", "interactive")
 
@@ -31,22 +34,30 @@ _PLAIN = {
     for version in (V1, V1BETA1)
     for word in ("true", "false")
 }
-# How the cluster's config may spell each of our options: with any case, `-` and `_`.
-_CONFIG = {
-    "tenant": "--tenant",
-    "tenantid": "--tenant",
-    "serverid": "--server-id",
-    "scope": "--scope",
-    "credential": "--credential",
-    "clientid": "--client-id",
-    "profile": "--profile",
-    "environment": "--environment",
-}
+CONFIG_KEYS = (
+    "tenant",
+    "serverId",
+    "scope",
+    "credential",
+    "clientId",
+    "profile",
+    "environment",
+)
+"""What the cluster's config may have for us; each in any case, with `-` and `_` as one likes."""
+
+
+def config_key(name: str) -> str:
+    """Return the key that is meant by a spelling of it, or ""."""
+    bare = name.lower().replace("-", "").replace("_", "")
+    if bare == "tenantid":
+        return "tenant"
+    return next((key for key in CONFIG_KEYS if key.lower() == bare), "")
 
 
 def read(text: str) -> ExecInfo:
-    """Return what KUBERNETES_EXEC_INFO says; `config` has our option names.
+    """Return what KUBERNETES_EXEC_INFO says.
 
+    Without apiVersion it is v1beta1, as for kubelogin; some clients write no kind either.
     Raises ValueError, with a message for a person, for anything but an ExecCredential of a
     known version, and for a config value that is no text.
     """
@@ -63,9 +74,9 @@ def _read_any(text: str) -> ExecInfo:
         value = json.loads(text)
     except (ValueError, RecursionError):
         raise ValueError("KUBERNETES_EXEC_INFO is not JSON") from None
-    if not isinstance(value, dict) or value.get("kind") != "ExecCredential":
+    if not isinstance(value, dict) or (value.get("kind") or "ExecCredential") != "ExecCredential":
         raise ValueError("KUBERNETES_EXEC_INFO is not an ExecCredential")
-    version = value.get("apiVersion")
+    version = value.get("apiVersion") or V1BETA1
     if version not in (V1, V1BETA1):
         raise ValueError(
             f"KUBERNETES_EXEC_INFO has the unknown apiVersion {str(version)[:80]!r}",
@@ -86,16 +97,16 @@ def _read_any(text: str) -> ExecInfo:
 def _read_config(config: object) -> dict[str, str]:
     if not isinstance(config, dict):
         return {}  # another plugin's own shape
-    options = {}
+    ours = {}
     for name, value in config.items():
-        option = _CONFIG.get(name.lower().replace("-", "").replace("_", ""))
-        if option is None:
+        key = config_key(name)
+        if not key:
             continue
         if not isinstance(value, str):
             raise ValueError(f"the cluster's exec extension has a {name} that is no text")
         if value:
-            options[option] = value
-    return options
+            ours[key] = value
+    return ours
 
 
 def write(api_version: str, token: str, expires_on: int) -> str:

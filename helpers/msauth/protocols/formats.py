@@ -1,7 +1,7 @@
 """The output formats of `msauth-token` that are not ExecCredential. Pure.
 
-A token has RFC 6750 b64token characters only, so no shell, dotenv file or JSON text needs it
-escaped; it is quoted all the same where the format quotes values.
+A token has RFC 6750 b64token characters only (`signin` lets no other text through), so no shell,
+dotenv file or JSON text needs it escaped; it is quoted all the same where the format quotes values.
 """
 
 import time

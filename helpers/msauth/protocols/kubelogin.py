@@ -1,17 +1,21 @@
 """The command line of Azure/kubelogin 0.2, understood in our words. Pure.
 
 `kubelogin get-token`'s flags and the variables behind them, after its documentation. Two things
-differ on purpose: a flag beats the variable (there, an application's own AZURE_CLIENT_ID took
-over what the kubeconfig said), and an unknown cloud is an error.
+differ on purpose: a flag that names an identity beats the variable (there, an application's own
+AZURE_CLIENT_ID took over what the kubeconfig said), and an unknown cloud is an error. As there,
+AAD_LOGIN_METHOD beats --login: it says how to sign in on this machine, not as whom.
 """
+
+from ..request.clouds import ARC_SERVER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
+
+    from ..request.request import TokenRequest
 
 AKS_CLIENT = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 ARC_CLIENT = "3f4439ff-e698-4d6d-84fe-09c9d574f06b"
-_ARC_SERVER = "6256c85f-0aad-4d50-b960-e6e9b21efe35"
 
 LOGINS = {
     "devicecode": "device-code",
@@ -27,7 +31,13 @@ LOGINS = {
 """kubelogin's --login to our --credential."""
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 
-_SHORT = {"-l": "--login", "-t": "--tenant-id", "-e": "--environment", "-v": "--v"}
+_SHORT = {
+    "-l": "--login",
+    "-t": "--tenant-id",
+    "-e": "--environment",
+    "-s": "--subscription",
+    "-v": "--v",
+}
 _SWITCHES = (
     "--legacy",
     "--use-azurerm-env-vars",
@@ -40,7 +50,6 @@ IGNORED = (
     "--cache-dir",
     "--token-cache-dir",
     "--timeout",
-    "--redirect-url",
     "--username",
     "--password",
     "--logtostderr",
@@ -65,6 +74,8 @@ OPTIONS = {
             "--federated-token-file",
             "--identity-resource-id",
             "--login-hint",
+            "--redirect-url",
+            "--subscription",
             "--azure-pipelines-service-connection-id",
             "--pop-claims",
         ),
@@ -101,6 +112,16 @@ _PIPELINES = {
     "--client-id": "AZURESUBSCRIPTION_CLIENT_ID",
     "--tenant-id": "AZURESUBSCRIPTION_TENANT_ID",
 }
+_NEEDED = {
+    "service-principal": ("--tenant-id", "--client-id", "--client-secret"),
+    "workload-identity": ("--tenant-id", "--client-id", "--federated-token-file"),
+    "github-actions": ("--tenant-id", "--client-id"),
+    "azure-pipelines": (
+        "--tenant-id",
+        "--client-id",
+        "--azure-pipelines-service-connection-id",
+    ),
+}
 # The variables that select an identity for sign-in: only those that were meant stay.
 _IDENTITY = (
     "AZURE_CLIENT_ID",
@@ -110,6 +131,26 @@ _IDENTITY = (
     "AZURE_CLIENT_CERTIFICATE_PASSWORD",
     "AZURE_FEDERATED_TOKEN_FILE",
 )
+
+
+def get_token(argv: list[str]) -> list[str] | None:
+    """Return what follows `get-token`, or None if that is not the command.
+
+    kubelogin's logging flags may also stand before the command; they have no effect.
+    """
+    index = 0
+    while index < len(argv) and argv[index] != "get-token":
+        name, equals, _ = argv[index].partition("=")
+        if name in ("-v", "--v") and not equals:
+            index += 1
+        elif name not in ("-v", "--v", "--logtostderr") and not _is_level(name):
+            return None
+        index += 1
+    return argv[index + 1 :] if index < len(argv) else None
+
+
+def _is_level(word: str) -> bool:
+    return word.startswith("-v") and word[2:].isdigit()
 
 
 def normalised(argv: list[str]) -> list[str]:
@@ -143,7 +184,8 @@ def translate(
 ) -> tuple[dict[str, str], dict[str, str | None]]:
     """Return our options, and what to change in the environment before signing in (None: unset).
 
-    flags: kubelogin's, by their long names. The options have `--server-id` beside our own names.
+    flags: kubelogin's, by their long names. The options have `--server-id` and `--redirect-url`
+    beside our own names.
     Raises ValueError (message, hint) for what this program does not do, and says why.
     """
     _refuse(flags)
@@ -185,13 +227,51 @@ def translate(
         changes["MSAUTH_IDENTITY_RESOURCE_ID"] = None
         if not client and flags.get("--identity-resource-id"):
             options["--identity-resource-id"] = flags["--identity-resource-id"]
-    elif kind == "browser" and flags.get("--login-hint"):
-        options["--username"] = flags["--login-hint"]
+    elif kind == "azure-cli":
+        changes["AZURE_SUBSCRIPTION_ID"] = flags.get("--subscription") or None
+    elif kind == "browser":
+        if hint := flags.get("--login-hint"):
+            options["--username"] = hint
+        if redirect := flags.get("--redirect-url"):
+            options["--redirect-url"] = redirect
     elif pipelines:
         changes["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"] = (
             value("--azure-pipelines-service-connection-id") or None
         )
     return options, changes
+
+
+def missing(request: "TokenRequest", flags: "Collection[str]") -> ValueError | None:
+    """Return the error for an identity that is not complete, in kubelogin's words, or None.
+
+    flags: those that were typed, because they decide which variables are read.
+    """
+    needed = _NEEDED.get(request.credential, ())
+    env = request.env
+    have = {
+        "--tenant-id": request.tenant,
+        "--client-id": request.client_id,
+        "--client-secret": (
+            env.get("AZURE_CLIENT_SECRET") or env.get("AZURE_CLIENT_CERTIFICATE_PATH")
+        ),
+        "--federated-token-file": env.get("AZURE_FEDERATED_TOKEN_FILE"),
+        "--azure-pipelines-service-connection-id": env.get(
+            "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"
+        ),
+    }
+    name = next((name for name in needed if not have[name]), "")
+    if not name:
+        return None
+    what = "--client-secret or --client-certificate" if name == "--client-secret" else name
+    variables, terraform = _FALLBACKS[name]
+    if "--use-azurerm-env-vars" in flags and terraform:
+        variables = (terraform,)
+    elif request.credential == "azure-pipelines" and name in _PIPELINES:
+        variables = (_PIPELINES[name],)
+    hint = f"add {name} … to the arguments"
+    if "--disable-environment-override" not in flags:
+        hint += f", or set {variables[0]}"
+    return ValueError(f"{what} is required", hint)
 
 
 def other_command(word: str) -> ValueError:
@@ -224,11 +304,12 @@ def _refuse(flags: "Mapping[str, str]") -> None:
 
 
 def _kind(flags: "Mapping[str, str]", env: "Mapping[str, str]") -> str:
-    login = flags.get("--login", "")
+    login = ""
+    if "--disable-environment-override" not in flags:
+        login = env.get("AAD_LOGIN_METHOD", "")
+    login = login or flags.get("--login", "")
     if not login and env.get("MSAUTH_CREDENTIAL"):
         return env["MSAUTH_CREDENTIAL"]
-    if not login and "--disable-environment-override" not in flags:
-        login = env.get("AAD_LOGIN_METHOD", "")
     login = login or "devicecode"
     if login == "ropc":
         raise ValueError(
@@ -266,7 +347,7 @@ def _client(kind: str, flags: "Mapping[str, str]", value: "Callable[[str], str]"
     client = value("--client-id")
     if not client and kind in ("device-code", "browser"):
         server = flags.get("--server-id", "").lower()
-        return ARC_CLIENT if server == _ARC_SERVER else AKS_CLIENT
+        return ARC_CLIENT if server == ARC_SERVER else AKS_CLIENT
     return client
 
 

@@ -23,11 +23,15 @@ class Kind:
     variables whose value selects the identity. secrets: variables of which only is said that
     they are set. keys: keys of local endpoints, where another run may listen for another
     identity. stamp: from the environment to a text that changes when another person signs in
-    with the tool. set_up: how to set the kind up where it is not. where: `module:NAME` of its
-    `Way` below `signin`.
+    with the tool. signal: the same for what may also change for other reasons, so a cached token
+    is still answered, but asked for again behind the answer. set_up: how to set the kind up
+    where it is not. where: `module:NAME` of its `Way` below `signin`.
     """
 
-    __slots__ = ("class_name", "group", "keys", "secrets", "set_up", "stamp", "values", "where")
+    __slots__ = (
+        *("class_name", "group", "keys", "secrets", "set_up", "signal", "stamp", "values"),
+        "where",
+    )
 
     def __init__(
         self,
@@ -40,6 +44,7 @@ class Kind:
         secrets: tuple[str, ...] = (),
         keys: tuple[str, ...] = (),
         stamp: "Callable[[Mapping[str, str]], str] | None" = None,
+        signal: "Callable[[Mapping[str, str]], str] | None" = None,
     ) -> None:
         self.group = group
         self.class_name = class_name
@@ -49,6 +54,7 @@ class Kind:
         self.secrets = secrets
         self.keys = keys
         self.stamp = stamp
+        self.signal = signal
 
 
 def az_directory(env: "Mapping[str, str]") -> str:
@@ -70,6 +76,17 @@ def home(env: "Mapping[str, str]") -> str:
 def az_stamp(env: "Mapping[str, str]") -> str:
     """`az login`, `az logout` and `az account set` rewrite this file; `get-access-token` never."""
     return _stamp(az_directory(env) + "/azureProfile.json")
+
+
+def az_signal(env: "Mapping[str, str]") -> str:
+    """Return what changes when az changes its encrypted tokens, "" where they are not encrypted.
+
+    An `az logout` that loses its keyring removes the tokens and leaves azureProfile.json, so the
+    stamp alone would miss it. az also touches these files for every token that it fetches.
+    """
+    cache = az_directory(env) + "/msal_token_cache."
+    stamps = [_stamp(cache + suffix) for suffix in ("bin", "sig")]
+    return "" if stamps == ["none", "none"] else "+".join(stamps)
 
 
 def azd_stamp(env: "Mapping[str, str]") -> str:
@@ -191,6 +208,7 @@ KINDS = {
         "install the Azure CLI, or choose another --credential",
         values=_AZ,
         stamp=az_stamp,
+        signal=az_signal,
     ),
     "azure-cli-cache": Kind(
         BY_NAME,
@@ -199,6 +217,7 @@ KINDS = {
         "install the Azure CLI and az login, or choose another --credential",
         values=_AZ,
         stamp=az_stamp,
+        signal=az_signal,
     ),
     "azure-powershell": Kind(
         DEVELOPER,

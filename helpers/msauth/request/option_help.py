@@ -7,7 +7,7 @@ sign-in:
   --client-id ID         an application of your own, or a managed identity
   --profile NAME         a profile of profiles.toml
   --username NAME        the account to suggest to a browser sign-in
-  --no-persist           a browser or device code sign-in ends with this process
+  --no-persist           keep neither the sign-in nor the token after this process
   --authority-host HOST  the sign-in host of another cloud
   --disable-instance-discovery
   --min-valid SECONDS    how long a token must still live (default: 300)

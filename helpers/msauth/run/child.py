@@ -21,7 +21,10 @@ def run(path: str, argv: list[str], env: dict[str, str], started: Callable[[], N
     Raises NotExecutedError, in the child.
     """
     inherited = _inherited()
-    numbers = _watched()
+    numbers = [signal.SIGCHLD, *(getattr(signal, name) for name in (*_PASSED_ON, *_FROM_TERMINAL))]
+    # A signal that was ignored when we were started is passed on all the same: the command
+    # finds it ignored, but may have come to listen to it by then.
+    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
     # What arrives around the fork waits: in the child a handler of ours would swallow it.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
     news = _watch(numbers)
@@ -29,7 +32,7 @@ def run(path: str, argv: list[str], env: dict[str, str], started: Callable[[], N
     child = os.fork()
     if not child:
         for number in numbers:
-            signal.signal(number, signal.SIG_DFL)
+            signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     if not child:
         return become(path, argv, env)
@@ -83,15 +86,6 @@ def hold_places() -> None:
             os.fstat(stream)
         except OSError:
             os.open(os.devnull, os.O_RDONLY)  # the lowest free number is this one
-
-
-def _watched() -> list[int]:
-    """Return the signals that we take note of.
-
-    One that was ignored when we were started stays ignored, as it would for the bare command.
-    """
-    numbers = [getattr(signal, name) for name in (*_PASSED_ON, *_FROM_TERMINAL)]
-    return [signal.SIGCHLD, *(n for n in numbers if signal.getsignal(n) != signal.SIG_IGN)]
 
 
 def _watch(numbers: list[int]) -> int:

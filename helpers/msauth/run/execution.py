@@ -6,6 +6,7 @@ import os
 import stat
 
 from ..errors import MsauthError
+from ..request.request import env_is_ci
 
 _DEFAULT_PATH = "/bin:/usr/bin"  # of execvp(3) when PATH is not set
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
@@ -81,6 +82,6 @@ def environment() -> dict[str, str]:
     return env
 
 
-def may_ask() -> bool:
+def may_prompt() -> bool:
     """Say whether a person may be asked: somebody sits at a terminal, and CI has nobody."""
-    return not os.environ.get("CI") and (os.isatty(2) or os.isatty(0))
+    return not env_is_ci(os.environ) and (os.isatty(2) or os.isatty(0))

@@ -14,7 +14,8 @@ seconds in AZURE_ACCESS_TOKEN_EXPIRES_ON, and what -e and --for name. Without a 
   --scope SCOPE          the same for any other resource (repeatable)
   --for TOOL             set what a tool reads (repeatable): npm[=FEED], nuget[=FEED], pip=FEED,
                          terraform, databricks, psql, azure-devops-cli, git
-  --serve                fresh tokens for every Azure SDK in the command, from a local endpoint
+  --serve                fresh tokens for every Azure SDK and Terraform in the command, from a
+                         local endpoint
   --allow PRODUCT|SCOPE  serve only these (repeatable; default: every known product)
   --clean                remove the variables from which an SDK would build another identity
   --environment CLOUD    AzurePublicCloud, AzureUSGovernment or AzureChinaCloud

@@ -9,13 +9,12 @@ import sys
 
 from ..broker import broker
 from ..errors import UsageError, failed
-from ..request.clouds import chosen_authority, normalise_scope, scopes_for
+from ..request.clouds import normalise_scope
 from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse
 from ..request.request import Token
-from ..request.selection import profile_scopes, request_for
+from ..request.selection import Selection, select
 from . import execution
 
-PROG = "msauth-run"
 OPTIONS = {
     **SIGN_IN,
     "--product": VALUE,
@@ -39,7 +38,7 @@ def main() -> int:
     try:
         return run(sys.argv[1:])
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
-        return failed(PROG, error)
+        return failed(error)
     except KeyboardInterrupt:
         import signal
 
@@ -52,69 +51,70 @@ def run(argv: list[str]) -> int:
     """Prepare the environment and become the command. Raises MsauthError."""
     options, words = parse(argv, OPTIONS, stop_at_command=True)
     if {"--help", "-h", "--version"} & options.keys():
-        from .. import __version__
-        from . import help as run_help
-
-        sys.stdout.write(f"{PROG} {__version__}\n" if "--version" in options else run_help.HELP)
-        return 0
+        return _help(options)
     env = execution.environment()
     command = words or [env.get("SHELL") or "/bin/sh"]
     path = execution.find(command[0], env)
-    tokens = Tokens(options)
-    variables = _variables(options, tokens)
-    tools = many(options, "--for")
-    endpoint = _endpoint(options, tokens) if "--serve" in options or tools else None
-    if "--allow" in options and endpoint is None:
-        raise UsageError("--allow belongs to --serve")
-    if "--clean" in options or endpoint is not None:
-        from .tool_env import SHADOWING
+    tokens = Tokens(select(options, os.environ))
+    variables = _variables(options, tokens.selection)
+    serving = _serving(options, tokens.selection)
+    if serving is not None:
+        serving.set_environment(env)
+    elif "--clean" in options:
+        from .tool_env import remove_identities
 
-        for name in SHADOWING:
-            env.pop(name, None)
-    if endpoint is not None:
-        endpoint.lead(env)
+        remove_identities(env)
     for name, scopes in variables.items():
-        token = tokens.get(scopes)
-        env[name] = token.text
-        if name == _TOKEN:
-            env[_EXPIRES_ON] = str(token.expires_on)
-    if tools:
-        from .tool_env import apply
-
-        inherited = options if endpoint is None else {}  # there, the endpoint is the sign-in
-        for tool in tools:
-            apply(tool, env, inherited, lambda product: tokens.get(tokens.scopes(product)).text)
-    if endpoint is not None:
-        return endpoint.run(path, command, env)
+        tokens.put(name, scopes, env)
+    # Beside an endpoint, that is the sign-in of a tool of ours too.
+    tokens.put_tools(many(options, "--for"), options if serving is None else {}, env)
+    if serving is not None:
+        return serving.run(path, command, env)
     return execution.become(path, command, env)
 
 
+def _help(options: Options) -> int:
+    from .. import __version__
+    from .help import HELP
+
+    sys.stdout.write(f"msauth-run {__version__}\n" if "--version" in options else HELP)
+    return 0
+
+
 class Tokens:
-    """The tokens of this run: one question to the broker for each set of scopes."""
+    """The tokens of this run: the broker is asked once for each set of scopes."""
 
-    def __init__(self, options: Options) -> None:
-        self.authority = chosen_authority(options, os.environ)
-        self._options = options
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
         self._known: dict[tuple[str, ...], Token] = {}
-
-    def scopes(self, word: str) -> tuple[str, ...]:
-        """Return the scopes of a product's name or of a scope. Raises UsageError."""
-        if word.isalpha():
-            return scopes_for(word, self.authority)
-        return (normalise_scope(word),)
 
     def get(self, scopes: tuple[str, ...]) -> Token:
         """Return a token, signing in if none is cached. Raises SignInError."""
         token = self._known.get(scopes)
         if token is None:
-            request = request_for(
-                scopes, self._options, os.environ, interactive=execution.may_ask()
-            )
-            token = self._known[scopes] = broker.get_token(request, prog=PROG)
+            request = self.selection.request(scopes, interactive=True)
+            token = broker.get_token(request, may_prompt=execution.may_prompt)
+            self._known[scopes] = token
         return token
 
+    def put(self, name: str, scopes: tuple[str, ...], env: dict[str, str]) -> None:
+        """Put a token into a variable. Raises SignInError."""
+        token = self.get(scopes)
+        env[name] = token.text
+        if name == _TOKEN:
+            env[_EXPIRES_ON] = str(token.expires_on)
 
-def _variables(options: Options, tokens: Tokens) -> dict[str, tuple[str, ...]]:
+    def put_tools(self, tools: list[str], options: Options, env: dict[str, str]) -> None:
+        """Put what each tool of --for reads into env. Raises UsageError, SignInError."""
+        if not tools:
+            return
+        from .tool_env import apply
+
+        for tool in tools:
+            apply(tool, env, options, lambda p: self.get(self.selection.scopes_for(p)).text)
+
+
+def _variables(options: Options, selection: Selection) -> dict[str, tuple[str, ...]]:
     """Return which variable gets the token of which scopes.
 
     AZURE_ACCESS_TOKEN is left out when only a tool or an endpoint was asked for.
@@ -126,24 +126,28 @@ def _variables(options: Options, tokens: Tokens) -> dict[str, tuple[str, ...]]:
     if scopes:
         variables[_TOKEN] = tuple(map(normalise_scope, scopes))
     elif product or not ("--serve" in options or "--for" in options):
-        profile = () if product else profile_scopes(options, os.environ)
-        variables[_TOKEN] = profile or tokens.scopes(product or "arm")
+        profile = () if product else selection.scopes
+        variables[_TOKEN] = profile or selection.scopes_for(product or "arm")
     for item in many(options, "-e"):
         name, _, word = item.partition("=")
         if not word or not (name.isascii() and name.isidentifier()):
             raise UsageError("-e takes NAME=PRODUCT or NAME=SCOPE", "-e GRAPH_TOKEN=graph")
-        variables[name] = tokens.scopes(word)
+        variables[name] = selection.scopes_for(word)
     return variables
 
 
-def _endpoint(options: Options, tokens: Tokens) -> "Serving | None":
-    from .tool_env import SERVED
-
-    if "--serve" not in options and not any(tool in SERVED for tool in many(options, "--for")):
+def _serving(options: Options, selection: Selection) -> "Serving | None":
+    """Return the endpoint that --serve or a tool of --for needs, listening already."""
+    tools = many(options, "--for")
+    if tools:
+        from .tool_env import SERVED
+    if "--serve" not in options and not any(tool in SERVED for tool in tools):
+        if "--allow" in options:
+            raise UsageError("--allow belongs to --serve")
         return None
     from .serve import Serving
 
-    return Serving(options, tokens.authority, tokens.scopes, prog=PROG)
+    return Serving(selection)
 
 
 TYPE_CHECKING = False

@@ -1,70 +1,74 @@
 """`msauth-run --serve`: which tokens the endpoint gives, and the run of its command beside it."""
 
 import os
-from collections.abc import Callable
 
 from ..broker import broker
-from ..errors import MsauthError, UsageError
-from ..protocols.token_endpoint import Question, Refused
-from ..request.clouds import PRODUCTS, scopes_for
-from ..request.options import Options, many, one
+from ..errors import MsauthError
+from ..protocols.token_endpoint import Refused, TokenQuery
+from ..request import values
+from ..request.clouds import Cloud
+from ..request.options import many
 from ..request.request import MIN_VALID, Token
-from ..request.selection import request_for
+from ..request.selection import Selection
 from . import child
-from .execution import may_ask
-from .server import Endpoint, Flights
+from .execution import may_prompt
+from .server import Endpoint, SingleFlight
+from .tool_env import remove_identities
 
-_ALIASES = {
-    "https://management.core.windows.net": "arm",
-    "https://management.core.usgovcloudapi.net": "arm",
-    "https://management.core.chinacloudapi.cn": "arm",
-    "00000003-0000-0000-c000-000000000000": "graph",
-}
-"""Other names under which SDKs ask for a product of the table."""
+_CHOOSING = (
+    "MSAUTH_CREDENTIAL",
+    "MSAUTH_CLIENT_ID",
+    "MSAUTH_TENANT",
+    "MSAUTH_PROFILE",
+    "MSAUTH_IDENTITY_RESOURCE_ID",
+    "ARM_MSI_API_VERSION",
+)
+"""Variables that chose an identity for us, which the endpoint now stands for."""
 _DIRECT = ("127.0.0.1", "localhost")
 _PROXIES = ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
 
 
-class Desk:
-    """Answers the endpoint's questions from the broker, for the allowed scopes only.
+class TokenSource:
+    """Answers the endpoint's queries from the broker, for the allowed scopes only.
 
     It signs in with our own environment, never with the one that was made for the command.
-    options: ours; --tenant is then the only tenant there is.
     """
 
-    def __init__(self, options: Options, allowed: dict[str, str], *, prog: str) -> None:
-        self._options = {k: v for k, v in options.items() if k != "--force-refresh"}
-        self._fresh: set[str] | None = set() if "--force-refresh" in options else None
+    def __init__(self, selection: Selection, allowed: dict[str, str]) -> None:
+        """allowed: the full scope behind each spelling that is answered."""
+        self._selection = selection
         self._allowed = allowed
-        self._prog = prog
-        self._flights = Flights()
-        self._interactive = may_ask()  # now: beside a command our stdin is /dev/null
+        self._forced = set(allowed.values()) if "--force-refresh" in selection.options else set()
+        self._single_flight = SingleFlight()
+        self._interactive = may_prompt()  # now: beside a command our stdin is /dev/null
 
-    def answer(self, question: Question) -> Token:
+    def get(self, query: TokenQuery) -> Token:
         """Return a token with at least 5 minutes left wherever there is one to be had.
 
-        Raises Refused for a scope or tenant that is not allowed, SignInError.
+        Where a tenant was chosen for msauth-run, its token is the only one, and is refused to
+        who names another. Raises Refused, SignInError.
         """
-        scope = self._scope(question)
-        options = self._options
-        if question.tenant:
-            if one(options, "--tenant").lower() not in ("", question.tenant.lower()):
-                raise Refused(403, "only the tenant of --tenant is allowed")
-            options = {**options, "--tenant": question.tenant}
-        request = request_for((scope,), options, os.environ, interactive=self._interactive)
-        request = request.with_(min_valid=max(request.min_valid, MIN_VALID))
-        if self._fresh is not None and scope not in self._fresh:
-            self._fresh.add(scope)
-            request = request.with_(force_refresh=True)
-        token = broker.cached(request)
-        if token is not None:
-            return token
-        return self._flights.share(
-            request.canonical(), lambda: broker.get_token(request, prog=self._prog)
+        scope = self._scope(query)
+        chosen = self._selection.explicit_tenant
+        request = self._selection.request(
+            (scope,),
+            interactive=self._interactive,
+            claims=query.claims,
+            tenant=values.name("tenantId", query.tenant) or None,
         )
+        # --force-refresh means the first token of each scope, not every one.
+        force = query.refresh or scope in self._forced
+        self._forced.discard(scope)
+        request = request.with_(min_valid=max(request.min_valid, MIN_VALID), force_refresh=force)
+        token = broker.cached(request) or self._single_flight.share(
+            request.cache_key, lambda: broker.get_token(request)
+        )
+        if chosen and query.tenant.lower() not in ("", chosen, token.tenant.lower()):
+            raise Refused(403, "only the tenant that msauth-run was started for is allowed")
+        return token
 
-    def _scope(self, question: Question) -> str:
-        scopes = {self._allowed.get(_plain(wanted)) for wanted in question.wanted}
+    def _scope(self, query: TokenQuery) -> str:
+        scopes = {self._allowed.get(_plain(wanted)) for wanted in query.wanted}
         scope = scopes.pop()
         if scope is None or None in scopes:
             raise Refused(403, "this scope is not allowed here; msauth-run --allow names more")
@@ -76,34 +80,26 @@ class Desk:
 class Serving:
     """One endpoint and the command that it serves."""
 
-    def __init__(
-        self,
-        options: Options,
-        authority: str,
-        scopes: Callable[[str], tuple[str, ...]],
-        *,
-        prog: str,
-    ) -> None:
-        """Listen already, for the scopes of --allow or those of all products.
-
-        scopes: from a word of --allow to full scopes. Raises UsageError.
-        """
+    def __init__(self, selection: Selection) -> None:
+        """Listen already, for the scopes of --allow or those of all products. Raises UsageError."""
         child.hold_places()
-        wanted = [scope for word in many(options, "--allow") for scope in scopes(word)]
-        desk = Desk(options, allowed_scopes(wanted, authority), prog=prog)
+        words = many(selection.options, "--allow")
+        wanted = [scope for word in words for scope in selection.scopes_for(word)]
+        source = TokenSource(selection, allowed_scopes(wanted, selection.cloud))
         try:
-            self._endpoint = Endpoint(desk.answer)
+            self._endpoint = Endpoint(source.get)
         except OSError as error:
             raise MsauthError(f"no loopback port for --serve: {error.strerror}") from None
 
-    def lead(self, env: dict[str, str]) -> None:
+    def set_environment(self, env: dict[str, str]) -> None:
         """Put the endpoint into a command's environment; no proxy may stand between them.
 
-        A program of ours in it is led here too, and not to an identity whose secret is gone.
+        A program of ours in it asks the endpoint too: what chose an identity for us is gone.
         """
-        env.update(self._endpoint.variables())
-        for name in ("MSAUTH_CREDENTIAL", "MSAUTH_CLIENT_ID"):
+        remove_identities(env)
+        for name in _CHOOSING:
             env.pop(name, None)
+        env.update(self._endpoint.variables())
         if any(env.get(name) for name in _PROXIES):
             direct = env.get("no_proxy") or env.get("NO_PROXY") or ""
             for name in ("no_proxy", "NO_PROXY"):
@@ -120,20 +116,15 @@ class Serving:
         os._exit(code)
 
 
-def allowed_scopes(wanted: list[str], authority: str) -> dict[str, str]:
+def allowed_scopes(wanted: list[str], cloud: Cloud) -> dict[str, str]:
     """Return the full scope behind each spelling that is answered (see `_plain`).
 
-    wanted: full scopes; empty for all products of the authority's cloud.
+    wanted: full scopes; empty for all products of the cloud.
     """
-    if not wanted:
-        for product in PRODUCTS:
-            try:
-                wanted += scopes_for(product, authority)
-            except UsageError:  # not in this cloud
-                continue
+    wanted = wanted or [f"{resource}/.default" for resource in cloud.resources.values()]
     allowed = {_plain(scope): scope for scope in wanted}
-    for alias, product in _ALIASES.items():
-        (scope,) = scopes_for(product, authority)
+    for alias, product in cloud.aliases.items():
+        scope = f"{cloud.resource(product)}/.default"
         if _plain(scope) in allowed:
             allowed.setdefault(alias, scope)
     return allowed

@@ -1,22 +1,23 @@
 """`--for TOOL`: the variables that a tool reads, with what its own source or manual says of them.
 
-A bundle is one function from a `Call` to the variables to set; a value of None removes one. Which
-product's token it needs stands in `BUNDLES`; "" is none, and `SERVED` names the tools that need
-the token endpoint instead.
+Each tool is one function from a `Call` to the variables to set; a value of None removes one. Which
+product's token it needs stands in `TOOLS`; "" is none, and `SERVED` names the tools that need the
+token endpoint instead.
 """
 
 import os
 import sys
 from collections.abc import Callable
 
-from ..errors import UsageError
+from ..errors import UsageError, command
+from ..request.clouds import DEVOPS_HOST, FEED_HOST, LEGACY_DOMAIN
 from ..request.options import Options
 
 Variables = dict[str, "str | None"]
 
 
 class Call:
-    """What a bundle may use: the feed of `TOOL=FEED` or "", the token's text, our environment."""
+    """What a tool may use: the feed of `TOOL=FEED` or "", the token, our environment."""
 
     def __init__(self, feed: str, token: str, env: dict[str, str], options: Options) -> None:
         self.feed = feed
@@ -25,12 +26,11 @@ class Call:
         self.options = options
 
 
-Bundle = Callable[[Call], Variables]
+Tool = Callable[[Call], Variables]
 
-FEED_HOST = "pkgs.dev.azure.com"
-_OLD_FEED_SUFFIX = ".pkgs.visualstudio.com"
+_OLD_FEED_SUFFIX = ".pkgs" + LEGACY_DOMAIN
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
-_FEED_EXAMPLE = "https://pkgs.dev.azure.com/ORG/PROJECT/_packaging/FEED"
+_FEED_EXAMPLE = f"https://{FEED_HOST}/ORG/PROJECT/_packaging/FEED"
 
 SHADOWING = (
     "AZURE_CLIENT_ID",
@@ -60,22 +60,28 @@ as configuration.
 """
 
 
+def remove_identities(env: dict[str, str]) -> None:
+    """Remove the variables from which an SDK would build another identity."""
+    for name in SHADOWING:
+        env.pop(name, None)
+
+
 def apply(word: str, env: dict[str, str], options: Options, token_of: Callable[[str], str]) -> None:
-    """Put the bundle of `TOOL` or `TOOL=FEED` into env; token_of gives a product's token.
+    """Put what `TOOL` or `TOOL=FEED` reads into env; token_of gives a product's token.
 
     Raises UsageError for an unknown tool or a feed that no token may be sent to.
     """
     tool, _, feed = word.partition("=")
-    found = BUNDLES.get(tool)
+    found = TOOLS.get(tool)
     if found is None:
-        raise UsageError(f"--for {tool}: no such tool", "one of: " + ", ".join(BUNDLES))
-    product, bundle = found
+        raise UsageError(f"--for {tool}: no such tool", "one of: " + ", ".join(TOOLS))
+    product, variables_of = found
     if feed and tool not in _WITH_FEED:
         raise UsageError(f"--for {tool} takes no =FEED")
     if feed or tool == "pip":
         _place(tool, feed)
     text = token_of(product) if product else ""
-    for name, value in bundle(Call(feed, text, env, options)).items():
+    for name, value in variables_of(Call(feed, text, env, options)).items():
         if value is None:
             env.pop(name, None)
         else:
@@ -122,11 +128,40 @@ def _databricks(call: Call) -> Variables:
 
 
 def _psql(call: Call) -> Variables:
-    """The token is the password (libpq's PGPASSWORD), and is never sent without TLS."""
+    """The token is the password (libpq's PGPASSWORD), for a server that proved its name only.
+
+    `require` encrypts, but would give the token to anybody in the server's place. Roots of one's
+    own (PGSSLROOTCERT, or the file that libpq looks for) are kept, and so is `verify-ca` with
+    them: with the roots of the system it would take any certificate that somebody can buy. They
+    are named by their file, because libpq knows the word `system` since 16 only.
+    """
     variables: Variables = {"PGPASSWORD": call.token}
-    if call.env.get("PGSSLMODE", "") in ("", "disable", "allow", "prefer"):
-        variables["PGSSLMODE"] = "require"
+    home = call.env.get("HOME", "")
+    own = call.env.get("PGSSLROOTCERT") or os.path.exists(f"{home}/.postgresql/root.crt")
+    if not own:
+        variables["PGSSLROOTCERT"] = _system_roots(call.env)
+    if not own or call.env.get("PGSSLMODE") != "verify-ca":
+        variables["PGSSLMODE"] = "verify-full"
     return variables
+
+
+def _system_roots(env: dict[str, str]) -> str:
+    """Return the file of the system's certificate authorities, as OpenSSL is told or as it is.
+
+    Without any, `system`: libpq 16 then asks OpenSSL, and an older one refuses to connect.
+    """
+    for path in (env.get("SSL_CERT_FILE", ""), *_ROOTS):
+        if path and os.access(path, os.R_OK):
+            return path
+    return "system"
+
+
+_ROOTS = (
+    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
+    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, Red Hat, Azure Linux
+    "/etc/ssl/ca-bundle.pem",  # SUSE
+    "/etc/ssl/cert.pem",  # macOS, BSD
+)
 
 
 def _azure_devops_cli(call: Call) -> Variables:
@@ -134,19 +169,13 @@ def _azure_devops_cli(call: Call) -> Variables:
     return {"AZURE_DEVOPS_EXT_PAT": call.token}
 
 
-def _terraform(call: Call) -> Variables:
+def _terraform(_call: Call) -> Variables:
     """azurerm, azuread, azapi, azuredevops and the azurerm backend, by managed identity.
 
-    go-azure-sdk finds the endpoint in MSI_ENDPOINT + MSI_SECRET, and newer versions in
-    ARM_MSI_ENDPOINT; a secret, certificate or OIDC token would win over it.
+    The endpoint itself is in ARM_USE_MSI and ARM_MSI_ENDPOINT, as it is for every --serve. Here
+    whatever a provider would read before it goes: a secret, a certificate, an OIDC token.
     """
-    removed: Variables = dict.fromkeys(_TERRAFORM_SHADOWING)
-    return {
-        **removed,
-        "ARM_USE_MSI": "true",
-        "ARM_MSI_ENDPOINT": call.env.get("IDENTITY_ENDPOINT"),
-        "ARM_MSI_API_VERSION": "2019-08-01",
-    }
+    return dict.fromkeys(_TERRAFORM_SHADOWING)
 
 
 _TERRAFORM_SHADOWING = (
@@ -175,7 +204,7 @@ def _git(call: Call) -> Variables:
     count = int(number) if number.isascii() and number.isdigit() else 0
     helper = _git_helper(call.options)
     variables: Variables = {}
-    for host in ("https://dev.azure.com", "https://*.visualstudio.com"):
+    for host in (f"https://{DEVOPS_HOST}", f"https://*{LEGACY_DOMAIN}"):
         for key, value in (("helper", ""), ("helper", helper), ("useHttpPath", "true")):
             variables[f"GIT_CONFIG_KEY_{count}"] = f"credential.{host}.{key}"
             variables[f"GIT_CONFIG_VALUE_{count}"] = value
@@ -188,18 +217,14 @@ def _git_helper(options: Options) -> str:
     """Return the helper beside this executable as git runs it, with our own sign-in options."""
     beside = os.path.join(os.path.dirname(os.path.abspath(sys.argv[0])), "git-credential-msauth")
     program = beside if os.access(beside, os.X_OK) else "git-credential-msauth"
-    words = [_quoted(program)]
+    words = [program]
     for name in ("--tenant", "--credential", "--client-id", "--profile", "--authority-host"):
         value = options.get(name)
         if isinstance(value, str):
-            words.append(_quoted(f"{name}={value}"))
+            words.append(f"{name}={value}")
     if "--disable-instance-discovery" in options:
         words.append("--disable-instance-discovery")
-    return "!" + " ".join(words)
-
-
-def _quoted(word: str) -> str:
-    return "'" + word.replace("'", "'\\''") + "'"
+    return "!" + command(*words)
 
 
 def _place(tool: str, url: str) -> tuple[str, str]:
@@ -216,7 +241,7 @@ def _place(tool: str, url: str) -> tuple[str, str]:
     return host, slash + path
 
 
-BUNDLES: dict[str, tuple[str, Bundle]] = {
+TOOLS: dict[str, tuple[str, Tool]] = {
     "npm": ("devops", _npm),
     "nuget": ("devops", _nuget),
     "pip": ("devops", _pip),

@@ -1,11 +1,12 @@
 """Signing in: which azure-identity credential, with which tenant, client, cloud and network.
 
-Every kind of credential is one function `(Attempt) -> Token` in the table of `kinds`; the chain
-behind `auto` is a list of their names in `chain`.
+Every kind of credential is a `Way` (see `attempt`), named by the table of `request.kinds`; the
+chain behind `auto` is in `chain`. Nothing here reads the process's own environment: what a
+sign-in may know of it is the request's `env`.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from ..errors import SignInError
 from ..request.request import Token, TokenRequest
@@ -18,30 +19,40 @@ def acquire(
     request: TokenRequest,
     *,
     claims: str | None,
-    prog: str,
     rejected: Callable[[str], bool] | None = None,
-    anew: bool = False,
+    prompt: bool = False,
 ) -> Token:
     """Return a new token from the request's kind of credential.
 
     claims: the JSON of a claims challenge to satisfy. rejected: says of a token whether a server
-    rejected it; such a token is never returned. anew: ask the person even when an earlier
+    rejected it; such a token is never returned. prompt: ask the person even when an earlier
     interactive sign-in could answer silently (`msauth login`).
-    Raises SignInError: nothing could sign in, or only a person can.
+    Raises SignInError: nothing could sign in, only a person can, or what came is no token (RFC
+    6750 b64token) or one of another tenant.
     """
     from .attempt import Attempt
     from .chain import sign_in
 
     for library in ("azure", "msal"):
         logging.getLogger(library).addHandler(_QUIET)
-    return sign_in(Attempt(request, claims, prog, rejected or (lambda _: False), anew=anew))
+    return sign_in(Attempt(request, claims, rejected or (lambda _: False), prompt=prompt))
 
 
-def prompting() -> bool:
+def can_ask() -> bool:
+    """Say whether a person can be shown a prompt: a terminal at stderr, or /dev/tty.
+
+    Standard input does not matter: a device code and a browser read nothing from it.
+    """
+    from .prompts import terminal
+
+    return terminal()
+
+
+def prompting(env: Mapping[str, str]) -> bool:
     """Say whether some process of this user is waiting for the person at the terminal."""
     from .prompts import somebody_asks
 
-    return somebody_asks()
+    return somebody_asks(env)
 
 
 def busy(kind: str) -> SignInError:
@@ -51,7 +62,7 @@ def busy(kind: str) -> SignInError:
     return error(kind)
 
 
-def forget(profile: str | None) -> int:
+def forget(profile: str | None, env: Mapping[str, str]) -> int:
     """Forget the interactive sign-ins of a profile ("" without one), or all (None).
 
     Removes what `browser` and `device-code` keep: the account and its refresh tokens. Returns
@@ -59,4 +70,4 @@ def forget(profile: str | None) -> int:
     """
     from .persistence import forget as forget_stored
 
-    return forget_stored(profile)
+    return forget_stored(profile, env)

@@ -5,13 +5,12 @@ are shown up to their first sentence; ids, claims and bodies never are.
 """
 
 import base64
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..errors import SignInError, UnavailableError
+from ..errors import SignInError, UnavailableError, command
 from ..request.request import TokenRequest
 
 if TYPE_CHECKING:
@@ -50,10 +49,13 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     53001: ("Conditional Access wants a domain-joined device", _POLICY),
     53003: ("blocked by a Conditional Access policy", _POLICY),
     53004: ("multi-factor authentication must be set up", _LOGIN),
+    530036: ("Conditional Access blocks sign-ins by device code", "browser"),
+    530084: ("Conditional Access wants a token bound to this device", "bound"),
     65001: ("nobody has consented to this application using this resource", "consent"),
     65004: ("the user declined to consent", _LOGIN),
     65002: ("this first-party client is not allowed to use this resource", "own-app"),
     70002: ("the client's credentials are wrong", _APP),
+    70007: ("Entra ID no longer answers this browser sign-in by `query`", "upgrade"),
     70008: ("the refresh token has expired", _LOGIN),
     70011: ("the scope is not valid", "check --scope"),
     70016: ("the user has not finished signing in", _LOGIN),
@@ -83,6 +85,7 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     90094: ("an administrator must consent to this application", "admin-consent"),
     90072: ("this account is not a member or guest of the tenant", _LOGIN),
     500011: ("the resource does not exist in this tenant", "check --tenant and --scope"),
+    900971: ("no reply address is registered for the application", "reply"),
     500113: ("no reply address is registered for the application", "reply"),
     50011: ("the application does not have this reply address", "reply"),
     9002313: ("the request was malformed", "check --scope and --client-id"),
@@ -96,16 +99,13 @@ _HINT_TEXTS = {
     _POLICY: "sign in where the policy lets you (a managed device, a browser), or ask the tenant's"
     " administrator",
     "own-app": "use an app registration of your own: --credential browser --client-id …",
+    "upgrade": "pip install --upgrade azure-identity msauth",
+    "bound": "msauth login --credential broker (Windows, macOS, WSL), or ask the tenant's"
+    " administrator for an exception",
     "public-client": "allow public client flows in the app registration",
     "reply": "add the redirect URI http://localhost (mobile and desktop) to the app registration",
 }
 _NOBODY = "ask the tenant's administrator: no person signs in with this credential"
-
-
-def meaning(code: int) -> str | None:
-    """Return what an AADSTS code means, in a few words, or None for one we do not know."""
-    known = _MEANINGS.get(code)
-    return known[0] if known else None
 
 
 def explain(kind: str, text: str, request: TokenRequest, *, claims: str | None) -> SignInError:
@@ -127,12 +127,14 @@ def _hint(kind: str, hint: str, request: TokenRequest, claims: str | None) -> st
     login = login_hint(kind, request, claims)
     if hint == _LOGIN or (hint == "consent" and login):
         return login or _NOBODY  # a person who signs in is asked to consent
-    if hint == _POLICY and not login:
+    if hint in (_POLICY, "bound") and not login:
         return _NOBODY
+    if hint == "browser":
+        return login_hint("browser" if kind == "device-code" else kind, request, None) or _NOBODY
     if hint == _APP:
         return "check the app registration's secret, certificate or federated credential"
     if hint in ("consent", "admin-consent"):
-        client = request.client_id or os.environ.get("AZURE_CLIENT_ID") or "APPLICATION"
+        client = request.client_id or request.env.get("AZURE_CLIENT_ID") or "APPLICATION"
         place = f"{request.authority}/{request.tenant or 'organizations'}/adminconsent"
         return f"an administrator can consent at {place}?client_id={client}"
     if hint == "tenant-app":
@@ -142,26 +144,24 @@ def _hint(kind: str, hint: str, request: TokenRequest, claims: str | None) -> st
 
 def login_hint(kind: str, request: TokenRequest, claims: str | None) -> str | None:
     """Return the command by which a person signs in for this kind, or None if none can help."""
-    tenant = f" --tenant {request.tenant}" if request.tenant else ""
-    scope = f" --scope {request.scopes[0]}" if request.scopes else ""
+    tenant = ("--tenant", request.tenant) if request.tenant else ()
+    scope = ("--scope", request.scopes[0]) if request.scopes else ()
+    challenge = base64.b64encode(claims.encode()).decode() if claims is not None else ""
     if kind in ("azure-cli", "azure-cli-cache", "auto"):
-        challenge = ""
-        if claims is not None:
-            challenge = " --claims-challenge " + base64.b64encode(claims.encode()).decode()
-        return f"az login{tenant}{scope}{challenge}"
+        more = ("--claims-challenge", challenge) if challenge else ()
+        return command("az", "login", *tenant, *scope, *more)
     if kind == "azure-developer-cli":
-        return "azd auth login" + (f" --tenant-id {request.tenant}" if request.tenant else "")
+        return command("azd", "auth", "login", *(("--tenant-id", tenant[1]) if tenant else ()))
     if kind == "azure-powershell":
-        challenge = ""
-        if claims is not None:
-            challenge = " -ClaimsChallenge " + base64.b64encode(claims.encode()).decode()
-        place = f" -Tenant {request.tenant}" if request.tenant else ""
-        return f"Connect-AzAccount{place}{challenge}"
+        place = ("-Tenant", tenant[1]) if tenant else ()
+        more = ("-ClaimsChallenge", challenge) if challenge else ()
+        return command("Connect-AzAccount", *place, *more)
     if kind in ("browser", "device-code", "broker"):
         if request.profile:
-            return f"msauth login --profile {request.profile}"
-        client = f" --client-id {request.client_id}" if request.client_id else ""
-        return f"msauth login --credential {kind}{tenant}{client}{scope}"
+            return command("msauth", "login", "--profile", request.profile)
+        client = ("--client-id", request.client_id) if request.client_id else ()
+        user = ("--username", request.username) if request.username else ()
+        return command("msauth", "login", "--credential", kind, *tenant, *client, *user, *scope)
     return None
 
 

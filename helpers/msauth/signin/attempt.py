@@ -3,12 +3,12 @@
 import base64
 import binascii
 import json
-import os
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..errors import SignInError
+from ..cache.record import is_token
+from ..errors import OnlyRejectedError, SignInError, UnavailableError
 from ..request.request import Token, TokenRequest
 from . import aadsts, network
 
@@ -16,25 +16,24 @@ from . import aadsts, network
 class Attempt:
     """What a kind of credential needs to know: the request, the claims and who is asking.
 
-    rejected: says of a token whether a server rejected it. anew: a person asked to sign in now,
-    so what an earlier sign-in left is not used.
+    rejected: says of a token whether a server rejected it. prompt: a person asked to sign in
+    now, so what an earlier sign-in left is not used. env: all that may be known of the
+    environment.
     """
 
     def __init__(
         self,
         request: TokenRequest,
         claims: str | None,
-        prog: str,
         rejected: Callable[[str], bool],
         *,
-        anew: bool = False,
+        prompt: bool = False,
     ) -> None:
         self.request = request
         self.claims = claims
-        self.prog = prog
         self.rejected = rejected
-        self.anew = anew
-        self.env = os.environ
+        self.prompt = prompt
+        self.env = request.env
         # Expiry is counted from before the request left, so a slow answer cannot lengthen it.
         self.started = int(time.time())
 
@@ -60,23 +59,14 @@ class Attempt:
             **network.azure_options(self.env),
         }
 
-    def ask(
-        self,
-        kind: str,
-        credential: Any,
-        *,
-        renewable: bool = True,
-        name_tenant: bool = True,
-        check: bool = True,
-    ) -> Token:
+    def ask(self, kind: str, credential: Any, *, renewable: bool = True) -> Token:
         """Return the token of an azure-identity credential.
 
-        renewable: whether asking again before the expiry gives a newer token. name_tenant:
-        whether to name the request's tenant. check: whether a rejected token is an error.
+        renewable: whether asking again before the expiry gives a newer token.
         Raises UnavailableError or SignInError; no error holds a token, a secret or claims.
         """
         options: dict[str, Any] = {}
-        if self.tenant and name_tenant:
+        if self.tenant:
             options["tenant_id"] = self.tenant
         if self.request.cae or self.claims is not None:
             options["enable_cae"] = True
@@ -86,29 +76,77 @@ class Attempt:
             info = credential.get_token_info(*self.request.scopes, options=options)
         expires_on = int(info.expires_on)
         refresh_on = int(info.refresh_on or 0) if renewable else expires_on
-        return self.token(kind, info.token, expires_on, refresh_on=refresh_on, check=check)
+        return self.token(kind, info.token, expires_on, refresh_on=refresh_on)
 
     def token(
         self, kind: str, text: str, expires_on: int, *, refresh_on: int, check: bool = True
     ) -> Token:
         """Return our value for a token; times in epoch seconds, refresh_on 0 for half its life.
 
-        Raises SignInError for a token that a server rejected, unless check is False.
+        This is the one place where a token comes in, whoever gave it. Raises SignInError for a
+        text that is no token and for a token of another tenant than the GUID that was asked
+        for; unless check is False, OnlyRejectedError for one that a server rejected.
         """
-        if check and self.rejected(text):
-            raise SignInError(
-                f"{kind}: the only token to be had is the one that the server rejected",
-                aadsts.login_hint(kind, self.request, self.claims),
-            )
+        if not is_token(text):
+            raise SignInError(f"{kind}: what came is no token (RFC 6750)", _mend(kind))
+        self._check_tenant(kind, text)
         if not refresh_on:
             refresh_on = self.started + (expires_on - self.started) // 2
-        return token_from(
+        found = token_from(
             kind,
             text,
             expires_on,
             refresh_on=jittered(self.started, refresh_on, expires_on),
             issued=self.started,
         )
+        if check and self.rejected(text):
+            raise self.only_rejected(kind, found)
+        return found
+
+    def only_rejected(self, kind: str, token: Token) -> OnlyRejectedError:
+        """Return the error for a token that a server rejected, where there is no other."""
+        return OnlyRejectedError(
+            f"{kind}: the only token to be had is the one that the server rejected",
+            aadsts.login_hint(kind, self.request, self.claims),
+            token,
+        )
+
+    def _check_tenant(self, kind: str, text: str) -> None:
+        wanted, given = self.tenant or "", claims_of(text).get("tid")
+        if not _is_guid(wanted) or not isinstance(given, str) or given.lower() == wanted.lower():
+            return
+        message = f"{kind}: a token of tenant {given} came, but tenant {wanted} was asked for"
+        if kind == "managed-identity":  # it has one tenant; `auto` may try another kind
+            raise UnavailableError(message, "choose another --credential, or leave --tenant out")
+        raise SignInError(message, aadsts.login_hint(kind, self.request, None) or "check --tenant")
+
+
+class Way(NamedTuple):
+    """How a kind signs in, and why it would not.
+
+    reason: why it is not usable here, or None; it looks at the environment and never starts a
+    program or opens a connection. sign_in may still find that nobody is signed in, and raises
+    UnavailableError then. absence: the stricter reason by which `auto` passes the kind over.
+    """
+
+    reason: Callable[[Attempt], str | None]
+    sign_in: Callable[[Attempt], Token]
+    absence: Callable[[Attempt], str | None] | None = None
+
+
+def _mend(kind: str) -> str:
+    tools = {"azure-cli": "az", "azure-developer-cli": "azd", "azure-powershell": "pwsh"}
+    if kind in tools:
+        return f"check which {tools[kind]} is first in PATH, and its version"
+    return "choose another --credential"
+
+
+def _is_guid(text: str) -> bool:
+    parts = text.split("-")
+    hexadecimal = set("0123456789abcdefABCDEF")
+    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and hexadecimal.issuperset(
+        "".join(parts)
+    )
 
 
 def jittered(started: int, refresh_on: int, expires_on: int) -> int:

@@ -11,26 +11,18 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..request.request import az_directory
+from ..cache.record import is_token
+from ..request.clouds import CLOUDS, LOGIN_HOSTS
+from ..request.kinds import az_directory
 
 CLIENT_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 """Microsoft Azure CLI, the same in every tenant."""
 LEAST = 300
 """Seconds a held token must still live: MSAL itself would renew it with less."""
-_B64TOKEN = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=")
 _PAUSES = (0.03, 0.1)
 """Seconds before each further reading of a file that did not make sense."""
-_CLOUDS = {
-    "azurecloud": (
-        "login.microsoftonline.com",
-        "login.windows.net",
-        "login.microsoft.com",
-        "sts.windows.net",
-    ),
-    "azureusgovernment": ("login.microsoftonline.us", "login.usgovcloudapi.net"),
-    "azurechinacloud": ("login.partner.microsoftonline.cn", "login.chinacloudapi.cn"),
-}
-"""The sign-in hosts of az's clouds: those of one cloud are names of the same service."""
+_SIGNALS = (".bin", ".sig")
+"""az writes such a file, beside where the plain one would be, when it keeps it encrypted."""
 
 Entry = dict[str, Any]
 
@@ -58,7 +50,7 @@ class AzCache:
     """
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self.directory = az_directory(dict(env))
+        self.directory = az_directory(env)
         self.cloud = _cloud(env, self.directory)
         profile = _read(self.directory + "/azureProfile.json")
         found = profile.get("subscriptions") if isinstance(profile, dict) else None
@@ -69,16 +61,16 @@ class AzCache:
         ]
         self.signed_in = None if profile is None else bool(self._subscriptions)
         self._cache: Entry | None = None
+        self._login_hosts = next((c.login_hosts for c in CLOUDS if self.cloud in c.names), ())
 
     def serves(self, authority: str) -> bool:
         """Say whether az's cloud signs in at this authority (`https://host`)."""
-        return authority.removeprefix("https://") in _CLOUDS.get(self.cloud, ())
+        return authority.removeprefix("https://") in self._login_hosts
 
     def other_cloud(self, authority: str) -> bool:
         """Say whether az is set to one cloud and the authority certainly is another's."""
-        host = authority.removeprefix("https://")
-        known = [cloud for cloud, hosts in _CLOUDS.items() if host in hosts]
-        return bool(known) and self.cloud in _CLOUDS and self.cloud not in known
+        known = authority.removeprefix("https://") in LOGIN_HOSTS
+        return known and bool(self._login_hosts) and not self.serves(authority)
 
     def account(self, tenant: str | None) -> Account | None:
         """Return whom az would answer for in a tenant (GUID or domain; None: az's current one).
@@ -159,7 +151,8 @@ class AzCache:
         """
         if account.managed or not account.service_principal or not self.serves(authority):
             return None
-        found = _read(self.directory + "/service_principal_entries.json")
+        path = self.directory + "/service_principal_entries.json"
+        found = None if _signal(path) else _read(path)
         for entry in found if isinstance(found, list) else ():
             if (
                 isinstance(entry, dict)
@@ -180,10 +173,15 @@ class AzCache:
     @property
     def encrypted(self) -> bool:
         """Whether az keeps its tokens where only it can read them (DPAPI, a keyring)."""
-        return not os.path.exists(self.path) and os.path.exists(self.path[:-5] + ".bin")
+        return _signal(self._plain) is not None
 
     @property
     def path(self) -> str:
+        """The file that says how az keeps its tokens: the plain cache, or a signal."""
+        return _signal(self._plain) or self._plain
+
+    @property
+    def _plain(self) -> str:
         return self.directory + "/msal_token_cache.json"
 
     def _homes(self, account: Account) -> list[str]:
@@ -197,8 +195,7 @@ class AzCache:
         )
 
     def _is_here(self, entry: Entry, authority: str) -> bool:
-        hosts = _CLOUDS.get(self.cloud, ())
-        return self.serves(authority) and entry.get("environment") in hosts
+        return self.serves(authority) and entry.get("environment") in self._login_hosts
 
     def _entries(self, kind: str) -> Iterator[Entry]:
         section = self._load().get(kind)
@@ -208,7 +205,7 @@ class AzCache:
 
     def _load(self) -> Entry:
         if self._cache is None:
-            read = _read(self.path)
+            read = None if self.encrypted else _read(self._plain)
             self._cache = read if isinstance(read, dict) else {}
         return self._cache
 
@@ -238,6 +235,28 @@ def number(entry: Entry, name: str) -> int:
         return int(entry.get(name) or 0)
     except (TypeError, ValueError):
         return 0
+
+
+def _signal(plain: str) -> str | None:
+    """Return the file by which az says that it keeps this one encrypted, or None.
+
+    A plain file that is older than the signal is what az used before: it would name the person
+    who was signed in then.
+    """
+    written = _modified(plain)
+    for ending in _SIGNALS:
+        path = plain.removesuffix(".json") + ending
+        signalled = _modified(path)
+        if signalled is not None and (written is None or signalled > written):
+            return path
+    return None
+
+
+def _modified(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mtime_ns
+    except (OSError, ValueError):
+        return None
 
 
 def _read(path: str) -> Any:
@@ -288,4 +307,4 @@ def _is_of(subscription: Entry, tenant: str) -> bool:
 
 
 def _usable(secret: object) -> bool:
-    return isinstance(secret, str) and bool(secret) and set(secret) <= _B64TOKEN
+    return isinstance(secret, str) and is_token(secret)

@@ -6,19 +6,34 @@ back with it is thrown away (Entra ID keeps the old one valid for a public clien
 principal it comes from the secret or certificate that az keeps.
 """
 
-from ..errors import SignInError, UnavailableError
+import datetime
+import json
+import re
+
+from ..errors import OnlyRejectedError, SignInError, UnavailableError, command
 from ..request.request import Token
 from . import aadsts, network, service_principal
-from .attempt import Attempt
+from .attempt import Attempt, Way
 from .az_cache import CLIENT_ID, Account, AzCache, number
+from .developer_tools import answer
 from .programs import which
 
+_KIND = "azure-cli"
+_NOBODY = re.compile(r"az login|az account set|does not exist in MSAL token cache")
+# What az prints where it keeps its sign-in in a keyring and cannot open that: msal-extensions'
+# own words, and those of libsecret, D-Bus, the macOS keychain and DPAPI.
+_KEYRING = re.compile(
+    r"libsecret|PyGObject|No module named 'gi'|D-?Bus|freedesktop\.secret|key(ring|chain)"
+    r"|locked (collection|object)|(de|en)cryption failed",
+    re.IGNORECASE,
+)
 
-def reason(attempt: Attempt) -> str | None:
+
+def _reason(attempt: Attempt) -> str | None:
     return None if which("az", attempt.env) else "az is not on PATH"
 
 
-def azure_cli(attempt: Attempt) -> Token:
+def _azure_cli(attempt: Attempt) -> Token:
     """Return the token az holds, else az's answer, else (a new one is needed) a redeemed one."""
     cache = _look(attempt, "azure-cli")
     account = cache.account(attempt.tenant)
@@ -28,16 +43,16 @@ def azure_cli(attempt: Attempt) -> Token:
     if held is not None:
         if not attempt.rejected(held.text):
             return held
-        return _new(attempt, cache, account, "azure-cli")
+        return _new(attempt, cache, account, "azure-cli", rejected=held)
     if not _whole_resource(attempt):
         return _new(attempt, cache, account, "azure-cli", instead=True)
     token = _from_az(attempt, cache, account)
     if attempt.rejected(token.text):
-        return _new(attempt, cache, account, "azure-cli")
+        return _new(attempt, cache, account, "azure-cli", rejected=token)
     return token
 
 
-def azure_cli_cache(attempt: Attempt) -> Token:
+def _azure_cli_cache(attempt: Attempt) -> Token:
     """Return what az's files give without starting az, and start it only where they do not."""
     cache = _look(attempt, "azure-cli-cache")
     account = cache.account(attempt.tenant)
@@ -89,8 +104,13 @@ def _new(
     kind: str,
     *,
     instead: bool = False,
+    rejected: Token | None = None,
 ) -> Token:
-    """Return a token that az has not handed out before; instead: az itself will do too."""
+    """Return a token that az has not handed out before.
+
+    instead: az itself will do too. rejected: what az gave, if a server rejected that.
+    Raises SignInError, OnlyRejectedError when az has but a rejected token.
+    """
     if account is not None:
         user = cache.refreshable(account, attempt.request.authority)
         if user is not None:
@@ -102,10 +122,12 @@ def _new(
         token = _from_az(attempt, cache, account)
         if not attempt.rejected(token.text):
             return token
-    raise SignInError(
-        f"{kind}: the server wants a new sign-in that az cannot do by itself",
-        _login_hint(attempt, account, kind),
-    )
+        rejected = token
+    message = f"{kind}: the server wants a new sign-in that az cannot do by itself"
+    hint = _login_hint(attempt, account, kind)
+    if rejected is not None and attempt.claims is None:
+        raise OnlyRejectedError(message, hint, rejected)
+    raise SignInError(message, hint)
 
 
 def _login_hint(attempt: Attempt, account: Account | None, kind: str) -> str | None:
@@ -113,24 +135,23 @@ def _login_hint(attempt: Attempt, account: Account | None, kind: str) -> str | N
         return aadsts.login_hint(kind, attempt.request, attempt.claims)
     if account.managed:
         return "az logout, and then az login --identity"
-    options = f"--username {account.name} --tenant {account.tenant}"
-    return f"az logout, and then az login --service-principal {options}"
+    who = ("--username", account.name, "--tenant", account.tenant)
+    return "az logout, and then " + command("az", "login", "--service-principal", *who)
 
 
 def _whole_resource(attempt: Attempt) -> bool:
-    """Say whether az can be asked: azure-identity asks it for one resource, not for scopes."""
+    """Say whether az can be asked: it answers for one resource as a whole."""
     scopes = attempt.request.scopes
     return len(scopes) == 1 and scopes[0].endswith("/.default")
 
 
 def _from_az(attempt: Attempt, cache: AzCache, account: Account | None) -> Token:
-    """Ask `az account get-access-token`, through azure-identity.
+    """Ask `az account get-access-token`.
 
     While az rewrites its cache another az may believe that nobody is signed in; so it is asked
-    once more when its profile says that somebody is.
+    once more when its profile says that somebody is. If it still finds no tokens they are gone:
+    `az logout` with a keyring removes them, and then crashes before it changes the profile.
     """
-    from azure.identity import AzureCliCredential
-
     if which("az", attempt.env) is None:
         raise UnavailableError("az is not on PATH")
     if not _whole_resource(attempt):
@@ -138,23 +159,59 @@ def _from_az(attempt: Attempt, cache: AzCache, account: Account | None) -> Token
             "az can only be asked for one resource as a whole",
             "use RESOURCE/.default, or an app registration of your own: --credential browser",
         )
-    other = account.subscription if account is not None else ""
-    credential = AzureCliCredential(
-        subscription=other or None, additionally_allowed_tenants=["*"], process_timeout=60
-    )
-
-    def ask() -> Token:
-        return attempt.ask(
-            "azure-cli", credential, renewable=False, name_tenant=not other, check=False
-        )
-
     try:
-        return ask()
-    except SignInError as error:
-        # A code of Entra ID's is an answer, and a time-out would only be waited for again.
-        if "AADSTS" in error.message or "Failed to" in error.message or cache.signed_in is False:
+        return _ask_az(attempt, account)
+    except UnavailableError:
+        if cache.signed_in is False:
             raise
-    return ask()
+    try:
+        return _ask_az(attempt, account)
+    except UnavailableError as error:
+        error.signed_out = cache.signed_in is True
+        raise
+
+
+def _ask_az(attempt: Attempt, account: Account | None) -> Token:
+    """Raises UnavailableError when az says that nobody is signed in, SignInError for the rest."""
+    resource = attempt.request.scopes[0].removesuffix("/.default")
+    words = ["az", "account", "get-access-token", "--output", "json", "--resource", resource]
+    if account is not None and account.subscription:
+        words += ["--subscription", account.subscription]
+    elif attempt.tenant:
+        words += ["--tenant", attempt.tenant]
+    done = answer(attempt, _KIND, words, AZURE_CORE_NO_COLOR="true")
+    if done.returncode == 0:
+        return _az_token(attempt, done.stdout)
+    text = done.stderr
+    if "AADSTS" in text:
+        raise aadsts.explain(_KIND, text, attempt.request, claims=None)
+    if _NOBODY.search(text):
+        hint = aadsts.login_hint(_KIND, attempt.request, None)
+        raise UnavailableError("nobody is signed in with az", hint)
+    if _KEYRING.search(text):
+        raise SignInError(
+            f"{_KIND}: az cannot open the keyring that holds its sign-in",
+            "unlock the keyring, or let az use a file: az config set"
+            " core.encrypt_token_cache=false && az login",
+            deterministic=False,
+        )
+    raise aadsts.explain(_KIND, text, attempt.request, claims=None)
+
+
+def _az_token(attempt: Attempt, output: str) -> Token:
+    """Return the token that az prints: `expires_on` in epoch seconds, else a local time."""
+    try:
+        said = json.loads(output)
+        text = said["accessToken"]
+        if "expires_on" in said:
+            expires_on = int(said["expires_on"])
+        else:  # az before 2.54
+            expires_on = int(datetime.datetime.fromisoformat(said["expiresOn"]).timestamp())
+    except (ValueError, KeyError, TypeError):
+        text, expires_on = None, 0
+    if not isinstance(text, str):
+        raise SignInError(f"{_KIND}: az's answer cannot be understood", "az version")
+    return attempt.token(_KIND, text, expires_on, refresh_on=expires_on, check=False)
 
 
 def _with_secret(attempt: Attempt, account: Account, entry: dict[str, object], kind: str) -> Token:
@@ -217,3 +274,7 @@ def _redeem(
         attempt.started + lifetime,
         refresh_on=attempt.started + int(result.get("refresh_in") or lifetime // 2),
     )
+
+
+AZURE_CLI = Way(_reason, _azure_cli)
+AZURE_CLI_CACHE = Way(lambda _: None, _azure_cli_cache)

@@ -10,10 +10,21 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from .programs import which
+from .programs import safe_directory, search_path, which
 
-_START = "import sys, webbrowser; sys.exit(0 if webbrowser.open(sys.argv[1]) else 1)"
-_SETTLED = 3
+# A browser started in the background is not waited for by `webbrowser`, which says "opened" of a
+# command that fails a moment later, such as an xdg-open that finds no browser.
+_START = """
+import os, sys, webbrowser
+failed = not webbrowser.open(sys.argv[1])
+while not failed and hasattr(os, 'wait'):
+    try:
+        failed = os.wait()[1] != 0
+    except ChildProcessError:
+        break
+sys.exit(failed)
+"""
+_SETTLED = 2
 """Seconds after which a browser that has not failed counts as open."""
 
 
@@ -51,17 +62,24 @@ def is_wsl(env: Mapping[str, str]) -> bool:
 
 
 def _environment(env: Mapping[str, str]) -> dict[str, str]:
-    """Return the browser's environment: Python does not know WSL's way to Windows' browser."""
+    """Return the browser's environment: Python does not know WSL's way to Windows' browser.
+
+    `webbrowser` looks a program up in PATH, also where that names the current directory.
+    """
+    chosen = {**env, "PATH": search_path(env)}
     if not env.get("BROWSER") and is_wsl(env) and which("wslview", env):
-        return {**env, "BROWSER": "wslview"}
-    return dict(env)
+        chosen["BROWSER"] = "wslview"
+    return chosen
 
 
 class _Detached:
-    """A browser for `webbrowser` that starts the person's own one in a child process."""
+    """A browser for `webbrowser` that starts the person's own one in a child process.
+
+    active: the environments to start it in, of the sign-ins under way.
+    """
 
     def __init__(self) -> None:
-        self.active = 0
+        self.active: list[Mapping[str, str]] = []
 
     def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:
         """Start the browser; False leaves the page to whoever else is registered."""
@@ -77,7 +95,8 @@ class _Detached:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
-                env=_environment(os.environ),
+                env=_environment(self.active[-1]),
+                cwd=safe_directory(self.active[-1]),
             )
             # One that stays in the foreground (BROWSER without `&`) is not waited for.
             failed = child.wait(_SETTLED) != 0
@@ -95,7 +114,7 @@ _registered = False
 
 
 @contextmanager
-def our_browser() -> Iterator[None]:
+def our_browser(env: Mapping[str, str]) -> Iterator[None]:
     """While open, `webbrowser.open` starts the browser detached.
 
     azure-identity opens its page that way, and a failure then ends the attempt.
@@ -106,8 +125,8 @@ def our_browser() -> Iterator[None]:
     if not _registered:
         webbrowser.register("msauth", None, _detached, preferred=True)  # type: ignore[arg-type]
         _registered = True
-    _detached.active += 1
+    _detached.active.append(env)
     try:
         yield
     finally:
-        _detached.active -= 1
+        _detached.active.remove(env)

@@ -3,84 +3,172 @@
 Both keep their tokens themselves and give the same one until it nears its end.
 """
 
-import calendar
-import os
-import time
-from typing import TYPE_CHECKING
+import base64
+import datetime
+import json
+import subprocess
+from typing import Any
 
-from ..errors import UnavailableError
+from ..errors import SignInError, UnavailableError
+from ..request.kinds import azd_directory, home
 from ..request.request import Token
-from .attempt import Attempt
-from .programs import which
+from . import aadsts
+from .attempt import Attempt, Way
+from .programs import run, which
 
-if TYPE_CHECKING:
-    from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
-    from azure.identity import AzureDeveloperCliCredential
-
-_TIMEOUT = 60
-"""Seconds: azd and pwsh are slow to start, and a first pwsh builds its module cache."""
+TIMEOUT = 60
+"""Seconds: these tools are slow to start, and a first pwsh builds its module cache."""
 
 
-def azure_developer_cli_reason(attempt: Attempt) -> str | None:
+def answer(
+    attempt: Attempt, kind: str, words: list[str], **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run a tool that gives tokens; variables: what to set in its environment.
+
+    Raises UnavailableError when it cannot be started, SignInError when it does not answer.
+    """
+    program = which(words[0], attempt.env)
+    if program is None:
+        raise UnavailableError(f"{words[0]} is not on PATH")
+    try:
+        return run([program, *words[1:]], {**attempt.env, **variables}, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        raise SignInError(
+            f"{kind}: {words[0]} did not answer within {TIMEOUT} seconds",
+            "try again in a minute",
+            deterministic=False,
+        ) from None
+    except (OSError, ValueError):
+        raise UnavailableError(f"{program} cannot be started") from None
+
+
+def _azd_reason(attempt: Attempt) -> str | None:
     return None if which("azd", attempt.env) else "azd is not on PATH"
 
 
-def azure_developer_cli_absence(attempt: Attempt) -> str | None:
-    """Say why `auto` need not start azd: nobody ever signed in with it."""
+def _azd_absence(attempt: Attempt) -> str | None:
+    """Say why `auto` need not start azd: nobody is signed in with it.
+
+    After a logout its auth.json stays, with an empty account. With `auth.useAzCliAuth` it
+    answers as whoever is signed in with az, which `auto` has asked already.
+    """
+    why = _azd_reason(attempt)
+    if why is not None:
+        return why
     env = attempt.env
-    place = env.get("AZD_CONFIG_DIR") or os.path.expanduser("~/.azd")
-    if os.path.exists(os.path.join(place, "auth.json")):
-        return azure_developer_cli_reason(attempt)
-    return azure_developer_cli_reason(attempt) or "nobody is signed in with azd"
+    if env.get("AZD_AUTH_ENDPOINT") and env.get("AZD_AUTH_KEY"):
+        return None
+    account = _read(azd_directory(env) + "/auth.json", "auth", "account", "currentUser")
+    return None if account else "nobody is signed in with azd"
 
 
-def azure_developer_cli(attempt: Attempt) -> Token:
-    """Return the answer of `azd auth token`, which also takes claims."""
-    from azure.identity import AzureDeveloperCliCredential
+def _azd(attempt: Attempt) -> Token:
+    """Return the answer of `azd auth token`, which also takes claims.
 
-    credential = AzureDeveloperCliCredential(
-        additionally_allowed_tenants=["*"], process_timeout=_TIMEOUT
-    )
-    return attempt.ask("azure-developer-cli", _Utc(credential), renewable=False)
+    Options and values are joined by `=`: with a space azd takes the value for the name of an
+    extension's command and looks it up in the web first, for seconds where that is blocked.
+    """
+    kind, request = "azure-developer-cli", attempt.request
+    words = ["azd", "auth", "token", "--output=json", "--no-prompt"]
+    words += [f"--scope={scope}" for scope in request.scopes]
+    if attempt.tenant:
+        words.append(f"--tenant-id={attempt.tenant}")
+    if attempt.claims is not None:
+        words.append("--claims=" + base64.b64encode(attempt.claims.encode()).decode())
+    done = answer(attempt, kind, words, NO_COLOR="true")
+    if done.returncode == 0:
+        return _azd_token(attempt, kind, done.stdout)
+    text = _azd_message(done.stdout) or _azd_message(done.stderr) or done.stderr
+    if "AADSTS" not in text and ("not logged in" in text or "azd auth login" in text):
+        hint = aadsts.login_hint(kind, request, None)
+        raise UnavailableError("nobody is signed in with azd", hint)
+    if "unknown flag: --claims" in text:
+        raise SignInError(f"{kind}: this azd is too old to satisfy the server", "upgrade azd")
+    raise aadsts.explain(kind, text, request, claims=None)
 
 
-class _Utc:
-    """azd prints UTC (RFC 3339), azure-identity reads it as local time: this turns it back."""
+def _azd_token(attempt: Attempt, kind: str, output: str) -> Token:
+    try:
+        said = json.loads(output)
+        text, until = said["token"], said["expiresOn"]  # RFC 3339, in UTC
+        moment = datetime.datetime.fromisoformat(until.replace("Z", "+00:00"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text, moment = None, datetime.datetime.max
+    if not isinstance(text, str):
+        raise SignInError(f"{kind}: azd's answer cannot be understood", "azd version")
+    utc = moment if moment.tzinfo else moment.replace(tzinfo=datetime.timezone.utc)
+    expires_on = int(utc.timestamp())
+    return attempt.token(kind, text, expires_on, refresh_on=expires_on)
 
-    def __init__(self, credential: "AzureDeveloperCliCredential") -> None:
-        self._credential = credential
 
-    def get_token_info(self, *scopes: str, options: "TokenRequestOptions") -> "AccessTokenInfo":
-        """Return azd's token with its right expiry."""
-        info: AccessTokenInfo = self._credential.get_token_info(*scopes, options=options)
-        info.expires_on = calendar.timegm(time.localtime(info.expires_on))
-        return info
+def _azd_message(output: str) -> str:
+    """Return the error in what azd prints as JSON lines: `error`, in older ones `data.message`."""
+    older = ""
+    for line in output.split("\n"):
+        try:
+            said = json.loads(line)
+        except ValueError:
+            continue
+        if not isinstance(said, dict):
+            continue
+        if isinstance(said.get("error"), str) and said["error"].strip():
+            return str(said["error"]).strip()
+        data = said.get("data")
+        message = data.get("message") if isinstance(data, dict) else None
+        older = older or (message.strip() if isinstance(message, str) else "")
+    return older
 
 
-def azure_powershell_reason(attempt: Attempt) -> str | None:
+def _powershell_reason(attempt: Attempt) -> str | None:
     return None if which("pwsh", attempt.env) else "pwsh is not on PATH"
 
 
-def azure_powershell_absence(attempt: Attempt) -> str | None:
-    """Say why `auto` need not start pwsh: nobody ever used Connect-AzAccount."""
-    context = os.path.expanduser("~/.Azure/AzureRmContext.json")
-    if os.path.exists(context):
-        return azure_powershell_reason(attempt)
-    return azure_powershell_reason(attempt) or "nobody is signed in with Connect-AzAccount"
+def _powershell_absence(attempt: Attempt) -> str | None:
+    """Say why `auto` need not start pwsh: nobody is signed in with Connect-AzAccount.
+
+    Importing Az.Accounts alone creates the file, with no account in it.
+    """
+    why = _powershell_reason(attempt)
+    if why is not None:
+        return why
+    contexts = _read(home(attempt.env) + "/.Azure/AzureRmContext.json", "Contexts")
+    if isinstance(contexts, dict) and any(
+        isinstance(context, dict) and context.get("Account") for context in contexts.values()
+    ):
+        return None
+    return "nobody is signed in with Connect-AzAccount"
 
 
-def azure_powershell(attempt: Attempt) -> Token:
-    """Return the answer of `Get-AzAccessToken`; it takes no claims."""
+def _powershell(attempt: Attempt) -> Token:
+    """Return the answer of `Get-AzAccessToken`; it takes no claims.
+
+    azure-identity starts pwsh itself, in the process's own environment and from /bin.
+    """
     from azure.identity import AzurePowerShellCredential
 
-    from .aadsts import login_hint
-
+    kind = "azure-powershell"
     if attempt.claims is not None:
         raise UnavailableError(
             "the server wants a new sign-in that Azure PowerShell cannot do by itself",
-            login_hint("azure-powershell", attempt.request, attempt.claims),
+            aadsts.login_hint(kind, attempt.request, attempt.claims),
         )
     credential = AzurePowerShellCredential(
-        additionally_allowed_tenants=["*"], process_timeout=_TIMEOUT
+        additionally_allowed_tenants=["*"], process_timeout=TIMEOUT
     )
-    return attempt.ask("azure-powershell", credential, renewable=False)
+    return attempt.ask(kind, credential, renewable=False)
+
+
+def _read(path: str, *names: str) -> Any:
+    """Return a value of a tool's JSON file by its path of names, or None."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            found = json.load(file)
+    except (OSError, ValueError):
+        return None
+    for name in names:
+        found = found.get(name) if isinstance(found, dict) else None
+    return found
+
+
+AZURE_DEVELOPER_CLI = Way(_azd_reason, _azd, _azd_absence)
+AZURE_POWERSHELL = Way(_powershell_reason, _powershell, _powershell_absence)

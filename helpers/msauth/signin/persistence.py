@@ -10,13 +10,14 @@ file in place, and its own lock outlives a killed process.
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..cache.folder import Folder
 from ..cache.record import fingerprint
 from ..request.request import TokenRequest
-from . import prompts, state
+from . import prompts
 
 if TYPE_CHECKING:
     from azure.identity import AuthenticationRecord, TokenCachePersistenceOptions
@@ -32,6 +33,7 @@ class Store:
     """Where one selection's interactive sign-ins are kept."""
 
     def __init__(self, request: TokenRequest, client_id: str) -> None:
+        self._env = request.env
         self._profile = request.profile
         self._host = request.authority.removeprefix("https://")
         self._username = request.username
@@ -44,7 +46,10 @@ class Store:
 
         The library's directory is made private, before it would be made 0755.
         """
-        if state.directory() is None:
+        try:
+            with Folder.state(self._env, create=True):
+                pass
+        except OSError:
             return False
         folder = os.path.dirname(self._path(""))
         old = os.umask(0o077)
@@ -66,19 +71,19 @@ class Store:
         self, until: float, waiting: Callable[[], None]
     ) -> AbstractContextManager[bool | None]:
         """Hold the lock that every use of the store needs; see `prompts.locked`."""
-        return prompts.locked(self.name + _LOCK, until, waiting)
+        return prompts.locked(self._env, self.name, until, waiting)
 
     @contextmanager
-    def in_epoch(self) -> Iterator[None]:
+    def in_generation(self) -> Iterator[None]:
         """While open, a logout wins: the library may write again what the logout removed.
 
         The lock must be held, so that what is then removed is nobody else's.
         """
-        epoch = state.epoch(self._profile)
+        generation = _generation(self._env, self._profile)
         try:
             yield
         finally:
-            if state.epoch(self._profile) != epoch:
+            if _generation(self._env, self._profile) != generation:
                 self.forget()
 
     def prepare(self) -> None:
@@ -91,39 +96,43 @@ class Store:
 
     def known(self) -> bool:
         """Whether anybody signed in with this selection."""
-        return any(name.startswith(self.name + ".") for name in state.names(_SUFFIX))
+        return bool(self._files())
 
     def records(self, tenant: str | None) -> "list[AuthenticationRecord]":
         """Return the sign-ins to try for a tenant: its own, then the one for anywhere."""
-        from azure.identity import AuthenticationRecord
-
         found: list[AuthenticationRecord] = []
         for place in dict.fromkeys((tenant or _ANY, _ANY)):
-            data = state.read(self._file(place))
-            try:
-                record = AuthenticationRecord.deserialize(json.loads(data or b"{}")["record"])
-            except (ValueError, KeyError, TypeError):
+            record = self._record(self._file(place))
+            if record is None or record.authority != self._host:
                 continue
-            if record.authority == self._host and all(
-                record.home_account_id != other.home_account_id for other in found
-            ):
+            if all(record.home_account_id != other.home_account_id for other in found):
                 found.append(record)
         return found
 
     def remember(self, record: "AuthenticationRecord", tenant: str | None) -> bool:
-        """Keep a new sign-in; says whether it is the first one kept here."""
-        first = not self.known()
+        """Keep a new sign-in; says whether it is the first one kept here.
+
+        Another person's replaces what was kept for any tenant: whoever signed in last is meant.
+        """
+        kept = self._files()
+        for file in kept:
+            other = self._record(file)
+            if other is None or other.home_account_id != record.home_account_id:
+                self._remove(file)
         data = json.dumps({"profile": self._profile, "record": record.serialize()}).encode()
-        state.write(self._file(tenant or _ANY), data)
-        if tenant and state.read(self._file(_ANY)) is None:
-            state.write(self._file(_ANY), data)
-        return first
+        try:
+            with Folder.state(self._env, create=True) as folder:
+                folder.write(self._file(tenant or _ANY), data)
+                if tenant and folder.read(self._file(_ANY)) is None:
+                    folder.write(self._file(_ANY), data)
+        except OSError:
+            pass  # the token is there; only the next process has to ask again
+        return not kept
 
     def forget(self) -> None:
         """Remove the sign-ins that are kept here, and the library's cache with them."""
-        for file in state.names(_SUFFIX):
-            if file.startswith(self.name + "."):
-                state.remove(file)
+        for file in self._files():
+            self._remove(file)
         self.discard()
 
     def discard(self) -> None:
@@ -166,49 +175,92 @@ class Store:
                 continue
         return None
 
+    def _files(self) -> list[str]:
+        files = _names(self._env, _SUFFIX)
+        return [file for file in files if file.startswith(self.name + ".")]
+
+    def _record(self, file: str) -> "AuthenticationRecord | None":
+        from azure.identity import AuthenticationRecord
+
+        try:
+            with Folder.state(self._env) as folder:
+                kept = json.loads(folder.read(file) or b"{}")
+            return AuthenticationRecord.deserialize(kept["record"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def _remove(self, file: str) -> None:
+        try:
+            with Folder.state(self._env) as folder:
+                folder.remove(file)
+        except OSError:
+            pass
+
     def _file(self, place: str) -> str:
         return f"{self.name}.{place.lower()}{_SUFFIX}"
 
     def _path(self, suffix: str) -> str:
+        # Where azure-identity puts it, which knows the process's own environment alone.
         base = os.environ.get("LOCALAPPDATA") if sys.platform == "win32" else None
         return os.path.join(base or os.path.expanduser("~"), ".IdentityService", self.name + suffix)
 
 
-def forget(profile: str | None) -> int:
+def forget(profile: str | None, env: Mapping[str, str]) -> int:
     """Remove the kept sign-ins of a profile, or all (None); returns how many accounts.
 
-    Twice, with a new epoch between: what a sign-in in flight wrote before it could see the epoch
-    is removed then, and one that sees it removes its own.
+    Twice, with a new generation between: what a sign-in in flight wrote before it could see the
+    new one is removed then, and one that sees it removes its own. Never raises.
     """
-    forgotten = _remove(profile)
-    if state.directory(create=False) is None:
-        return forgotten
-    state.end_epoch(profile)
-    return forgotten + _remove(profile)
+    try:
+        with Folder.state(env) as folder:
+            forgotten = _remove(folder, profile, env)
+            try:
+                folder.end_generation(profile)
+            except OSError:
+                pass
+            return forgotten + _remove(folder, profile, env)
+    except OSError:
+        return 0
 
 
-def _remove(profile: str | None) -> int:
+def _remove(folder: Folder, profile: str | None, env: Mapping[str, str]) -> int:
     removed = 0
     stores = set()
-    for file in state.names(_SUFFIX):
-        data = state.read(file)
+    for file in folder.names(_SUFFIX):
         try:
-            owner = json.loads(data or b"{}").get("profile", "")
+            owner = json.loads(folder.read(file) or b"{}").get("profile", "")
         except (ValueError, AttributeError):
             owner = ""
         if profile is None or owner == profile:
-            removed += state.remove(file)
+            removed += folder.remove(file)
             stores.add(file.partition(".")[0])
     if profile is None:  # also what a killed process left without saying whose it is
-        stores.update(file[: -len(_LOCK)] for file in state.names(_LOCK) if file != prompts.LOCK)
+        locks = (file.removesuffix(_LOCK) for file in folder.names(_LOCK))
+        stores.update(name for name in locks if name != prompts.LOCK)
     for name in stores:
-        state.remove(name + ".unanswered")
-        _store_named(name).discard()
+        folder.remove(name + ".unanswered")
+        _store_named(name, env).discard()
     return removed
 
 
-def _store_named(name: str) -> Store:
-    store = Store(TokenRequest(()), "")
+def _generation(env: Mapping[str, str], profile: str) -> str:
+    try:
+        with Folder.state(env) as folder:
+            return folder.generation(profile)
+    except OSError:
+        return ""
+
+
+def _names(env: Mapping[str, str], suffix: str) -> list[str]:
+    try:
+        with Folder.state(env) as folder:
+            return folder.names(suffix)
+    except OSError:
+        return []
+
+
+def _store_named(name: str, env: Mapping[str, str]) -> Store:
+    store = Store(TokenRequest((), env), "")
     store.name = name
     return store
 

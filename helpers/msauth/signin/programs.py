@@ -1,15 +1,68 @@
-"""Finding the programs that sign in for us (az, azd, pwsh), and asking git for its settings."""
+"""The programs that sign in for us (az, azd, pwsh), started safely, and git asked for settings."""
 
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Mapping
 
 
+def search_path(env: Mapping[str, str]) -> str:
+    """Return PATH without its relative and empty items, which mean the current directory.
+
+    That may be somebody's repository, with a program named `az` in it (CVE-2020-26233).
+    """
+    items = env.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(item for item in items if os.path.isabs(item))
+
+
 def which(program: str, env: Mapping[str, str]) -> str | None:
-    """Return a program's path from PATH, never from the current directory (CVE-2020-26233)."""
-    found = shutil.which(program, path=env.get("PATH"))
+    """Return a program's path from PATH, never from the current directory."""
+    found = shutil.which(program, path=search_path(env))
     return found if found and os.path.isabs(found) else None
+
+
+def safe_directory(env: Mapping[str, str]) -> str:
+    """Return a directory of the system's to start programs in, instead of the current one."""
+    return env.get("SYSTEMROOT", "/") if os.name == "nt" else "/"
+
+
+def run(
+    words: list[str], env: Mapping[str, str], *, timeout: float
+) -> "subprocess.CompletedProcess[str]":
+    """Run a program that asks nobody, and return what it printed.
+
+    Raises subprocess.TimeoutExpired (timeout: seconds) and OSError. It gets a process group of
+    its own, so that what a wrapper script started ends with it.
+    """
+    with subprocess.Popen(
+        words,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+        env={**env, "PATH": search_path(env)},
+        cwd=safe_directory(env),
+        start_new_session=True,
+    ) as child:
+        try:
+            output, said = child.communicate(timeout=timeout)
+        except BaseException:
+            _end(child)
+            raise
+    return subprocess.CompletedProcess(words, child.returncode, output, said)
+
+
+def _end(child: "subprocess.Popen[str]") -> None:
+    try:
+        if os.name == "posix":
+            os.killpg(child.pid, signal.SIGKILL)
+        else:
+            child.kill()
+    except OSError:
+        pass
 
 
 def git_setting(name: str, url: str, env: Mapping[str, str], *, kind: str = "") -> str | None:
@@ -28,6 +81,7 @@ def git_setting(name: str, url: str, env: Mapping[str, str], *, kind: str = "") 
             capture_output=True,
             timeout=5,
             check=False,
+            env=dict(env),
         )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None

@@ -6,19 +6,20 @@ never to stdout, which is the protocol's.
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
-from ..cache.lock import file_lock
-from ..errors import SignInError, printable, say_waiting
-from . import state
+from ..cache.folder import Folder
+from ..errors import SignInError, printable, program, say_waiting
 
 TIMEOUT = 300
-"""Seconds a person has for one prompt, and others wait for a neighbour's person."""
+"""Seconds a person has for one prompt, and others wait for another process's person."""
 _UNANSWERED_LIMIT = 3
 _UNANSWERED_FOR = 900
 """Seconds until unanswered prompts are forgotten: the person may be back."""
-LOCK = "prompt.lock"
+LOCK = "prompt"
+"""The name of the one lock of this user under which a person is asked."""
+_SUFFIX = ".unanswered"
 
 
 def terminal() -> bool:
@@ -32,9 +33,9 @@ def terminal() -> bool:
     return True
 
 
-def show(prog: str, lines: list[str]) -> None:
+def show(lines: list[str]) -> None:
     """Show a prompt to the person; stderr is used as it is when there is no terminal at all."""
-    text = "".join(f"{printable(line)}\n" for line in [f"{prog}: {lines[0]}", *lines[1:]])
+    text = "".join(f"{printable(line)}\n" for line in [f"{program()}: {lines[0]}", *lines[1:]])
     data = text.encode("utf-8", "backslashreplace")
     descriptor = None if _is_terminal(2) else _open_terminal()
     for place in (descriptor, 2):
@@ -50,26 +51,26 @@ def show(prog: str, lines: list[str]) -> None:
 
 
 @contextmanager
-def turn(prog: str, kind: str, until: float) -> Iterator[None]:
+def turn(env: Mapping[str, str], kind: str, until: float) -> Iterator[None]:
     """Hold the one prompt lock of this user; until: `time.monotonic()` at which to give up.
 
     Raises SignInError when another process's person has not answered by then. Without a place
     for the lock the prompt is shown anyway.
     """
-    with locked(LOCK, until, lambda: say_waiting(prog)) as held:
+    with locked(env, LOCK, until, say_waiting) as held:
         if held is False:
             raise busy(kind)
         yield
 
 
-def somebody_asks() -> bool:
+def somebody_asks(env: Mapping[str, str]) -> bool:
     """Say whether some process of this user holds the prompt lock."""
-    with locked(LOCK, 0, lambda: None, create=False) as held:
+    with locked(env, LOCK, 0, None, create=False) as held:
         return held is False
 
 
 def busy(kind: str) -> SignInError:
-    """Return the error for a neighbour's prompt that nobody answered in time."""
+    """Return the error for another process's prompt that nobody answered in time."""
     return SignInError(
         f"{kind}: another process is still waiting for someone to sign in",
         "answer its prompt, or end it",
@@ -77,27 +78,39 @@ def busy(kind: str) -> SignInError:
     )
 
 
-def refuse_if_ignored(kind: str, name: str, hint: str | None) -> None:
+def refuse_if_ignored(env: Mapping[str, str], kind: str, name: str, hint: str | None) -> None:
     """Raise SignInError when the last prompts for this sign-in were not answered."""
-    count, when = _unanswered(name)
+    count, when = _unanswered(env, name)
     if count >= _UNANSWERED_LIMIT and 0 <= time.time() - when < _UNANSWERED_FOR:
         raise SignInError(f"{kind}: {count} sign-in prompts were not answered", hint)
 
 
-def ignored(name: str) -> None:
+def ignored(env: Mapping[str, str], name: str) -> None:
     """Count one more unanswered prompt; never raises."""
-    count, when = _unanswered(name)
+    count, when = _unanswered(env, name)
     count = count if 0 <= time.time() - when < _UNANSWERED_FOR else 0
-    state.write(name + ".unanswered", f"{count + 1} {int(time.time())}\n".encode())
+    try:
+        with Folder.state(env, create=True) as folder:
+            folder.write(name + _SUFFIX, f"{count + 1} {int(time.time())}\n".encode())
+    except OSError:
+        pass
 
 
-def answered(name: str) -> None:
-    """Forget the unanswered prompts of a sign-in."""
-    state.remove(name + ".unanswered")
+def answered(env: Mapping[str, str], name: str) -> None:
+    """Forget the unanswered prompts of a sign-in; never raises."""
+    try:
+        with Folder.state(env) as folder:
+            folder.remove(name + _SUFFIX)
+    except OSError:
+        pass
 
 
-def _unanswered(name: str) -> tuple[int, int]:
-    words = (state.read(name + ".unanswered") or b"").split()
+def _unanswered(env: Mapping[str, str], name: str) -> tuple[int, int]:
+    try:
+        with Folder.state(env) as folder:
+            words = (folder.read(name + _SUFFIX) or b"").split()
+    except OSError:
+        return 0, 0
     if len(words) != 2 or not all(word.isdigit() and len(word) < 12 for word in words):
         return 0, 0
     return int(words[0]), int(words[1])
@@ -105,18 +118,24 @@ def _unanswered(name: str) -> tuple[int, int]:
 
 @contextmanager
 def locked(
-    name: str, until: float, waiting: Callable[[], None], *, create: bool = True
+    env: Mapping[str, str],
+    name: str,
+    until: float,
+    waiting: Callable[[], None] | None,
+    *,
+    create: bool = True,
 ) -> Iterator[bool | None]:
-    """Hold a lock file of the state directory; yields False on time-out, None without a place.
+    """Hold a lock of the state directory; yields False on time-out, None without a place.
 
-    until: `time.monotonic()`. waiting: called once after two seconds.
+    name: without its suffix. until: `time.monotonic()`. waiting: called once after two seconds.
     """
-    place = state.directory(create=create)
-    if place is None:
+    try:
+        folder = Folder.state(env, create=create)
+    except OSError:
         yield None
         return
     left = max(0.0, until - time.monotonic())
-    with file_lock(f"{place}/{name}", timeout=left, poll=0.05, waiting=waiting) as held:
+    with folder, folder.lock(name, timeout=left, waiting=waiting) as held:
         yield held
 
 

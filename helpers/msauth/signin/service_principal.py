@@ -2,10 +2,10 @@
 
 from ..errors import SignInError
 from ..request.request import Token
-from .attempt import Attempt
+from .attempt import Attempt, Way
 
 
-def reason(attempt: Attempt) -> str | None:
+def _reason(attempt: Attempt) -> str | None:
     env = attempt.env
     if not attempt.client_id:
         return "AZURE_CLIENT_ID is not set"
@@ -16,7 +16,7 @@ def reason(attempt: Attempt) -> str | None:
     return None
 
 
-def sign_in(attempt: Attempt) -> Token:
+def _sign_in(attempt: Attempt) -> Token:
     """Sign in with what the environment names."""
     env = attempt.env
     return ask(
@@ -71,3 +71,7 @@ def ask(
             else "check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD",
         ) from None
     return attempt.ask(kind, credential)
+
+
+ENVIRONMENT = Way(_reason, _sign_in)
+SERVICE_PRINCIPAL = Way(_reason, _sign_in)

@@ -4,10 +4,16 @@ Flags beat the config that a kubeconfig has for the cluster, and that beats the 
 """
 
 from ..protocols import exec_credential
-from ..request import clouds as products
-from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse, usage_error
-from ..request.request import TokenRequest
-from ..request.selection import profile_scopes, request_for
+from ..request.clouds import AKS_SERVER, normalise_scope
+from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, one, parse, usage_error
+from ..request.selection import Selection, select
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..request.request import TokenRequest
+    from .cluster import ClusterConfig
 
 OPTIONS = {
     **SIGN_IN,
@@ -15,111 +21,132 @@ OPTIONS = {
     "--format": VALUE,
     "--claims": VALUE,
     "--environment": VALUE,
+    "--allow-cluster-config": VALUE,
     "--list-products": FLAG,
     "--help": FLAG,
     "-h": FLAG,
     "--version": FLAG,
 }
+_ALSO_FOR_GET_TOKEN = (
+    "--format",
+    "--claims",
+    "--min-valid",
+    "--force-refresh",
+    "--profile",
+    "--allow-cluster-config",
+    "--help",
+    "-h",
+)
 _THEIR_COMMANDS = ("convert-kubeconfig", "remove-cache-dir", "remove-tokens")
 
 
-class Question:
-    """The options, the words, and whether it was asked in kubelogin's language.
+class TokenArguments:
+    """The options and the product, and whether they were said in kubelogin's language.
 
-    info: what a Kubernetes client said, None for anybody else and for other formats than exec.
+    env: the environment to sign in with; another mapping than what was given where kubelogin's
+    flags select an identity. info: what a Kubernetes client said, None for anybody else and for
+    other formats than exec. kubelogin: its flags as typed, None without `get-token`.
     """
 
-    __slots__ = ("as_kubelogin", "format", "info", "options", "words")
+    __slots__ = ("_cluster", "env", "format", "info", "kubelogin", "options", "product")
 
-    def __init__(self, argv: list[str], env: "Environment") -> None:
-        """Read the command line; `get-token` puts what its flags select into env.
-
-        Raises UsageError.
-        """
-        self.as_kubelogin = argv[:1] == ["get-token"]
-        self.words: list[str] = []
+    def __init__(self, argv: list[str], env: "Mapping[str, str]") -> None:
+        """Read them; raises UsageError."""
+        self.env = env
+        self.product = ""
+        self.info: exec_credential.ExecInfo | None = None
+        self._cluster: ClusterConfig | None = None
         try:
-            if self.as_kubelogin:
-                self.options = _from_kubelogin(argv[1:], env)
+            self.kubelogin = _kubelogin_flags(argv) if "get-token" in argv else None
+            if self.kubelogin is None:
+                self._read(argv)
             else:
-                self.options, self.words = parse(argv, OPTIONS)
-                _refuse_their_commands(self.words)
+                self._translate(self.kubelogin)
             self.format = one(self.options, "--format") or "exec"
-            self.info = None
             if self.format != "exec":
                 _check_format(self.format)
             elif env.get("KUBERNETES_EXEC_INFO"):
                 self.info = exec_credential.read(env["KUBERNETES_EXEC_INFO"])
-                self._add(self.info.config)
+                if self.info.config:
+                    self._add(self.info.config)
         except ValueError as error:
             raise usage_error(*map(str, error.args[:2])) from None
-        if len(self.words) > 1:
-            raise usage_error(f"one product at a time, not {' '.join(self.words)}")
 
-    def asks_for(self, *names: str) -> bool:
+    def has(self, *names: str) -> bool:
         """Say whether one of these flags was given."""
         return any(name in self.options for name in names)
 
-    def authority(self, env: "Environment") -> str:
-        """Return the sign-in authority; raises UsageError."""
-        return products.chosen_authority(self.options, env)
+    def selection(self) -> Selection:
+        """Return what they select; raises UsageError."""
+        return select(self.options, self.env)
 
-    def request(self, env: "Environment", *, interactive: bool) -> TokenRequest:
+    def request(self, *, interactive: bool) -> "TokenRequest":
         """Return the request; raises UsageError."""
-        return request_for(
-            self._scopes(self.authority(env), env),
-            self.options,
-            env,
-            interactive=interactive,
-            claims=_claims(one(self.options, "--claims")),
-        )
+        selection = self.selection()
+        scopes = self._scopes(selection)
+        if self._cluster is not None:
+            self._cluster.check_scopes(scopes)
+        claims = _claims(one(self.options, "--claims"))
+        request = selection.request(scopes, interactive=interactive, claims=claims)
+        if self.kubelogin is not None:
+            from ..protocols.kubelogin import missing
 
-    def _scopes(self, authority: str, env: "Environment") -> tuple[str, ...]:
-        scopes = many(self.options, "--scope")
+            error = missing(request, self.kubelogin)
+            if error is not None:
+                raise usage_error(*error.args)
+        return request
+
+    def _read(self, argv: list[str]) -> None:
+        self.options, words = parse(argv, OPTIONS)
+        if len(words) > 1:
+            raise usage_error(f"one product at a time, not {' '.join(words)}")
+        if words and words[0] in _THEIR_COMMANDS:
+            from ..protocols.kubelogin import other_command
+
+            raise other_command(words[0])
+        self.product = "".join(words)
+
+    def _translate(self, flags: Options) -> None:
+        """Put kubelogin's flags into our options, and what they select into an environment."""
+        self.options = {name: flags[name] for name in _ALSO_FOR_GET_TOKEN if name in flags}
+        if self.has("--help", "-h"):
+            return
+        from ..protocols.kubelogin import translate
+
+        theirs = {name: value for name, value in flags.items() if isinstance(value, str)}
+        chosen, changes = translate(theirs, self.env)
+        self.options.update(chosen)
+        merged = {**self.env, **changes}
+        self.env = {name: value for name, value in merged.items() if value is not None}
+
+    def _add(self, config: "Mapping[str, str]") -> None:
+        from .cluster import OPTION, VARIABLE, ClusterConfig
+
+        allowed = one(self.options, OPTION) or self.env.get(VARIABLE, "")
+        decided = {**self.options, "--scope": self.product} if self.product else self.options
+        self._cluster = ClusterConfig(config, allowed, decided)
+        self.options.update(self._cluster.chosen)
+
+    def _scopes(self, selection: Selection) -> tuple[str, ...]:
         server = one(self.options, "--server-id")
-        if scopes and self.words:
-            raise usage_error(f"give either the product {self.words[0]} or --scope")
-        if scopes:
-            return tuple(dict.fromkeys(map(products.normalise_scope, scopes)))
-        if self.words:
-            return products.scopes_for(self.words[0], authority)
-        if server:
-            return (products.normalise_scope(server),)
-        if self.as_kubelogin:
-            raise usage_error(
-                "--server-id is required", f"for AKS it is --server-id {products.AKS_SERVER}"
-            )
-        return profile_scopes(self.options, env) or products.scopes_for("aks", authority)
-
-    def _add(self, config: dict[str, str]) -> None:
-        """Take from the cluster's config what no flag has decided."""
-        for name, value in config.items():
-            if name in ("--server-id", "--scope"):
-                if not self.words and not self.asks_for("--scope", "--server-id"):
-                    self.options[name] = [value] if name == "--scope" else value
-            elif name not in self.options:
-                self.options[name] = value
+        if server and "--scope" not in self.options:
+            return (normalise_scope(server),)
+        if self.kubelogin is not None and "--scope" not in self.options:
+            raise usage_error("--server-id is required", f"for AKS it is --server-id {AKS_SERVER}")
+        return selection.chosen_scopes(self.product, "aks")
 
 
-def _from_kubelogin(argv: list[str], env: "Environment") -> Options:
+def _kubelogin_flags(argv: list[str]) -> Options | None:
     from ..protocols import kubelogin
 
-    ours = ("--format", "--claims", "--min-valid", "--force-refresh", "--help", "-h", "--profile")
-    table = {**kubelogin.OPTIONS, **{name: OPTIONS[name] for name in ours}}
-    flags, words = parse(kubelogin.normalised(argv), table)
+    arguments = kubelogin.get_token(argv)
+    if arguments is None:
+        return None
+    table = {**kubelogin.OPTIONS, **{name: OPTIONS[name] for name in _ALSO_FOR_GET_TOKEN}}
+    flags, words = parse(kubelogin.normalised(arguments), table)
     if words:
         raise usage_error(f"get-token takes options only, not {words[0]!r}")
-    options = {name: flags[name] for name in ours if name in flags}
-    if "--help" in options or "-h" in options:
-        return options
-    theirs = {name: value for name, value in flags.items() if isinstance(value, str)}
-    chosen, changes = kubelogin.translate(theirs, env)
-    for name, value in changes.items():
-        if value is None:
-            env.pop(name, None)
-        else:
-            env[name] = value
-    return {**options, **chosen}
+    return flags
 
 
 def _check_format(name: str) -> None:
@@ -145,17 +172,3 @@ def _claims(text: str) -> str | None:
     except ValueError:
         pass
     raise usage_error("--claims is neither a JSON object nor one in base64")
-
-
-def _refuse_their_commands(words: list[str]) -> None:
-    if words and words[0] in _THEIR_COMMANDS:
-        from ..protocols.kubelogin import other_command
-
-        raise other_command(words[0])
-
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    import os
-
-    Environment = os._Environ[str] | dict[str, str]

@@ -16,20 +16,19 @@ refused with it, and the token is renewed by force.**
   in the cache until a new one replaces it, and the renewals are bounded: one in 60 seconds for
   a key, one in 15 minutes for a key and parent. `--force-refresh` has no bound.
 
-Everything is in names and modification times of empty private files, so that noting a hand-out
-is one system call, atomic, with nothing that could be read torn.
+Everything is in names and modification times of empty private files of the cache, so that noting
+an answer is one system call, atomic, with nothing that could be read torn.
 """
 
 import os
-import time
 
-from ..cache import folder as directory
-from ..cache import record
-from ..request.request import Token, TokenRequest
+from ..cache.folder import Folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from ..request.request import Token, TokenRequest
 
 WINDOW = 60
 """Seconds in which a repeated question counts as a refusal."""
@@ -37,69 +36,54 @@ KEY_REST = 60
 """Seconds between two forced renewals of one key."""
 PARENT_REST = 900
 """Seconds between two forced renewals of one key for one parent."""
+LOCK_TIMEOUT = 30
+"""Seconds to wait for another process's forced renewal."""
 
 GIVEN = ".given"
 FORCED = ".forced"
-_CREATE = (
-    os.O_WRONLY
-    | os.O_CREAT
-    | os.O_EXCL
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-)
+_RESTS = ((GIVEN, WINDOW), (FORCED, PARENT_REST))
 
 
-def given_again(request: TokenRequest, token: Token) -> bool:
+def given_again(request: "TokenRequest", token: "Token") -> bool:
     """Note that the parent is given this token; say whether it was given it a moment ago.
 
     Never raises: a cache that cannot be written notices nothing.
     """
+    name = f"{request.record_name}-{parent()}-{token.fingerprint[:16]}{GIVEN}"
     try:
-        descriptor = directory.open_directory()
-    except OSError:
-        return False
-    try:
-        stem = record.name_of(request.canonical())
-        name = f"{stem}-{parent()}-{token.fingerprint[:16]}{GIVEN}"
-        age = _touch(descriptor, name)
-        if age is None and os.getpid() % 64 == 0:
-            _prune(descriptor)
-        return age is not None and age < WINDOW
+        with Folder.cache(request.env) as folder:
+            age = folder.touch(name)
+            if age is None and os.getpid() % 64 == 0:
+                _prune(folder)
     except (OSError, NotImplementedError):
         return False
-    finally:
-        os.close(descriptor)
+    return age is not None and age < WINDOW
 
 
-def force(request: TokenRequest, renew: "Callable[[], Token]") -> Token | None:
+def force(request: "TokenRequest", renew: "Callable[[], Token]") -> "Token | None":
     """Return what renew() gives, or None where the bounds say no; one process at a time.
 
-    None also after a neighbour's forced renewal was waited for: its token is in the cache then.
-    Raises what renew raises.
+    None also after another process's forced renewal was waited for: its token is in the cache
+    then. Raises what renew raises.
     """
+    own, everyone = f"{request.record_name}-{parent()}{FORCED}", request.record_name + FORCED
     try:
-        descriptor = directory.open_directory()
+        folder = Folder.cache(request.env)
     except OSError:
         return None
-    try:
-        stem = record.name_of(request.canonical())
-        own, everyone = f"{stem}-{parent()}{FORCED}", stem + FORCED
-        if _rests(descriptor, own, PARENT_REST):
+    with folder:
+        if _rests(folder, own, PARENT_REST):
             return None
-        from ..cache.lock import key_lock
-
-        with key_lock(stem + "-forced") as held:
-            if not held or _rests(descriptor, everyone, KEY_REST):
+        with folder.lock(request.record_name + "-forced", timeout=LOCK_TIMEOUT) as held:
+            if not held or _rests(folder, everyone, KEY_REST):
                 return None
             try:
-                _touch(descriptor, everyone)
-                _touch(descriptor, own)
-                _prune(descriptor)
+                folder.touch(everyone)
+                folder.touch(own)
+                _prune(folder)
             except (OSError, NotImplementedError):
                 return None  # what cannot be counted cannot be bounded
             return renew()
-    finally:
-        os.close(descriptor)
 
 
 def parent() -> str:
@@ -117,35 +101,13 @@ def parent() -> str:
     return f"{pid}.{fields[19].decode('ascii')}" if len(fields) > 19 else str(pid)
 
 
-def _touch(descriptor: int, name: str) -> float | None:
-    """Create an empty private file, or renew its time; return its age in seconds if it existed."""
-    try:
-        os.close(os.open(name, _CREATE, 0o600, dir_fd=descriptor))
-    except FileExistsError:
-        age = _age(descriptor, name)
-        os.utime(name, dir_fd=descriptor, follow_symlinks=False)
-        return age
-    return None
-
-
-def _rests(descriptor: int, name: str, seconds: int) -> bool:
-    age = _age(descriptor, name)
+def _rests(folder: Folder, name: str, seconds: int) -> bool:
+    age = folder.age(name)
     return age is not None and age < seconds
 
 
-def _age(descriptor: int, name: str) -> float | None:
-    try:
-        status = os.stat(name, dir_fd=descriptor, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    return abs(time.time() - status.st_mtime)
-
-
-def _prune(descriptor: int) -> None:
-    for name in os.listdir(descriptor):
-        rest = WINDOW if name.endswith(GIVEN) else PARENT_REST if name.endswith(FORCED) else 0
-        if rest and not _rests(descriptor, name, rest):
-            try:
-                os.unlink(name, dir_fd=descriptor)
-            except OSError:
-                pass
+def _prune(folder: Folder) -> None:
+    for suffix, rest in _RESTS:
+        for name in folder.names(suffix):
+            if not _rests(folder, name, rest):
+                folder.remove(name)

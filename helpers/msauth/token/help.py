@@ -27,20 +27,29 @@ what for:
   --scope SCOPE          anything else: a GUID, https://..., api://... or a full scope; repeatable
   --environment CLOUD    AzurePublicCloud, AzureUSGovernment or AzureChinaCloud
   --list-products        print the products and their scopes in this cloud
+  --allow-cluster-config KEY[,KEY...]
+                         {keys}
 
 how it is printed:
   --format FORMAT        {formats} (default: exec)
 
 {sign_in}  --claims JSON          a claims challenge, as JSON or in base64
 
-As a Kubernetes plugin it answers in the version of KUBERNETES_EXEC_INFO, never asks a person when
-the client is not interactive, and with `provideClusterInfo: true` takes tenant, serverId,
-credential, clientId and environment from the cluster's extension client.authentication.k8s.io/exec.
-Asked again within a minute by the same client for the token it has just had, it takes that token
-for refused and renews it, once in 15 minutes for each client.
+A person is asked to sign in where there is a terminal (stderr, or /dev/tty where stderr is
+redirected), also when stdin is a pipe; never where CI or MSAUTH_NO_PROMPT=1 is set.
+
+As a Kubernetes plugin it answers in the version of KUBERNETES_EXEC_INFO. Asked again within a
+minute by the same client for the token it has just had, it takes that token for refused and renews
+it, once in 15 minutes for each client.
+
+With `provideClusterInfo: true` the cluster's extension client.authentication.k8s.io/exec may choose
+the server application of AKS or Arc (serverId) and, for these, a tenant. Whoever wrote the cluster
+entry wrote that too, so anything else is refused unless its key is allowed, by
+--allow-cluster-config in the args of the kubeconfig's user or by MSAUTH_ALLOW_CLUSTER_CONFIG.
 
 In place of kubelogin: `msauth-token get-token` takes the options of `kubelogin get-token`, so only
-`command:` changes in a kubeconfig. Flags beat variables. --login is one of {logins}.
+`command:` changes in a kubeconfig. Flags beat variables, but AAD_LOGIN_METHOD beats --login, as in
+kubelogin (not with --disable-environment-override). --login is one of {logins}.
 Accepted without effect: {ignored}.
 Not supported: --pop-enabled, --legacy and --login ropc.
 """
@@ -50,6 +59,7 @@ def text() -> str:
     """Return the help."""
     from textwrap import fill
 
+    from ..protocols.exec_credential import CONFIG_KEYS
     from ..protocols.kubelogin import IGNORED, LOGINS
 
     def wrapped(words: "tuple[str, ...]", last: str = "") -> str:
@@ -61,6 +71,7 @@ def text() -> str:
         _TEXT.replace("{products} (default: aks)", wrapped(tuple(PRODUCTS), " (default: aks)"))
         .replace("{formats} (default: exec)", wrapped(FORMATS, " (default: exec)"))
         .replace("{sign_in}", SIGN_IN)
+        .replace("{keys}", wrapped(CONFIG_KEYS))
         .replace("{logins}", ", ".join(LOGINS))
         .replace("{ignored}", ", ".join(IGNORED))
     )

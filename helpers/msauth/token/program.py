@@ -1,7 +1,7 @@
 """`msauth-token [PRODUCT] [options]`: a token for a Kubernetes client, a script or a person.
 
 As a Kubernetes credential plugin it follows `KUBERNETES_EXEC_INFO`; what a repeated question of
-the same client means is told in `cache.handouts`.
+the same client means is told in `exec_retry`.
 """
 
 import os
@@ -9,90 +9,91 @@ import sys
 
 from ..broker import broker
 from ..protocols import exec_credential
-from ..request.options import finish
-from .arguments import Question
+from ..request.options import write_and_exit
+from ..request.request import env_is_ci
+from .arguments import TokenArguments
 
-PROG = "msauth-token"
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..request.request import Token
 
 
 def main() -> int:
     """Answer, and end the process."""
-    return finish(lambda: run(sys.argv[1:], os.environ))
+    return write_and_exit(lambda: run(sys.argv[1:], os.environ))
 
 
-def run(argv: list[str], env: "Environment") -> tuple[int, bytes]:
-    """Return the exit code and what goes to stdout.
-
-    env: the process's own, because sign-in reads it too.
-    """
+def run(argv: list[str], env: "Mapping[str, str]") -> tuple[int, bytes]:
+    """Return the exit code and what goes to stdout."""
     try:
-        return 0, _answer(Question(argv, env), env).encode("ascii", "backslashreplace")
+        return 0, _answer(TokenArguments(argv, env)).encode("ascii", "backslashreplace")
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
         from ..errors import failed
 
-        return failed(PROG, error), b""
+        return failed(error), b""
 
 
-def _answer(question: Question, env: "Environment") -> str:
-    if question.asks_for("--help", "-h", "--version", "--list-products"):
-        return _about(question, env)
-    token = _token(question, env)
-    if question.format != "exec":
+def _answer(arguments: TokenArguments) -> str:
+    if arguments.has("--help", "-h", "--version", "--list-products"):
+        return _about(arguments)
+    token = _token(arguments)
+    if arguments.format != "exec":
         from ..protocols import formats
 
-        return formats.write(question.format, token.text, token.expires_on, token.tenant)
-    if question.info is not None:
-        version = question.info.api_version
+        return formats.write(arguments.format, token.text, token.expires_on, token.tenant)
+    if arguments.info is not None:
+        version = arguments.info.api_version
     else:
-        version = exec_credential.V1BETA1 if question.as_kubelogin else exec_credential.V1
+        version = exec_credential.V1 if arguments.kubelogin is None else exec_credential.V1BETA1
     return exec_credential.write(version, token.text, token.expires_on)
 
 
-def _token(question: Question, env: "Environment") -> "Token":
-    info = question.info
-    interactive = os.isatty(2) if info is None else info.interactive
-    request = question.request(env, interactive=interactive and not env.get("CI"))
-    token = broker.get_token(request, prog=PROG)
+def _token(arguments: TokenArguments) -> "Token":
+    env, info = arguments.env, arguments.info
+
+    def may_prompt() -> bool:
+        # spec.interactive only says that stdin is a terminal, and no sign-in of ours reads it.
+        from ..signin.prompts import terminal
+
+        return terminal() or (info is not None and info.interactive)
+
+    nobody = env_is_ci(env) or env.get("MSAUTH_NO_PROMPT", "0") not in ("", "0")
+    request = arguments.request(interactive=not nobody)
+    token = broker.get_token(request, may_prompt=may_prompt)
     if info is None or request.force_refresh or request.claims is not None:
         return token
-    from . import exec_retry as handouts
+    from . import exec_retry
 
-    if not handouts.given_again(request, token):
+    if not exec_retry.given_again(request, token):
         return token
     from ..errors import MsauthError, say
 
     forced = request.with_(force_refresh=True)
     try:
-        renewed = handouts.force(request, lambda: broker.get_token(forced, prog=PROG))
+        renewed = exec_retry.force(request, lambda: broker.get_token(forced, may_prompt=may_prompt))
     except MsauthError as error:
-        say(PROG, "warning", f"asked again at once, but no new token: {error.message}")
+        say("warning", f"asked again at once, but no new token: {error.message}")
         return token
     if renewed is None:
         return broker.cached(request) or token
-    if handouts.given_again(request, renewed):
-        say(PROG, "warning", "asked again at once, but signing in gives the same token again")
+    if exec_retry.given_again(request, renewed):
+        say("warning", "asked again at once, but signing in gives the same token again")
     return renewed
 
 
-def _about(question: Question, env: "Environment") -> str:
-    if question.asks_for("--list-products"):
-        from ..request.clouds import listing
-
-        return listing(question.authority(env))
-    if question.asks_for("--version"):
+def _about(arguments: TokenArguments) -> str:
+    if arguments.has("--list-products"):
+        return arguments.selection().cloud.listing()
+    if arguments.has("--version"):
         from .. import __version__
 
-        return f"{PROG} {__version__}\n"
+        return f"msauth-token {__version__}\n"
     from .help import text
 
     return text()
 
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from ..request.request import Token
-
-    Environment = os._Environ[str] | dict[str, str]
 
 if __name__ == "__main__":
     main()

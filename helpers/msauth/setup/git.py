@@ -1,0 +1,518 @@
+"""git's configuration: one `include.path` line that leads to a file of ours.
+
+Everything that we tell git stands in the included file, which is ours alone; the person's file
+gets one section at its end, added and removed byte for byte. `git config` cannot do this: it puts
+a new `include.path` into an `[include]` section that is there already (so the person's own
+helpers may come after ours), writes LF into CRLF files, adds a final newline where there was
+none, and leaves an empty file behind. So bytes are edited here, under git's own lock.
+
+The functions on bytes are pure; None stands for a file that does not exist. The others raise
+MsauthError with the command that helps, and then have changed nothing.
+"""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import IO, NamedTuple
+
+from ..request.clouds import DEVOPS_HOST, LEGACY_DOMAIN
+
+HOSTS = (f"https://{DEVOPS_HOST}", f"https://*{LEGACY_DOMAIN}")
+"""The URLs, as `credential.<url>` takes them, that are asked of us."""
+
+_OURS = (
+    "# Made by msauth and included by git's configuration. Changes are lost: msauth rewrites it."
+)
+_FOLDERS = "# folders made with this file: "
+# A backslash at the end of the person's file would make our first line a part of their value.
+_CONTINUED = b"# msauth: a comment, because the line above ends in a backslash"
+
+
+# --- The file of ours ---------------------------------------------------------------------------
+
+
+def include_text(helper: str, hosts: tuple[str, ...] = HOSTS) -> str:
+    """Return the included file's text for a helper as `helper_command` gives it.
+
+    The empty `helper =` resets the list: no other helper sees, stores or answers for these hosts.
+    """
+    lines = [_OURS]
+    for host in hosts:
+        lines += [f'[credential "{host}"]', "\thelper =", f"\thelper = {_quoted(helper)}"]
+        lines.append("\tuseHttpPath = true")
+    return "\n".join(lines) + "\n"
+
+
+def include_file(env: Mapping[str, str]) -> str:
+    """Return where the file of ours is kept: with msauth's settings, not with its programs."""
+    folder = env.get("XDG_CONFIG_HOME", "")
+    if not os.path.isabs(folder):  # a relative one is to be ignored (XDG Base Directory)
+        folder = os.path.join(_home(env), ".config")
+    return os.path.join(folder, "msauth", "gitconfig")
+
+
+def helper_command(program: str, env: Mapping[str, str]) -> str:
+    """Return what `credential.helper` is to be for an executable `git-credential-NAME`.
+
+    NAME if PATH leads to that very executable, else its absolute path, which git hands to a shell
+    and which is therefore escaped for one.
+    """
+    name = os.path.basename(program)
+    path = [part for part in env.get("PATH", "").split(os.pathsep) if os.path.isabs(part)]
+    found = shutil.which(name, path=os.pathsep.join(path)) if path else None
+    try:
+        if found and os.path.samefile(found, program):
+            return name.removeprefix("git-credential-")
+    except OSError:
+        pass
+    return re.sub(r"([^\w@%+=:,./-])", r"\\\1", os.path.abspath(program), flags=re.ASCII)
+
+
+# --- The person's file, as bytes ----------------------------------------------------------------
+
+
+def include_value(include: str, home: str | None = None) -> bytes:
+    """Return a file's name as the value of `include.path`, in git's quoting.
+
+    Below home it starts with `~/`, so that the line still holds when the home directory moves.
+    """
+    path = os.path.abspath(include)
+    if home:
+        inside = os.path.join(os.path.abspath(home), "")
+        if path.startswith(inside):
+            path = "~/" + path.removeprefix(inside)
+    return os.fsencode(_quoted(path))
+
+
+def added(data: bytes | None, value: bytes) -> bytes:
+    """Return a configuration that includes value, at its end: what is read last decides.
+
+    An `[include]` of ours stays where it is unless something that may matter comes after it. A
+    file that ends without a newline goes on doing so, which is how `removed` knows.
+    """
+    text = _without_block(data)
+    if text is not None:
+        ours = _find(text, value)
+        if ours and not re.search(rb"(?im)^[ \t]*\[[ \t]*(credential|include)", text[ours.end() :]):
+            return text
+    text = removed(text, value)
+    eol = b"\r\n" if re.search(rb"\r\n[^\n]*\Z", text or b"") else b"\n"
+    block = b"[include]" + eol + b"\tpath = " + value
+    if text is None:
+        return block + eol
+    if re.search(rb"(?<!\\)(\\\\)*\\(\r?\n)?\Z", text):
+        block = _CONTINUED + eol + block
+    if text.endswith(b"\n"):
+        return text + block + eol
+    return text + (eol if text else b"") + block
+
+
+def removed(data: bytes | None, value: bytes) -> bytes | None:
+    """Return a configuration as it was before `added`, with all that was written into it since."""
+    text = _without_block(data)
+    while text is not None and (line := _find(text, value)):
+        before, after = text[: line.start()], text[line.end() :]
+        header = re.search(rb"(?i)(?:^|(?<=\n))[ \t]*\[include\][ \t]*(\r?\n)\Z", before)
+        # git puts another `include.path` into this section: then its heading must stay.
+        if header is None or re.match(rb"(?:\s|[#;][^\n]*(?:\n|\Z))*[^\s#;\[]", after):
+            text = before + after
+            continue
+        eol, before = header[1], before[: header.start()]
+        if not after:
+            before = before.removesuffix(_CONTINUED + eol)
+        if not line[0].endswith(b"\n"):
+            before = before.removesuffix(eol)
+        elif not before + after:
+            return None  # only a file that we made has our lines alone, and a newline
+        text = before + after
+    return text
+
+
+def _find(text: bytes, value: bytes) -> "re.Match[bytes] | None":
+    """Return the first line with our path that stands in a section `[include]`."""
+    pattern = rb"(?m)^[ \t]*(?i:path)[ \t]*=[ \t]*" + re.escape(value) + rb"[ \t]*(?:\r?\n|\r?\Z)"
+    for line in re.finditer(pattern, text):
+        headers = re.findall(rb"(?m)^[ \t]*\[([^\]\n]*)", text[: line.start()])
+        if headers and headers[-1].strip().lower() == b"include":
+            return line
+    return None
+
+
+def _quoted(value: str) -> str:
+    r"""Return a value as git's configuration writes it, in quotes only where it must be."""
+    if re.fullmatch(r"[^\s\"\\#;]+( [^\s\"\\#;]+)*", value):
+        return value
+    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
+        value = value.replace(plain, escaped)
+    return f'"{value}"'
+
+
+# --- What msauth 0.1 wrote: a marked block instead of an include --------------------------------
+
+_BEGIN, _END = b"# >>> msauth >>>", b"# <<< msauth <<<"
+_NO_NEWLINE = b"# the line above had no newline"
+_NEW_FILE = b"# this file was made for the lines below"
+_BLOCK_HEADERS = tuple(f'[credential "{host}"]'.encode() for host in HOSTS)
+_BLOCK_KEY = re.compile(rb'(?i)(helper\s*=|helper\s*=\s*("?)[^"]*msauth\2|usehttppath\s*=\s*true)')
+
+
+def _without_block(data: bytes | None) -> bytes | None:
+    """Take the block of an older version out: of all lines within it, only those that it wrote."""
+    if data is None or (_BEGIN not in data and _END not in data):
+        return data
+    lines = re.findall(rb"[^\n]*\n|[^\n]+\Z", data)
+    start, stop = _block(lines)
+    if start == stop:
+        return data
+    before, after = b"".join(lines[:start]), b"".join(lines[stop:])
+    notes = [line.strip() for line in lines[start:stop]]
+    after = _not_ours(lines[start:stop]) + after
+    if _NO_NEWLINE in notes and not after:
+        before = before.removesuffix(b"\n").removesuffix(b"\r")
+    if _NEW_FILE in notes and not before + after:
+        return None
+    return _without_block(before + after)
+
+
+def _block(lines: list[bytes]) -> tuple[int, int]:
+    """Return where the block starts and stops (line numbers), also when a marker is missing."""
+    bare = [line.strip() for line in lines]
+    if _BEGIN in bare:
+        start = bare.index(_BEGIN)
+        for stop in range(start + 1, len(bare)):
+            if bare[stop] == _END:
+                return start, stop + 1
+            if bare[stop] == _BEGIN:
+                return start, stop
+        for stop in range(start + 1, len(bare)):
+            if bare[stop].startswith(b"[") and bare[stop] not in _BLOCK_HEADERS:
+                return start, stop
+        return start, len(bare)
+    if _END not in bare:
+        return 0, 0
+    start = bare.index(_END)
+    stop = start + 1
+    while start and (bare[start - 1] in _BLOCK_HEADERS or _BLOCK_KEY.fullmatch(bare[start - 1])):
+        start -= 1
+    while bare[start] not in (*_BLOCK_HEADERS, _END):  # keys above belong to a section not ours
+        start += 1
+    return start, stop
+
+
+def _not_ours(lines: list[bytes]) -> bytes:
+    """Return what the person, or `git config`, has written into the block, with its headings."""
+    kept = heading = b""
+    ours = True
+    for line in lines:
+        bare = line.strip()
+        if bare.startswith(b"["):
+            ours = bare in _BLOCK_HEADERS
+            heading = line if ours else b""
+            kept += b"" if ours else line
+        elif bare in (_BEGIN, _END, _NO_NEWLINE, _NEW_FILE):
+            continue
+        elif not ours or not bare or bare.startswith((b"#", b";")):
+            kept += line
+        elif not _BLOCK_KEY.fullmatch(bare):
+            kept += heading + line
+            heading = b""
+    return kept
+
+
+# --- Files --------------------------------------------------------------------------------------
+
+
+class Change(NamedTuple):
+    """What would be written: a file, and its bytes before and after (None: no such file)."""
+
+    file: str
+    before: bytes | None
+    after: bytes | None
+
+
+def config_file(env: Mapping[str, str]) -> str:
+    """Return the file that `git config --global` writes, found as git finds it."""
+    if chosen := env.get("GIT_CONFIG_GLOBAL"):
+        return chosen
+    home = os.path.join(_home(env), ".gitconfig")
+    folder = env.get("XDG_CONFIG_HOME") or os.path.join(_home(env), ".config")
+    xdg = os.path.join(folder, "git", "config")
+    return xdg if os.path.exists(xdg) and not os.path.exists(home) else home
+
+
+def add(
+    config: str,
+    include: str,
+    text: str,
+    env: Mapping[str, str],
+    *,
+    mode: int = 0o600,
+    dry_run: bool = False,
+) -> list[Change]:
+    """Make config include a file with text, and return what that changes: nothing, if done before.
+
+    mode: the permissions of the included file (0o644 where others are to read it, too).
+    """
+    new = os.fsencode(text)
+    missing = _missing_folders(include)
+    value, absolute = _spellings(include, env)
+
+    def whole(data: bytes | None) -> bytes:
+        made = missing if data is None else _folders_made(data, include)
+        return new + (f"{_FOLDERS}{made}\n".encode() if made else b"")
+
+    def including(data: bytes | None) -> bytes:
+        _check(data, config)
+        return added(data if value == absolute else removed(data, absolute), value)
+
+    # Both without writing first: where one cannot be changed, the other is not.
+    changes = _edit(include, whole, dry_run=True) + _edit(config, including, dry_run=True)
+    if dry_run or not changes:
+        return changes
+    try:
+        os.makedirs(os.path.dirname(include), mode | (mode & 0o444) >> 2, exist_ok=True)
+    except OSError as error:
+        raise _error(f"cannot make a folder for {include}: {error.strerror}", None) from error
+    return _edit(include, whole, mode=mode) + _edit(config, including)
+
+
+def remove(
+    config: str, include: str, env: Mapping[str, str], *, dry_run: bool = False
+) -> list[Change]:
+    """Undo `add`, and the block of an older version; return what that changes."""
+
+    def without(data: bytes | None) -> bytes | None:
+        after = data
+        for value in _spellings(include, env):
+            after = removed(after, value)
+        if after != data:
+            _check(data, config)
+        return after
+
+    ours, _ = _read(include)
+    made = 0 if ours is None else _folders_made(ours, include)
+    changes = _edit(config, without, dry_run=dry_run) if os.path.isfile(config) else []
+    if ours is None:
+        return changes
+    changes += _edit(include, lambda _: None, dry_run=dry_run)
+    folder = include
+    for _ in range(0 if dry_run else made):
+        folder = os.path.dirname(folder)
+        try:
+            os.rmdir(folder)
+        except OSError:
+            break  # something else has moved in since
+    return changes
+
+
+def diff(changes: list[Change]) -> str:
+    """Return changes as a unified diff."""
+    import difflib
+
+    lines: list[str] = []
+    for file, *versions in changes:
+        old, new = (
+            re.findall(r"[^\n]*\n|[^\n]+\Z", (data or b"").decode("utf-8", "backslashreplace"))
+            for data in versions
+        )
+        name = "/dev/null" if versions[0] is None else file
+        new_name = "/dev/null" if versions[1] is None else file
+        for line in difflib.unified_diff(old, new, name, new_name):
+            lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
+    return "".join(lines)
+
+
+def _spellings(include: str, env: Mapping[str, str]) -> tuple[bytes, bytes]:
+    return include_value(include, env.get("HOME")), include_value(include)
+
+
+def _missing_folders(file: str) -> int:
+    """Return how many folders above a file are to be made for it."""
+    count, folder = 0, os.path.dirname(file)
+    while not os.path.lexists(folder):
+        count, folder = count + 1, os.path.dirname(folder)
+    return count
+
+
+def _folders_made(data: bytes, include: str) -> int:
+    """Return how many folders above it the included file says were made for it."""
+    if not data.startswith(_OURS.encode()):
+        hint = f"move it away: mv {_shell(include)} {_shell(include + '.old')}"
+        raise _error(f"{include} exists and was not made by msauth", hint)
+    found = re.search(rb"(?m)^" + _FOLDERS.encode() + rb"(\d{1,3})$", data)
+    return int(found[1]) if found else 0
+
+
+def _check(data: bytes | None, config: str) -> None:
+    """Raise unless git can read a configuration: what it cannot read is not ours to mend."""
+    folder = os.path.dirname(os.path.realpath(config))
+    if not os.path.isdir(folder):
+        raise _error(
+            f"cannot change {config}: its folder does not exist", f"mkdir -p {_shell(folder)}"
+        )
+    try:
+        # Not in the current directory, which may be a repository of somebody else's.
+        command = ["git", "config", "--file", "-", "--no-includes", "--list"]
+        done = subprocess.run(command, input=data or b"", capture_output=True, cwd="/", check=False)
+    except FileNotFoundError:
+        raise _error("git is not installed", "apt-get install git") from None
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
+        raise _error(
+            f"git cannot read {config}: {said}", f"mend it: ${{EDITOR:-vi}} {_shell(config)}"
+        )
+
+
+def _edit(
+    file: str,
+    change: Callable[[bytes | None], bytes | None],
+    *,
+    mode: int | None = None,
+    dry_run: bool = False,
+) -> list[Change]:
+    """Replace a file's bytes by what change makes of them; return what was (to be) changed.
+
+    Links are followed and stay. The lock is git's own (`lockfile.h`): whoever creates FILE.lock
+    may write; it is filled and renamed to FILE, so that readers see the old or the new bytes.
+    """
+    target = os.path.realpath(file)
+    try:
+        before = _read(target)[0]
+        after = change(before)
+        if after == before:
+            return []
+        _check_writable(target)
+        if dry_run:
+            return [Change(file, before, after)]
+        with _locked(target) as lock:
+            again, status = _read(target)
+            if again != before:
+                before, after = again, change(again)
+            if after is None:
+                os.unlink(target)
+            else:
+                _fill(lock, after, status, mode)
+                os.replace(lock.name, target)
+    except OSError as error:
+        raise _error(f"cannot change {file}: {error.strerror or error}", None) from error
+    return [Change(file, before, after)]
+
+
+def _read(target: str) -> tuple[bytes | None, os.stat_result | None]:
+    """Return a file's bytes and status. Raise where the name leads to anything but a file."""
+    try:
+        status = os.stat(target)
+        if not stat.S_ISREG(status.st_mode):
+            raise _error(f"{target} is not a regular file", f"ls -ld {_shell(target)}")
+        with open(target, "rb") as stream:
+            return stream.read(), status
+    except FileNotFoundError:
+        return None, None
+
+
+def _check_writable(target: str) -> None:
+    """Raise where a file is locked, or read-only (which a rename would not be stopped by)."""
+    if os.path.exists(target) and not os.stat(target).st_mode & 0o222:
+        raise _error(f"{target} is read-only", f"chmod u+w {_shell(target)}")
+    folder = os.path.dirname(target)
+    if os.path.exists(folder) and not os.access(folder, os.W_OK):
+        raise _error(f"the folder {folder} is not yours to write", f"ls -ld {_shell(folder)}")
+    if os.path.lexists(target + ".lock"):
+        raise _locked_by_another(target)
+
+
+def _locked_by_another(target: str) -> Exception:
+    name = target + ".lock"
+    message = f"{name} exists: git is changing {target}, or a git that died left it"
+    return _error(message, f"rm {_shell(name)}")
+
+
+@contextmanager
+def _locked(target: str) -> Iterator[IO[bytes]]:
+    """Hold git's lock on a file, and yield the lock file, open; it is gone afterwards."""
+    name = target + ".lock"
+    try:
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    except FileExistsError:
+        raise _locked_by_another(target) from None
+    identity = os.fstat(descriptor)
+    try:
+        with open(name, "wb", opener=lambda *_: descriptor) as lock:
+            yield lock
+    finally:
+        try:  # after the rename the name is free, or another program's lock
+            if os.path.samestat(os.lstat(name), identity):
+                os.unlink(name)
+        except FileNotFoundError:
+            pass
+
+
+def _fill(lock: IO[bytes], data: bytes, status: os.stat_result | None, mode: int | None) -> None:
+    """Write what the lock file is to become: with the mode and owner of the file it replaces."""
+    if status is not None:
+        mode = stat.S_IMODE(status.st_mode)
+        try:
+            os.fchown(lock.fileno(), status.st_uid, status.st_gid)
+        except OSError:
+            pass  # only root may; git does not try
+    if mode is not None:
+        os.fchmod(lock.fileno(), mode)
+    lock.write(data)
+    lock.flush()
+    os.fsync(lock.fileno())
+
+
+def _home(env: Mapping[str, str]) -> str:
+    if home := env.get("HOME"):
+        return home
+    raise _error("HOME is not set", "export HOME=/your/home/directory")
+
+
+def _shell(text: str) -> str:
+    import shlex
+
+    return shlex.quote(text)
+
+
+def _error(message: str, hint: str | None) -> Exception:
+    from ..errors import MsauthError
+
+    return MsauthError(message, hint)
+
+
+# --- For install.sh -----------------------------------------------------------------------------
+
+
+def main(argv: list[str]) -> int:
+    """`where`, `show PROGRAM` (exit code 3: something would change), `add PROGRAM`, `remove`.
+
+    CONFIG and INCLUDE may follow `remove`, and say what to undo.
+    """
+    from ..errors import MsauthError, failed
+
+    action, *rest = argv
+    env = os.environ
+    try:
+        undo = action == "remove" and rest
+        config, include = rest if undo else (config_file(env), include_file(env))
+        if action == "where":
+            print(config, include, sep="\n")
+            return 0
+        if action == "remove":
+            changes = remove(config, include, env)
+        else:
+            text = include_text(helper_command(rest[0], env))
+            changes = add(config, include, text, env, dry_run=action == "show")
+    except MsauthError as error:
+        return failed(error)
+    if action == "show":
+        sys.stdout.write(diff(changes))
+        return 3 if changes else 0
+    for change in changes:
+        print("Removed" if change.after is None else "Wrote", change.file)
+    return 0

@@ -1,0 +1,91 @@
+"""The endpoint of the `msauth-run --serve` around this program, asked in azd's form.
+
+Managed identity's own forms name no tenant: asked in one of them, the endpoint could only ignore
+`--tenant`, or the tenant of a git organisation.
+"""
+
+import calendar
+import json
+import time
+from typing import Any
+
+from ..errors import SignInError, UnavailableError
+from ..request.request import Token
+from .attempt import Attempt, Way
+
+KIND = "managed-identity"
+_TIMEOUT = 900  # seconds; the sign-in behind the endpoint may wait for a person
+_MAX_ANSWER = 256 * 1024
+_HINT = "run the command in a new msauth-run --serve"
+
+
+def reason(attempt: Attempt) -> str | None:
+    if attempt.env.get("MSAUTH_SERVE") != "1":
+        return "MSAUTH_SERVE is not set: this is not inside msauth-run --serve"
+    return None
+
+
+def sign_in(attempt: Attempt) -> Token:
+    """Ask for the request's scopes in its tenant. Raises SignInError, UnavailableError.
+
+    azd's form (api-version 2023-07-12-preview), and of our own `claims`, the JSON of a claims
+    challenge, and `refresh`, that a token which somebody holds already will not do.
+    """
+    arguments: dict[str, Any] = {"scopes": attempt.request.scopes}
+    if attempt.tenant:
+        arguments["tenantId"] = attempt.tenant
+    if attempt.claims is not None:
+        arguments["claims"] = attempt.claims
+    if attempt.wants_new or attempt.request.refused:
+        arguments["refresh"] = True
+    answer = _post(_port(attempt), attempt.env.get("AZD_AUTH_KEY", ""), arguments)
+    if answer.get("status") != "success":
+        kind = UnavailableError if answer.get("code") == "NotSignedInError" else SignInError
+        raise kind(f"msauth-run --serve: {answer.get('message', 'no token')}")
+    try:
+        expiry = time.strptime(answer["expiresOn"], "%Y-%m-%dT%H:%M:%SZ")
+        text = answer["token"]
+    except (KeyError, TypeError, ValueError):
+        raise _strange() from None
+    if not isinstance(text, str):
+        raise _strange()
+    return attempt.token(KIND, text, calendar.timegm(expiry), refresh_on=0)
+
+
+def _port(attempt: Attempt) -> int:
+    """Return the endpoint's port; the secret goes to this machine only, and past any proxy."""
+    address = attempt.env.get("AZD_AUTH_ENDPOINT", "")
+    port = address.removeprefix("http://127.0.0.1:")
+    if port == address or not (port.isascii() and port.isdigit() and len(port) <= 5):
+        raise SignInError("AZD_AUTH_ENDPOINT is not the address of msauth-run --serve", _HINT)
+    return int(port)
+
+
+def _post(port: int, secret: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    import http.client
+
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
+    headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
+    target = "/token?api-version=2023-07-12-preview"
+    try:
+        connection.request("POST", target, json.dumps(arguments).encode(), headers)
+        response = connection.getresponse()
+        answer = json.loads(response.read(_MAX_ANSWER))
+    except OSError:
+        raise SignInError("msauth-run --serve has ended, and its endpoint too", _HINT) from None
+    except (http.client.HTTPException, ValueError):
+        raise _strange() from None
+    finally:
+        connection.close()
+    if not isinstance(answer, dict):
+        raise _strange()
+    if response.status != 200:
+        raise SignInError(f"msauth-run --serve: {answer.get('message', response.status)}", _HINT)
+    return answer
+
+
+def _strange() -> SignInError:
+    return SignInError("the answer of msauth-run --serve cannot be read", _HINT)
+
+
+SERVE = Way(reason, sign_in)
