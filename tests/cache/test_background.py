@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import record, writer
+from msauth.cache import record
+from msauth.cache.folder import Folder
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment, start_program
 from ..test_git_credential import FABRIKAM, HELLO, attributes
-from .conftest import Cache, made_up
+from . import store
+from .conftest import REQUEST, Cache, made_up
 from .warm import Warm
 
 GIT = "msauth.git_credential"
@@ -47,7 +49,6 @@ class Due:
 
     def age(self) -> None:
         """Make the records' refresh time past, as the writer would have written it."""
-        descriptor = os.open(self.place, os.O_RDONLY)
         for path in self.place.glob("*.tok"):
             found = record.decode(path.read_bytes(), None)
             assert found is not None
@@ -55,8 +56,8 @@ class Due:
             attributes["refresh_on"] = str(int(time.time()) - 60)
             body = path.read_bytes().partition(b"\n\n")[0]
             canonical = body[body.index(b"request.") :] + b"\n"
-            writer.write_file(descriptor, path.name, record.encode(canonical, attributes, found[1]))
-        os.close(descriptor)
+            with Folder.open(str(self.place)) as folder:
+                folder.write(path.name, record.encode(canonical, attributes, found[1]))
 
 
 @pytest.fixture
@@ -182,7 +183,8 @@ def test_a_long_lived_caller_gets_no_zombie(due: Due) -> None:
     program = (
         "import os, sys\n"
         "from msauth.broker import broker\n"
-        "token = broker.get_token(broker.devops_request({}, 'contoso', []))\n"
+        "from msauth.request.selection import select\n"
+        "token = broker.get_token(broker.devops_request(select({}, os.environ), 'contoso', []))\n"
         "try:\n    os.waitpid(-1, os.WNOHANG)\n"
         "except ChildProcessError:\n    os.write(1, b'no children')\n"
     )
@@ -197,7 +199,7 @@ def test_a_logout_wins_over_it(due: Due, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MSAUTH_CACHE_DIR", due.env["MSAUTH_CACHE_DIR"])
     get(due)
     until(lambda: due.cloud.count("token") == 1, "nobody renews")
-    writer.logout("")
+    store.logout("")
     renewals = [pid for pid, _ in renewals_of(due)]
     due.go.set()
     until(
@@ -217,10 +219,9 @@ def test_an_unwritable_cache_does_not_renew_for_ever(cache: Cache) -> None:
     """`renew_behind` never raises, whatever the directory is."""
     from msauth.broker.background import renew_behind
 
-    from .conftest import REQUEST
-
-    renew_behind(REQUEST, int(time.time()))
+    request = REQUEST.with_(env=dict(os.environ))
+    renew_behind(request)
     cache.put(made_up("x"))
     cache.place.chmod(0o755)
-    renew_behind(REQUEST, int(time.time()))
+    renew_behind(request)
     assert list(cache.place.glob("*.renewing")) == []

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from msauth.cache import folder as directory
-from msauth.cache import reader, record, writer
+from msauth.cache import record
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment
 from ..test_git_credential import HELLO, attributes
+from . import store
 from .conftest import NOBODY, REQUEST, Cache, made_up, needs_root, readable_by_all
 from .warm import Warm
 
@@ -202,6 +203,11 @@ def check_private(base: Path) -> None:
             assert stat.S_IMODE(mode) in (0o700, 0o500), path
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Return what is in a directory; one that is missing has nothing."""
+    return {path: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
 def table() -> Iterator[object]:
     """Every trap, umask and user; by default each trap once, with the umask that forgives most."""
     for trap, asked in TRAPS:
@@ -264,7 +270,8 @@ def test_a_trap_costs_time_only(
                 os.chown(path, user, user, follow_symlinks=False)
     before = victim.read_bytes() if victim.exists() else None
     elsewhere = victim.parent / "elsewhere"
-    kept = {p: p.read_bytes() for p in elsewhere.iterdir()} if elsewhere.exists() else {}
+    kept = contents(elsewhere)
+    assert bool(kept) is (trap is linked_directory)
     cloud.reset()
 
     answers = [get(), get("--force-refresh")]
@@ -274,7 +281,7 @@ def test_a_trap_costs_time_only(
     assert cloud.count("token") == asked
     assert FORGED.decode() not in answers
     assert (victim.read_bytes() if victim.exists() else None) == before
-    assert {p: p.read_bytes() for p in elsewhere.iterdir()} == kept if kept else True
+    assert contents(elsewhere) == kept
     if trap not in (loose_directory, loose_parent):
         check_private(place.parent)
 
@@ -315,7 +322,7 @@ def test_a_hint_is_one_word_of_shell_for_any_path(tmp_path: Path) -> None:
     place = tmp_path / "it's; touch pwned"
     place.mkdir(mode=0o755)
     with pytest.raises(directory.Refused) as caught:
-        directory.check(place.stat(), str(place))
+        directory.Folder.open(str(place))
     os.system(f"cd {tmp_path} && {caught.value.fix}")
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert not (tmp_path / "pwned").exists()
@@ -378,7 +385,7 @@ def test_the_reader_follows_no_link_to_the_directory(refused: Cache, tmp_path: P
     refused.place.symlink_to(tmp_path / "moved")
     assert refused.get() is None
     with pytest.raises(NotADirectoryError):
-        writer.create_directory()
+        store.opened()
 
 
 def test_the_reader_refuses_a_second_name(refused: Cache, tmp_path: Path) -> None:
@@ -431,8 +438,8 @@ def test_an_epoch_that_cannot_be_trusted_is_not_none(cache: Cache) -> None:
     old = made_up("before")
     cache.put(old)
     data = cache.record.read_bytes()
-    writer.logout("")
-    epoch = cache.place / reader.epoch_name("")
+    store.logout("")
+    epoch = cache.place / directory._generation_file("")
     cache.record.write_bytes(data)
     cache.record.chmod(0o600)
     assert cache.get() is None
@@ -446,6 +453,6 @@ def test_an_epoch_that_cannot_be_trusted_is_not_none(cache: Cache) -> None:
     # It is no dead end: the next sign-in is cached, the next logout ends it.
     cache.put(made_up("after"))
     assert cache.get() == made_up("after").text
-    writer.logout("")
+    store.logout("")
     assert cache.get() is None
     assert REQUEST.profile == ""
