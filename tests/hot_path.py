@@ -12,7 +12,8 @@ OURS = {
     "msauth.protocols",
     *(f"msauth.protocols.{part}" for part in ("exec_credential", "formats")),
     *(f"msauth.protocols.{part}" for part in ("git", "kubelogin")),
-    *(f"msauth.request{part}" for part in ("", ".clouds", ".options", ".request", ".selection")),
+    *(f"msauth.request{part}" for part in ("", ".clouds", ".kinds", ".options", ".organisations")),
+    *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "values")),
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
     *(f"msauth.token{part}" for part in ("", ".arguments", ".exec_retry", ".program")),
 }

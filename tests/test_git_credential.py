@@ -378,7 +378,11 @@ def test_a_short_lived_token_is_shared_by_the_herd(env: Environment, cloud: Sand
     """Tokens shorter than the margin are no reason for one request each."""
     cloud.configure(expires_in=120)
     everybody_asked = threading.Event()
-    cloud.on_token(lambda _: everybody_asked.wait(60))
+
+    def hold(_: object) -> None:
+        everybody_asked.wait(60)
+
+    cloud.on_token(hold)
     traced = env | {"MSAUTH_TRACE": "1"}
     processes = [start_program(PROG, "get", env=traced) for _ in range(8)]
     for process in processes:

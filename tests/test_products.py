@@ -53,7 +53,11 @@ def test_the_names_are_the_fixed_ones() -> None:
         # Servers of one's own are no clouds: the public names.
         ("arm", "https://adfs.contoso.com", "https://management.azure.com/.default"),
         ("arm", "https://127.0.0.1:8443", "https://management.azure.com/.default"),
-        ("arm", "https://login.microsoftonline.us.evil.example", PUBLIC.resources["arm"] + "/.default"),
+        (
+            "arm",
+            "https://login.microsoftonline.us.evil.example",
+            PUBLIC.resources["arm"] + "/.default",
+        ),
     ],
 )
 def test_scopes(product: str, authority: str, scope: str) -> None:

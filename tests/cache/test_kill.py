@@ -29,7 +29,9 @@ import os, hmac, random, time
 from msauth.cache import changes, record, rejections
 from msauth.cache.folder import Folder
 from msauth.request.request import Token, TokenRequest
-request = TokenRequest({REQUEST.scopes!r}, {{}}, credential="service-principal", tenant="contoso.com")
+request = TokenRequest(
+    {REQUEST.scopes!r}, {{}}, credential={REQUEST.credential!r}, tenant={REQUEST.tenant!r}
+)
 new = Token({NEW.text!r}, {NEW.expires_on}, issued={NEW.issued})
 record.fingerprint(new.text)
 def opened():

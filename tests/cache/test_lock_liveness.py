@@ -13,8 +13,7 @@ from typing import NoReturn
 import pytest
 from filelock import FileLock, Timeout
 
-from msauth.broker import renewal
-from msauth.broker import broker
+from msauth.broker import broker, renewal
 from msauth.cache import lock as cache_lock
 from msauth.cache.folder import Folder
 from msauth.request.request import TokenRequest

@@ -287,34 +287,48 @@ def test_a_trap_costs_time_only(
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("user", "owner", "words"),
     [
-        (lambda place: place.chmod(0o755), "is open to other users (mode 0755)\n{}chmod 700 {}\n"),
+        (0, 0, "is open to other users (mode 0755)\n{}chmod 700 {}\n"),
+        (NOBODY, 0, "belongs to another user (uid 0)\n{}sudo chown -R 65534 {}\n"),
+        # Root leaves it to its owner and goes elsewhere.
         (
-            lambda place: os.chown(place, NOBODY, NOBODY),
-            "belongs to another user (uid 65534)\n{}sudo chown -R 0 {}\n",
+            0,
+            NOBODY,
+            "belongs to another user (uid 65534)\n{}export MSAUTH_CACHE_DIR=/a/private/directory\n",
         ),
     ],
-    ids=["mode", "owner"],
+    ids=["mode", "owner", "root"],
 )
 def test_a_refused_directory_says_how_to_mend_it(
-    env: Environment, warm: Warm, spoil: Callable[[Path], None], words: str
+    world_env: Environment, world: Path, warm: Warm, user: int, owner: int, words: str
 ) -> None:
-    place = Path(env["MSAUTH_CACHE_DIR"]) / "v1"
+    place = Path(world_env["MSAUTH_CACHE_DIR"]) / "v1"
     place.mkdir(parents=True, mode=0o700)
-    if "sudo" in words:
+    if user or owner:
         needs_root()
-    spoil(place)
-    done = warm.run(GIT, "get", env=env, stdin=HELLO)
+        os.chown(place, owner, owner)
+    if user:
+        if not readable_by_all(directory.__file__):
+            pytest.skip("another user cannot read the installed package")
+        for path in (world_env["HOME"], place.parent):
+            os.chown(path, user, user)
+    else:
+        place.chmod(0o700 if owner else 0o755)
+    done = warm.run(GIT, "get", env=world_env, stdin=HELLO, uid=user)
     assert b"password=ey" in done.stdout
     text = done.stderr.decode()
-    warning = f"git-credential-msauth: warning: not using the token cache: cache directory {place} "
+    warning = f"git-credential-msauth: warning: not using the token cache: directory {place} "
     hint = "git-credential-msauth: hint: "
     assert text == warning + words.format(hint, place)
     # The hint is a command, and it is the right one.
-    os.system(text.strip().rpartition("hint: ")[2].removeprefix("sudo "))
-    os.chmod(place, 0o700)
-    assert warm.run(GIT, "get", env=env, stdin=HELLO).stderr == b""
+    fix = text.strip().rpartition("hint: ")[2].removeprefix("sudo ")
+    if fix.startswith("export "):
+        world_env = world_env | {"MSAUTH_CACHE_DIR": str(world / "a/private/directory")}
+        place = world / "a/private/directory/v1"
+    else:
+        os.system(fix)
+    assert warm.run(GIT, "get", env=world_env, stdin=HELLO, uid=user).stderr == b""
     assert list(place.glob("*.tok"))
 
 
@@ -339,7 +353,7 @@ def test_root_with_another_users_home_bypasses_the_cache(
     assert b"password=ey" in done.stdout
     assert done.stderr.decode() == (
         f"git-credential-msauth: warning: not using the token cache: {home} belongs to another "
-        "user\ngit-credential-msauth: hint: export MSAUTH_CACHE_DIR=/a/private/directory\n"
+        "user (uid 65534)\ngit-credential-msauth: hint: export MSAUTH_CACHE_DIR=/a/private/directory\n"
     )
     assert list(home.iterdir()) == []
 

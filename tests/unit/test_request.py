@@ -32,7 +32,10 @@ def test_every_selecting_field_changes_the_key(name: str) -> None:
     assert plain.with_(**{name: FIELDS[name]}).cache_key != plain.cache_key
 
 
-@pytest.mark.parametrize("name", ["claims", "min_valid", "force_refresh", "interactive", "persist", "organisation", "refused"])
+@pytest.mark.parametrize(
+    "name",
+    ["claims", "min_valid", "force_refresh", "interactive", "persist", "organisation", "refused"],
+)
 def test_what_selects_nothing_leaves_the_key(name: str) -> None:
     plain = TokenRequest(("s",), {})
     assert plain.with_(**{name: 7}).cache_key == plain.cache_key
