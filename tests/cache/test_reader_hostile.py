@@ -313,8 +313,7 @@ def test_a_refused_directory_says_how_to_mend_it(
             pytest.skip("another user cannot read the installed package")
         for path in (world_env["HOME"], place.parent):
             os.chown(path, user, user)
-    else:
-        place.chmod(0o700 if owner else 0o755)
+    place.chmod(0o700 if owner else 0o755)
     done = warm.run(GIT, "get", env=world_env, stdin=HELLO, uid=user)
     assert b"password=ey" in done.stdout
     text = done.stderr.decode()
@@ -328,6 +327,7 @@ def test_a_refused_directory_says_how_to_mend_it(
         place = world / "a/private/directory/v1"
     else:
         os.system(fix)
+        place.chmod(0o700)
     assert warm.run(GIT, "get", env=world_env, stdin=HELLO, uid=user).stderr == b""
     assert list(place.glob("*.tok"))
 
