@@ -11,7 +11,7 @@ from msauth.broker import broker, renewal
 from msauth.cache import rejections
 from msauth.cache.entry import REJECTED
 from msauth.errors import OnlyRejectedError
-from msauth.request.request import Token, TokenRequest
+from msauth.request.request import TokenRequest
 
 from ..test_git_credential import CAPABLE, FABRIKAM, HELLO, attributes
 from . import store
@@ -286,5 +286,3 @@ def test_the_refusal_in_one_command_concerns_its_organisation(git: Get, cache: C
         assert rejections.concerns(folder, fingerprint, "contoso")
         assert not rejections.concerns(folder, fingerprint, "fabrikam")
     assert git(where=FABRIKAM)["credential"] == text("two")
-
-
