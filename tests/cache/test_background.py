@@ -304,7 +304,9 @@ def test_no_descriptor_survives_however_high(due: Due, limit: int) -> None:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[high],
-            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, hard)),
+            preexec_fn=lambda: resource.setrlimit(  # noqa: PLW1509 - this process has no threads
+                resource.RLIMIT_NOFILE, (limit, hard)
+            ),
         )
         os.close(high)
     finally:
