@@ -29,7 +29,7 @@ _PERSONAL = (
     *("SYSTEM_", "TF_", "AAD_", "GIT_", "KUBE", "NETRC", "PYTHON", "SSH_", "XDG_"),
     *("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BROWSER", "DISPLAY", "WAYLAND_"),
 )
-_KEPT = ("MSAUTH_TEST_", "MSAUTH_BUILD_DIR")
+_KEPT = ("MSAUTH_TEST_", "MSAUTH_BUILD_DIR", "MSAUTH_CLIENTS_DIR")
 
 
 def pytest_configure(config: pytest.Config) -> None:

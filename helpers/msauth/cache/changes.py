@@ -45,8 +45,9 @@ def keep(
         attributes["claims"] = record.fingerprint(claims)
     name = request.record_name + TOKEN
     folder.write(name, record.encode(request.cache_key, attributes, payload))
-    if folder.generation(request.profile) != generation:
-        evict(folder, name, token.text)  # a miss already; no token stays behind a logout
+    rejected = rejections.concerns(folder, token.fingerprint, "")
+    if rejected or folder.generation(request.profile) != generation:
+        evict(folder, name, token.text)  # a miss already; none stays behind a logout or an erase
     _prune(folder)
 
 
