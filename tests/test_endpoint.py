@@ -332,6 +332,17 @@ def test_an_endpoint_that_has_ended_is_an_error(env: Environment, cloud: Sandbox
     assert b"msauth-run --serve has ended" in done.stderr
 
 
+def test_a_claims_challenge_reaches_the_sign_in(env: Environment, cloud: Sandbox) -> None:
+    claims = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+    with serving(env) as served:
+        first = served.azd(f"{ARM}/.default")[1]["token"]
+        other = served.azd(f"{ARM}/.default", claims=claims)[1]["token"]
+        assert other != first
+        assert cloud.count("token") == 2
+        challenged = [r for r in cloud.requests if r.kind == "token"][1]
+        assert challenged.claims
+
+
 STRANGER = """
 import os, select, socket, sys
 port, number, first = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
