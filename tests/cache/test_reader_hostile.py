@@ -353,7 +353,8 @@ def test_root_with_another_users_home_bypasses_the_cache(
     assert b"password=ey" in done.stdout
     assert done.stderr.decode() == (
         f"git-credential-msauth: warning: not using the token cache: {home} belongs to another "
-        "user (uid 65534)\ngit-credential-msauth: hint: export MSAUTH_CACHE_DIR=/a/private/directory\n"
+        "user (uid 65534)\n"
+        "git-credential-msauth: hint: export MSAUTH_CACHE_DIR=/a/private/directory\n"
     )
     assert list(home.iterdir()) == []
 
