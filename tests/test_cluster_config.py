@@ -78,12 +78,23 @@ def test_every_refused_key_is_named(env: Environment, cloud: Sandbox) -> None:
     assert (done.returncode, done.stdout, cloud.count("request")) == (2, b"", 0)
 
 
-@pytest.mark.parametrize("arguments", [("get-token", "-l", "msi"), ("get-token", "-l", "azurecli")])
-def test_get_token_is_no_way_around(
-    arguments: tuple[str, ...], env: Environment, cloud: Sandbox
-) -> None:
-    for key, value in (("serverId", ARM), ("scope", ARM), ("clientId", ARM_APPLICATION)):
-        refused(run_program(PROG, *arguments, env=env | exec_info(**{key: value})), cloud, key)
+@pytest.mark.parametrize("login", ["msi", "azurecli"])
+def test_get_token_is_no_way_around(login: str, env: Environment, cloud: Sandbox) -> None:
+    def asked(*words: str, **config: str) -> Done:
+        return run_program(PROG, "get-token", "-l", login, *words, env=env | exec_info(**config))
+
+    refused(asked(serverId=ARM), cloud, "serverId")
+    refused(asked(scope=ARM), cloud, "scope")
+    refused(asked("--server-id", AKS, profile="work"), cloud, "profile")
+
+
+def test_a_managed_identity_is_not_the_clusters_choice(env: Environment, cloud: Sandbox) -> None:
+    more = exec_info(clientId=cloud.managed_identity_client_id)
+    refused(run_program(PROG, *GET_TOKEN, "-l", "msi", env=bare(env) | more), cloud, "clientId")
+
+
+def bare(env: Environment) -> Environment:
+    return {name: value for name, value in env.items() if name != "AZURE_CLIENT_ID"}
 
 
 @pytest.mark.parametrize("server", [AKS, AKS.upper(), ARC])
@@ -102,7 +113,7 @@ def test_a_cluster_may_choose_its_server_and_a_tenant(
     [
         (("arm",), {}),
         (("--scope", ARM), {}),
-        (("--scope", f"{AKS}/.default", "--scope", "offline_access"), {}),
+        (("--scope", f"{AKS}/.default", "--scope", ARM), {}),
         (("get-token", "-l", "msi", "--server-id", ARM), {}),
         (("--allow-cluster-config", "serverId"), {"serverId": ARM}),
         (("--allow-cluster-config", "scope"), {"scope": ARM}),
@@ -118,7 +129,7 @@ def test_a_tenant_only_for_the_server_of_a_cluster(
     tmp_path: Path,
 ) -> None:
     profiles = tmp_path / "profiles.toml"
-    profiles.write_text('[ordinary]\nscopes = ["arm"]\n')
+    profiles.write_text(f'[ordinary]\nscopes = ["{ARM}/.default"]\n')
     profiles.chmod(0o600)
     more = exec_info(tenant=cloud.tenants["fabrikam"].id, **config)
     done = run_program(PROG, *arguments, env=env | more | {"MSAUTH_CONFIG": str(profiles)})

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import os
 import time
 from pathlib import Path
 
@@ -182,6 +183,40 @@ def test_a_second_account_answers_for_the_tenant_that_only_it_has(
     (asked,) = log_of(az_env)
     assert f"--subscription {cloud.subscription_id('fabrikam')}" in asked
     assert "--tenant" not in asked
+
+
+@pytest.mark.parametrize("word", ["id", "name"])
+def test_kubelogin_s_subscription_says_who_answers(
+    az_env: Environment, cloud: Sandbox, home: Path, word: str
+) -> None:
+    write_profile(
+        home,
+        subscription(cloud, "contoso", "alex@contoso.com", default=True),
+        subscription(cloud, "fabrikam", "sam@contoso.com"),
+    )
+    az_prints(az_env, cloud.issue_token("fabrikam", user="alex@contoso.com"))
+    number = cloud.subscription_id("fabrikam")
+    server = "6dae42f8-4368-4678-94ff-3960e28e3630"
+    get_token = ("get-token", "--login", "azurecli", "--server-id", server, "-s")
+    named = number if word == "id" else "fabrikam"
+    done = run_program("msauth-token", *get_token, named, env=az_env)
+    assert json.loads(done.stdout)["status"]["token"], done.stderr
+    (asked,) = log_of(az_env)
+    assert asked.endswith(f"--resource {server} --subscription {number}")
+    done = run_program("msauth-token", *get_token, "nosuch", env=az_env)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"az knows no subscription nosuch" in done.stderr
+    assert len(log_of(az_env)) == 1
+
+
+def test_a_tenant_wins_over_another_program_s_subscription(
+    az_env: Environment, cloud: Sandbox
+) -> None:
+    env = az_env | {"AZURE_SUBSCRIPTION_ID": cloud.subscription_id("fabrikam")}
+    held = get(az_env)["password"]
+    for kind in ("azure-cli", "auto"):
+        assert get(env, "--credential", kind)["password"] == held
+    assert log_of(env) == []
 
 
 def erase(env: Environment, token: str, claims: str | None = None) -> None:
@@ -404,12 +439,104 @@ def test_az_is_never_taken_from_the_current_directory(
 
 def test_what_az_holds_costs_no_library(az_env: Environment) -> None:
     program = (
-        "import sys\n"
-        "from msauth.request.request import DEVOPS_SCOPE, TokenRequest\n"
+        "import os, sys\n"
+        "from msauth.request.clouds import DEVOPS_SCOPE\n"
+        "from msauth.request.request import TokenRequest\n"
         "from msauth.signin import acquire\n"
-        "assert acquire(TokenRequest((DEVOPS_SCOPE,)), claims=None, prog='test').text\n"
+        "assert acquire(TokenRequest((DEVOPS_SCOPE,), dict(os.environ)), claims=None).text\n"
         "heavy = {'azure', 'msal', 'requests', 'platformdirs', 'cryptography'} & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     done = run_program("python", "-c", program, env=az_env)
     assert done.returncode == 0, done.stderr
+
+
+def test_az_itself_costs_no_library(az_env: Environment, cloud: Sandbox) -> None:
+    edit(az_env, "AccessToken", target="")
+    az_prints(az_env, cloud.issue_token("contoso", user="alex@contoso.com"))
+    test_what_az_holds_costs_no_library(az_env)
+    assert len(log_of(az_env)) == 1
+
+
+def test_a_dot_in_path_hides_no_az(az_env: Environment, cloud: Sandbox, home: Path) -> None:
+    edit(az_env, "AccessToken", target="")
+    token = cloud.issue_token("contoso", user="alex@contoso.com")
+    az_prints(az_env, token)
+    (home / "az").write_text(f"#!/bin/sh\ntouch {home}/trapped\n")
+    (home / "az").chmod(0o755)
+    env = az_env | {"PATH": f":.:{az_env['PATH']}"}
+    done = run_program(PROG, "--credential", "azure-cli", "get", env=env, stdin=HELLO, cwd=home)
+    assert attributes(done.stdout)["password"] == token, done.stderr
+    assert not (home / "trapped").exists()
+
+
+@pytest.mark.parametrize("ending", [".bin", ".sig"])
+def test_a_plain_cache_of_before_the_keyring_is_another_person_s(
+    az_env: Environment, cloud: Sandbox, home: Path, ending: str
+) -> None:
+    before = get(az_env)["password"]
+    signal = cache_of(az_env).with_suffix(ending)
+    signal.touch()
+    later = cache_of(az_env).stat().st_mtime + 1
+    os.utime(signal, (later, later))
+    write_profile(home, subscription(cloud, "contoso", "sam@contoso.com", default=True))
+    token = cloud.issue_token("contoso", user="sam@contoso.com")
+    az_prints(az_env, token)
+    assert get(az_env)["password"] == token != before
+    assert len(log_of(az_env)) == 1
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ERROR: The command failed with an unexpected error. Here is the traceback:\n"
+        "ImportError: Unable to import module 'gi'\nRuntime dependency of PyGObject is missing.",
+        "ERROR: g-io-error-quark: Cannot autolaunch D-Bus without X11 $DISPLAY (0)",
+        "ERROR: g-dbus-error-quark: GDBus.Error:org.freedesktop.Secret.Error.IsLocked: "
+        "Cannot create an item in a locked collection (36)",
+        "ERROR: Decryption failed: [WinError -2146893813] Key not valid for use.",
+    ],
+)
+def test_a_keyring_that_az_cannot_open(
+    az_env: Environment, cloud: Sandbox, home: Path, said: str
+) -> None:
+    cache_of(az_env).rename(cache_of(az_env).with_suffix(".bin"))
+    stub(az_env, "az", f"cat >&2 <<'EOF'\n{said}\nEOF\nexit 1")
+    done = run_program(PROG, "--credential", "azure-cli", "get", env=az_env, stdin=HELLO)
+    error, hint, rest = done.stderr.decode().split("\n")
+    assert error.endswith("azure-cli: az cannot open the keyring that holds its sign-in")
+    assert "hint: unlock the keyring, or let az use a file: az config set core.encrypt" in hint
+    assert rest == ""
+
+
+def test_a_logout_of_az_that_crashed_ends_what_is_cached(
+    az_env: Environment, cloud: Sandbox
+) -> None:
+    """With a keyring `az logout` removes the tokens, and fails before it changes the profile."""
+    cache_of(az_env).rename(cache_of(az_env).with_suffix(".bin"))
+    az_prints(az_env, cloud.issue_token("contoso", user="alex@contoso.com"))
+    options = ("--credential", "azure-cli")
+    assert get(az_env, *options)["password"]
+    said = "ERROR: User 'alex@contoso.com' does not exist in MSAL token cache. Run `az login`."
+    stub(az_env, "az", f'cat >&2 <<"EOF"\n{said}\nEOF\nexit 1')
+    done = run_program(PROG, *options, "--force-refresh", "get", env=az_env, stdin=HELLO)
+    assert b"nobody is signed in with az" in done.stderr
+    done = run_program(PROG, *options, "get", env=az_env, stdin=HELLO)
+    assert done.stdout == b"quit=1\n"
+
+
+def test_az_that_hangs_is_ended_with_all_it_started(az_env: Environment, home: Path) -> None:
+    program = (
+        "import os\n"
+        "from msauth.signin import programs\n"
+        "from subprocess import TimeoutExpired\n"
+        "try:\n"
+        "    programs.run([programs.which('az', os.environ)], os.environ, timeout=1)\n"
+        "except TimeoutExpired:\n"
+        "    print('ended')\n"
+    )
+    stub(az_env, "az", f"sleep 300 & echo $! > {home}/child; wait")
+    done = run_program("python", "-c", program, env=az_env, timeout=30)
+    assert done.stdout == b"ended\n", done.stderr
+    child = Path(f"/proc/{(home / 'child').read_text().strip()}")
+    assert not child.exists() or "State:\tZ" in (child / "status").read_text()

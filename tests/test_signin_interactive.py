@@ -3,14 +3,17 @@
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from msauth.signin.attempt import claims_of
 from msauth_sandbox import Sandbox
 
 from .conftest import Done, Environment, run_program, start_program
@@ -128,6 +131,28 @@ def test_a_browser_never_gets_our_streams(
     assert [line for line in seen.read_text().split() if line != "/dev/null"] == [str(seen)]
 
 
+def test_what_names_the_person_and_the_application_is_in_the_browser_s_url(
+    person_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    (inner,) = cloud.browser_environ().values()
+    told = home / "told"
+    told.write_text(f'#!/bin/sh\nprintf %s "$1" > {home}/url\nexec {inner.split()[0]} "$1"\n')
+    told.chmod(0o755)
+    tenant = cloud.tenants["contoso"].id
+    options = ("--username", "sam@contoso.com", "--client-id", cloud.intune_client_id)
+    options += ("--credential", "browser", "--tenant", tenant)
+    scope = ("--scope", "https://graph.microsoft.com/DeviceManagementManagedDevices.Read.All")
+    cloud.configure(user="sam@contoso.com")
+    env = person_env | {"BROWSER": f"{told} %s &"}
+    done = run_program("msauth", "login", *options, *scope, env=env)
+    assert done.stdout.startswith(b"signed in as sam@contoso.com\n"), done.stderr
+    url = urlsplit((home / "url").read_text())
+    query = parse_qs(url.query)
+    assert query["login_hint"] == ["sam@contoso.com"]
+    assert query["client_id"] == [cloud.intune_client_id]
+    assert url.path.split("/")[1] == tenant
+
+
 @pytest.mark.parametrize(
     ("more", "reason"),
     [
@@ -136,6 +161,7 @@ def test_a_browser_never_gets_our_streams(
         ({"WSL_DISTRO_NAME": "Debian"}, b"WSL has no browser"),
         ({"CODESPACES": "true"}, b"codespace"),
         ({"BROWSER": "/nonexistent/browser %s"}, b"could not be opened"),
+        ({"BROWSER": "false %s &"}, b"could not be opened"),
     ],
 )
 def test_without_a_browser_a_device_code_with_the_reason(
@@ -157,6 +183,43 @@ def test_wsl_opens_the_browser_of_windows(
     assert password(ask("browser", WSL_DISTRO_NAME="Debian", PATH=person_env["PATH"]))
     assert cloud.count("token", grant="authorization_code") == 1
     assert cloud.count("devicecode") == 0
+
+
+def test_a_desktop_without_a_browser_is_not_believed(
+    ask: Callable[..., Done], person_env: Environment
+) -> None:
+    """xdg-open is started in the background, and fails a moment later (3: no handler)."""
+    log = stub(person_env, "xdg-open", "exit 3")
+    folder = str(log.parent)
+    for name in ("python", PROG):  # and no other browser of this machine
+        program = shutil.which(name, path=person_env["PATH"])
+        assert program is not None
+        (log.parent / name).symlink_to(program)
+    done = ask("browser", DISPLAY=":99", PATH=folder + ":/nonexistent")
+    assert log.exists()
+    assert b"the browser could not be opened" in done.stderr
+    assert password(done)
+
+
+@pytest.mark.parametrize("path", ["", "."])
+def test_no_browser_of_the_current_directory(
+    ask: Callable[..., Done], person_env: Environment, home: Path, path: str
+) -> None:
+    trap = home / "repository"
+    trap.mkdir()
+    for name in ("xdg-open", "open-it"):
+        (trap / name).write_text(f"#!/bin/sh\ntouch {home}/trapped\n")
+        (trap / name).chmod(0o755)
+    program = shutil.which(PROG, path=person_env["PATH"])
+    assert program is not None
+    env = person_env | {"PATH": f"{path}:{Path(program).parent}", "DISPLAY": ":99"}
+    for browser in ({}, {"BROWSER": "open-it %s"}, {"BROWSER": "./open-it %s"}):
+        command = (PROG, "--credential", "browser", "get")
+        done = run_program(*command, env=env | browser, stdin=HELLO, cwd=trap)
+        assert password(done)
+        forget_answers(env)
+        signed_out(person_env)
+    assert not (home / "trapped").exists()
 
 
 @pytest.mark.parametrize("interactive", [True, False])
@@ -204,15 +267,14 @@ def test_nobody_is_asked_where_that_is_forbidden(
 
 
 def test_no_persist_keeps_nothing(person_env: Environment, cloud: Sandbox, home: Path) -> None:
-    from msauth.request.request import TokenRequest
-
     program = (
+        "import os\n"
         "from msauth.request.request import TokenRequest; from msauth.signin import acquire\n"
-        "request = TokenRequest(('https://management.azure.com/.default',), "
+        "request = TokenRequest(('https://management.azure.com/.default',), dict(os.environ), "
         "credential='device-code', interactive=True, persist=False)\n"
-        "assert acquire(request, claims=None, prog='test').text\n"
+        "assert not request.persist\n"
+        "assert acquire(request, claims=None).text\n"
     )
-    assert not TokenRequest((), persist=False).persist
     done = run_program("python", "-c", program, env=person_env)
     assert done.returncode == 0, done.stderr
     assert not (home / ".IdentityService").exists()
@@ -458,6 +520,35 @@ def test_login_asks_anew(person_env: Environment, cloud: Sandbox) -> None:
             terminal.read_until(b"signed in as alex@contoso.com")
             assert terminal.event() == ("exited", 0)
         assert cloud.count("devicecode") == count
+
+
+def accounts(home: Path) -> set[str]:
+    records = []
+    for path in (home / ".local/state/msauth").glob("*.account"):
+        records.append(json.loads(json.loads(path.read_text())["record"]))
+    return {record["username"] for record in records}
+
+
+@pytest.mark.parametrize("person", ["alex@contoso.com", "sam@contoso.com"])
+def test_a_login_as_somebody_else_leaves_nothing_of_the_earlier_person(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox, home: Path, person: str
+) -> None:
+    first = password(ask("device-code"))  # of contoso, by its GUID
+    other = password(ask("device-code", stdin=WIDGETS))
+    assert accounts(home) == {"alex@contoso.com"}
+    cloud.configure(user=person)
+    login = ("login", "--credential", "device-code", "arm")
+    done = run_program("msauth", *login, env=person_env)
+    assert person.encode() in done.stdout, done.stderr
+    assert accounts(home) == {person}
+    same = person.startswith("alex")
+    assert (password(ask("device-code")) == first) is same
+    # sam is no guest of fabrikam, and is not answered as alex there.
+    answer = attributes(ask("device-code", stdin=WIDGETS).stdout)
+    assert answer.get("password") == (other if same else None)
+    forget_answers(person_env)
+    assert claims_of(password(ask("device-code")))["upn"] == person
+    assert accounts(home) == {person}
 
 
 def test_logout_wins_over_a_silent_sign_in_in_flight(

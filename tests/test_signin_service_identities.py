@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
-from msauth.request.request import KINDS
+from msauth.request.kinds import KINDS
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program
@@ -203,7 +203,7 @@ def test_network_failure_names_the_host(network_env: Environment, cloud: Sandbox
     assert b"cannot reach login.microsoftonline.com" in done.stderr
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "auto"])
+@pytest.mark.parametrize("kind", list(KINDS))
 def test_a_kind_that_is_not_set_up_has_one_error_and_one_hint(
     bare_env: Environment, cloud: Sandbox, kind: str
 ) -> None:

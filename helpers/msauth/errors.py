@@ -7,8 +7,7 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from .request.request import Token
+    from typing import Any
 
 
 class MsauthError(Exception):
@@ -52,7 +51,7 @@ class UnavailableError(SignInError):
 class OnlyRejectedError(SignInError):
     """The only token to be had is one that a server refused; it is `token`, a request.Token."""
 
-    def __init__(self, message: str, hint: str | None, token: "Token") -> None:
+    def __init__(self, message: str, hint: str | None, token: "Any") -> None:
         super().__init__(message, hint)
         self.token = token
 

@@ -9,7 +9,7 @@ import pytest
 from msauth import git_credential
 from msauth.broker import broker, renewal
 from msauth.cache import rejections
-from msauth.cache.entry import REJECTED
+from msauth.cache.record import REJECTED
 from msauth.errors import OnlyRejectedError
 from msauth.request.request import TokenRequest
 

@@ -255,6 +255,28 @@ def test_a_hostile_directory_starts_nothing(
     assert hostile.sprung() == []
 
 
+def test_the_scripts_keep_to_themselves(tmp_path: Path) -> None:
+    """What all of them begin with: see common.sh."""
+    script = str(REPOSITORY / "install" / "any.sh")
+    line = '. "${0%/*}/common.sh"; printf "%s\\n" "$PATH" "$PWD" "$MSAUTH_BUILD_DIR"; env'
+    env = {"PATH": f".:{tmp_path}::rel:/usr/bin:/bin:", "MSAUTH_BUILD_DIR": "build"}
+    env |= dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "TMPDIR", "CDPATH"), "rel")
+    command = ["sh", "-c", line, script]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, check=True)
+    path, directory, build, *rest = done.stdout.decode().split("\n")
+    assert path == f"{tmp_path}:/usr/bin:/bin"
+    assert directory == "/"
+    assert build == f"{tmp_path}/build"
+    assert [setting for setting in rest if setting.endswith("=rel")] == []
+
+
+def test_every_python_is_isolated() -> None:
+    for script in (REPOSITORY / "install").glob("*.sh"):
+        text = script.read_text()
+        options = re.findall(r'(?:python"|"\$name"|^python) (-\S*)', text, re.MULTILINE)
+        assert set(options) <= {"-I"}, script
+
+
 # --- The whole way ---
 
 
@@ -275,13 +297,25 @@ def user() -> Iterator[Path]:
     shutil.rmtree(root)
 
 
+@pytest.fixture
+def short_path() -> Iterator[Path]:
+    """A directory whose name leaves room in the 127 bytes of a script's first line."""
+    with tempfile.TemporaryDirectory(prefix="msauth-") as name:
+        yield Path(name)
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("name", ["home", 'it\'s "my" $home', "a" * 100])
+@pytest.mark.parametrize("name", ["h", 'it\'s "my" $home', "a" * 100])
 def test_install_use_and_uninstall(
-    bare_env: Environment, cloud: Sandbox, tmp_path: Path, hostile: Hostile, name: str
+    bare_env: Environment,
+    cloud: Sandbox,
+    tmp_path: Path,
+    short_path: Path,
+    hostile: Hostile,
+    name: str,
 ) -> None:
     """The whole way, twice, with a git configuration that must come back byte for byte."""
-    home = tmp_path / name
+    home = short_path / name
     home.mkdir(mode=0o700)
     config = home / ".gitconfig"
     config.write_text("[user]\n\tname = Alex")  # no newline at its end
@@ -293,6 +327,9 @@ def test_install_use_and_uninstall(
         assert done.returncode == 0, done.stderr
         assert hostile.sprung() == []
     assert "git is configured already." in done.stdout
+    first = (home / ".local" / "bin" / "msauth").read_text().split("\n")[0]
+    venv = home / ".local" / "share" / "msauth" / "venv"
+    assert first == (f"#!{venv}/bin/python -I" if name == "h" else "#!/bin/sh")
 
     inside = bare_env | cloud.environ | cloud.service_principal_environ("contoso")
     inside |= {"HOME": str(home), "PATH": f"{home}/.local/bin:/usr/local/bin:/usr/bin:/bin"}

@@ -1,6 +1,7 @@
 """Reading az's files while az writes them, and choosing the account as az would."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -128,6 +129,46 @@ def test_contents_never_hold_a_secret(tmp_path: Path) -> None:
     assert path == f"{tmp_path}/msal_token_cache.json"
 
 
-def test_an_encrypted_cache_is_said_to_be_one(tmp_path: Path) -> None:
-    (tmp_path / "msal_token_cache.bin").write_bytes(b"\0")
-    assert az_cache.contents({"AZURE_CONFIG_DIR": str(tmp_path)})[1:] == (True, {})
+@pytest.mark.parametrize("ending", [".bin", ".sig"])
+@pytest.mark.parametrize("age", [None, -5, 5])
+def test_a_signal_that_is_newer_than_the_plain_file_is_believed(
+    tmp_path: Path, ending: str, age: int | None
+) -> None:
+    """age: seconds by which the plain file is older than the signal; None without one."""
+    env = {"AZURE_CONFIG_DIR": str(tmp_path)}
+    plain, signal = tmp_path / "msal_token_cache.json", tmp_path / f"msal_token_cache{ending}"
+    signal.write_bytes(b"")
+    if age is not None:
+        plain.write_text(json.dumps({"AccessToken": {"a": {"target": "scope"}}}))
+        written = signal.stat().st_mtime - age
+        os.utime(plain, (written, written))
+    encrypted = age is None or age > 0
+    _, said, kinds = az_cache.contents(env)
+    assert said is encrypted
+    assert bool(kinds) is not encrypted
+    assert AzCache(env).path == str(signal if encrypted else plain)
+
+
+@pytest.mark.parametrize("ending", [".bin", ".sig"])
+def test_a_stale_secret_of_a_service_principal_is_not_used(
+    write: Callable[..., dict[str, str]], tmp_path: Path, ending: str
+) -> None:
+    entry = subscription("1", CONTOSO, "app", default=True)
+    entry["user"] = {"name": "app", "type": "servicePrincipal"}
+    env = write(entry)
+    kept = tmp_path / "service_principal_entries.json"
+    kept.write_text(json.dumps([{"client_id": "app", "tenant": CONTOSO, "client_secret": "s"}]))
+    authority = "https://login.microsoftonline.com"
+
+    def secret() -> object:
+        cache = AzCache(env)
+        account = cache.account(None)
+        assert account is not None
+        return cache.secret(account, authority)
+
+    assert secret() is not None
+    signal = kept.with_suffix(ending)
+    signal.touch()
+    later = kept.stat().st_mtime + 1
+    os.utime(signal, (later, later))
+    assert secret() is None

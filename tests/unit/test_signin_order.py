@@ -3,9 +3,9 @@
 import pytest
 
 from msauth.errors import UsageError
-from msauth.request.request import KINDS as NAMES
-from msauth.signin.chain import order
-from msauth.signin.kinds import KINDS
+from msauth.request.kinds import KINDS, order
+from msauth.signin.attempt import Way
+from msauth.signin.chain import way
 
 AUTO = [
     *("environment", "workload-identity", "azure-pipelines", "github-actions"),
@@ -20,8 +20,9 @@ def test_the_documented_order() -> None:
     assert list(order(" Dev ")) == AUTO[5:]
 
 
-def test_every_name_of_the_option_is_in_the_table() -> None:
-    assert set(KINDS) == set(NAMES) - {"auto"}
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_has_a_way(kind: str) -> None:
+    assert isinstance(way(kind), Way)
 
 
 @pytest.mark.parametrize("word", ["production", "azure-cli", "VisualStudioCodeCredential"])

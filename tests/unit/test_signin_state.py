@@ -1,55 +1,74 @@
 """The private directory of interactive sign-ins, and the library's store beside it."""
 
-import os
-import stat
 import time
 from pathlib import Path
 
 import pytest
+from azure.identity import AuthenticationRecord
 
 from msauth.errors import SignInError
 from msauth.request.request import TokenRequest
-from msauth.signin import prompts, state
+from msauth.signin import prompts
 from msauth.signin.persistence import Store
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))  # where azure-identity puts its store
     return tmp_path
 
 
-def test_it_is_born_private_under_any_umask(home: Path) -> None:
-    old = os.umask(0)
-    try:
-        assert state.write("x", b"1")
-    finally:
-        os.umask(old)
-    place = home / ".local/state/msauth"
-    assert stat.S_IMODE(place.stat().st_mode) == 0o700
-    assert stat.S_IMODE((place / "x").stat().st_mode) == 0o600
-    assert state.read("x") == b"1"
+@pytest.fixture
+def env(home: Path) -> dict[str, str]:
+    return {"HOME": str(home)}
 
 
-def test_a_place_that_others_can_open_is_not_used(home: Path) -> None:
+@pytest.fixture
+def base(env: dict[str, str]) -> TokenRequest:
+    return TokenRequest((), env)
+
+
+def account(person: str, tenant: str = "contoso") -> AuthenticationRecord:
+    host = "login.microsoftonline.com"
+    return AuthenticationRecord(tenant, "client", host, f"{person}.home", f"{person}@contoso.com")
+
+
+def kept(store: Store, tenant: str | None) -> list[str]:
+    return [record.username for record in store.records(tenant)]
+
+
+def test_the_same_person_keeps_the_sign_ins_of_other_tenants(base: TokenRequest) -> None:
+    store = Store(base, "client")
+    assert store.remember(account("alex"), "contoso")
+    assert not store.remember(account("alex", "fabrikam"), "fabrikam")
+    assert [r.tenant_id for r in store.records("contoso")] == ["contoso"]
+    assert [r.tenant_id for r in store.records("fabrikam")] == ["fabrikam"]
+
+
+@pytest.mark.parametrize("tenant", [None, "contoso", "fabrikam"])
+def test_another_person_is_the_only_one(base: TokenRequest, tenant: str | None) -> None:
+    store, others = Store(base, "client"), Store(base.with_(profile="work"), "client")
+    others.remember(account("alex"), None)
+    store.remember(account("alex"), "contoso")
+    store.remember(account("alex"), None)
+    store.remember(account("sam"), tenant)
+    for asked in (None, "contoso", "fabrikam"):
+        assert kept(store, asked) == ["sam@contoso.com"]
+    assert kept(others, "contoso") == ["alex@contoso.com"]
+
+
+def test_a_place_that_others_can_open_is_not_used(home: Path, base: TokenRequest) -> None:
     place = home / ".local/state/msauth"
     place.mkdir(parents=True)
     place.chmod(0o755)
-    assert state.directory() is None
-    assert not state.write("x", b"1")
+    store = Store(base, "client")
+    assert not store.usable
+    store.remember(account("alex"), None)
     assert list(place.iterdir()) == []
 
 
-def test_a_linked_place_is_not_used(home: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    target = tmp_path_factory.mktemp("elsewhere")
-    (home / ".local/state").mkdir(parents=True)
-    (home / ".local/state/msauth").symlink_to(target)
-    assert state.directory() is None
-
-
-def test_a_dead_process_lock_of_the_library_is_removed(home: Path) -> None:
-    store = Store(TokenRequest(()), "client")
+def test_a_dead_process_lock_of_the_library_is_removed(home: Path, base: TokenRequest) -> None:
+    store = Store(base, "client")
     folder = home / ".IdentityService"
     folder.mkdir()
     stale = folder / f"{store.name}.cae.lockfile"
@@ -62,8 +81,7 @@ def test_a_dead_process_lock_of_the_library_is_removed(home: Path) -> None:
     assert other.exists()
 
 
-def test_stores_differ_in_all_that_selects_a_sign_in() -> None:
-    base = TokenRequest(())
+def test_stores_differ_in_all_that_selects_a_sign_in(base: TokenRequest) -> None:
     names = {
         Store(base, "client").name,
         Store(base, "another client").name,
@@ -75,34 +93,39 @@ def test_stores_differ_in_all_that_selects_a_sign_in() -> None:
     assert Store(base.with_(tenant="contoso.com", scopes=("x",)), "client").name in names
 
 
-def test_an_answer_that_is_no_json_does_not_cost_the_sign_in(home: Path) -> None:
-    store = Store(TokenRequest(()), "client")
+def test_an_answer_that_is_no_json_does_not_cost_the_sign_in(
+    home: Path, base: TokenRequest
+) -> None:
+    store = Store(base, "client")
     assert store.usable
-    kept = home / ".IdentityService" / f"{store.name}.cae"
-    kept.write_text("{}")
+    cache = home / ".IdentityService" / f"{store.name}.cae"
+    cache.write_text("{}")
     assert not store.broken(ValueError("a proxy's page"))
-    kept.write_text("{")
+    cache.write_text("{")
     assert store.broken(None)
 
 
-def test_a_neighbour_s_prompt_is_waited_for_in_bounds() -> None:
-    with prompts.turn("test", "device-code", time.monotonic() + 5):
-        assert prompts.somebody_asks()
+def test_another_prompt_is_waited_for_in_bounds(env: dict[str, str]) -> None:
+    with prompts.turn(env, "device-code", time.monotonic() + 5):
+        assert prompts.somebody_asks(env)
         with (
             pytest.raises(SignInError, match="another process is still waiting"),
-            prompts.turn("test", "device-code", time.monotonic() + 0.1),
+            prompts.turn(env, "device-code", time.monotonic() + 0.1),
         ):
             pass
-    assert not prompts.somebody_asks()
+    assert not prompts.somebody_asks(env)
 
 
-def test_unanswered_prompts_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unanswered_prompts_are_forgotten_in_time(
+    env: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for _ in range(3):
-        prompts.refuse_if_ignored("device-code", "name", None)
-        prompts.ignored("name")
+        prompts.refuse_if_ignored(env, "device-code", "name", None)
+        prompts.ignored(env, "name")
     with pytest.raises(SignInError, match="3 sign-in prompts were not answered"):
-        prompts.refuse_if_ignored("device-code", "name", None)
-    prompts.refuse_if_ignored("device-code", "other", None)
+        prompts.refuse_if_ignored(env, "device-code", "name", None)
+    prompts.refuse_if_ignored(env, "device-code", "other", None)
+    prompts.answered(env, "other")
     later = time.time() + 901
     monkeypatch.setattr(prompts.time, "time", lambda: later)
-    prompts.refuse_if_ignored("device-code", "name", None)
+    prompts.refuse_if_ignored(env, "device-code", "name", None)

@@ -7,8 +7,9 @@ from hmac import compare_digest
 from ..errors import SignInError, UnavailableError
 from ..request.request import Token, TokenRequest
 from . import record, rejections
-from .entry import REJECTED, TENANT, TOKEN, organisation_key, signal_of
+from .entry import organisation_key, signal_of
 from .folder import LOCK, TEMPORARY, Folder
+from .record import REJECTED, TENANT, TOKEN
 
 FAILURE = ".fail"
 _ABANDONED = 600

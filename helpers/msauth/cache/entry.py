@@ -7,6 +7,7 @@ of its own, and both are looked at on every read. So a renewal that is late cann
 
 from . import record
 from .folder import Folder
+from .record import REJECTED, TENANT, TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
 
     from ..request.request import Token, TokenRequest
 
-TOKEN = ".tok"
-TENANT = ".org"
-REJECTED = ".rej"
 _MAX_SKEW = 300
 
 

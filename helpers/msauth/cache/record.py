@@ -21,6 +21,8 @@ MAGIC = b"msauth record 1\ncheck="
 _TRAILER = b"\nend\n"
 _CHECK_END = len(MAGIC) + 16
 MAX_BYTES = 65536
+TOKEN, REJECTED, TENANT = ".tok", ".rej", ".org"
+"""How the names end of a token's record, of a refusal's and of an organisation's."""
 _B64TOKEN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=")
 _CHECK_PRIME = 0xFFFFFFFFFFFFFFC5
 _NAME_PRIME = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF61

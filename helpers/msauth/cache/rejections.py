@@ -13,8 +13,8 @@ for as long as the token lives.
 import time
 
 from . import record
-from .entry import REJECTED
 from .folder import Folder
+from .record import REJECTED
 
 FOR = 28 * 3600
 """Seconds a refusal is remembered: the longest life of a token (continuous access evaluation)."""

@@ -5,7 +5,7 @@ import time
 from typing import Any
 
 from ..cache import record
-from ..cache.entry import TOKEN, Entry
+from ..cache.entry import Entry
 from ..cache.folder import VERSION, Folder, Refused, cache_base
 from ..errors import MsauthError, UsageError, say
 from ..request import profile_file, profiles
@@ -96,7 +96,7 @@ def _cached(now: int) -> tuple[str | None, str | None, list[Row]]:
     try:
         place = f"{cache_base(os.environ)}/{VERSION}"
         with Folder.open(place) as folder:
-            for name in folder.names(TOKEN):
+            for name in folder.names(record.TOKEN):
                 found = folder.record(name, None)
                 if found is not None:
                     rows.append(_row(folder, found[0], now))

@@ -38,16 +38,6 @@ def acquire(
     return sign_in(Attempt(request, claims, rejected or (lambda _: False), prompt=prompt))
 
 
-def can_ask() -> bool:
-    """Say whether a person can be shown a prompt: a terminal at stderr, or /dev/tty.
-
-    Standard input does not matter: a device code and a browser read nothing from it.
-    """
-    from .prompts import terminal
-
-    return terminal()
-
-
 def prompting(env: Mapping[str, str]) -> bool:
     """Say whether some process of this user is waiting for the person at the terminal."""
     from .prompts import somebody_asks

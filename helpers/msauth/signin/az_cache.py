@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..cache.record import is_token
+from ..errors import SignInError
 from ..request.clouds import CLOUDS, LOGIN_HOSTS
 from ..request.kinds import az_directory
 
@@ -54,6 +55,7 @@ class AzCache:
         self.cloud = _cloud(env, self.directory)
         profile = _read(self.directory + "/azureProfile.json")
         found = profile.get("subscriptions") if isinstance(profile, dict) else None
+        self._chosen = env.get("MSAUTH_SUBSCRIPTION", "")
         self._subscriptions = [
             entry
             for entry in (found if isinstance(found, list) else [])
@@ -77,7 +79,11 @@ class AzCache:
 
         That is the current account; if it has nothing in the tenant and exactly one other
         signed-in account has, then that one. None when nobody is, or the profile is unreadable.
+        MSAUTH_SUBSCRIPTION, an id or a name as for az's own --subscription, chooses the account
+        by one of its subscriptions; raises SignInError where az has no such one in the tenant.
         """
+        if self._chosen:
+            return self._of_subscription(tenant)
         current = next((s for s in self._subscriptions if s.get("isDefault") is True), None)
         if current is None:
             return None
@@ -90,6 +96,20 @@ class AzCache:
         if who in others or len(others) != 1:
             return Account(current, guid, current=True)
         return Account(there[0], guid, current=False)
+
+    def _of_subscription(self, tenant: str | None) -> Account:
+        wanted = self._chosen.lower()
+        for entry in self._subscriptions:
+            if wanted in (str(entry["id"]).lower(), str(entry.get("name")).lower()) and (
+                tenant is None or _is_of(entry, tenant)
+            ):
+                current = entry.get("isDefault") is True
+                return Account(entry, str(entry["tenantId"]).lower(), current=current)
+        where = f" in tenant {tenant}" if tenant else ""
+        raise SignInError(
+            f"azure-cli: az knows no subscription {self._chosen}{where}",
+            "az login, then az account list --output table",
+        )
 
     def access_token(
         self, account: Account, scopes: tuple[str, ...], authority: str, *, now: int, least: int
@@ -211,7 +231,7 @@ class AzCache:
 
 
 def contents(env: Mapping[str, str]) -> tuple[str, bool, dict[str, list[Entry]]]:
-    """Return what az's token cache holds: its path, whether it is encrypted, entries by kind.
+    """Return what az's token cache holds: its plain path, whether it is encrypted, entries by kind.
 
     The kinds and fields keep the cache's own names; no entry has its `secret`.
     """
@@ -226,7 +246,7 @@ def contents(env: Mapping[str, str]) -> tuple[str, bool, dict[str, list[Entry]]]
         for kind, section in loaded.items()
         if isinstance(section, dict)
     }
-    return cache.path, cache.encrypted, kinds
+    return cache._plain, cache.encrypted, kinds
 
 
 def number(entry: Entry, name: str) -> int:

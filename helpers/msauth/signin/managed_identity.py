@@ -6,7 +6,7 @@ process's own environment; a request's `env` must be that one for these variable
 
 from ..errors import SignInError
 from ..request.request import Token
-from . import aadsts, network
+from . import aadsts, network, serve_endpoint
 from .attempt import Attempt, Way
 
 AZURE_VM_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
@@ -32,6 +32,8 @@ def _sign_in(attempt: Attempt) -> Token:
     A user-assigned identity is named by its resource id or its client id. `resource_id` is
     azure-identity's own word; each endpoint gets it under the parameter that it knows.
     """
+    if serve_endpoint.SERVE.reason(attempt) is None:
+        return serve_endpoint.SERVE.sign_in(attempt)
     from azure.identity import ManagedIdentityCredential
 
     resource_id = attempt.request.identity_resource_id

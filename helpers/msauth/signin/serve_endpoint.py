@@ -19,13 +19,13 @@ _MAX_ANSWER = 256 * 1024
 _HINT = "run the command in a new msauth-run --serve"
 
 
-def reason(attempt: Attempt) -> str | None:
+def _reason(attempt: Attempt) -> str | None:
     if attempt.env.get("MSAUTH_SERVE") != "1":
         return "MSAUTH_SERVE is not set: this is not inside msauth-run --serve"
     return None
 
 
-def sign_in(attempt: Attempt) -> Token:
+def _sign_in(attempt: Attempt) -> Token:
     """Ask for the request's scopes in its tenant. Raises SignInError, UnavailableError.
 
     azd's form (api-version 2023-07-12-preview), and of our own `claims`, the JSON of a claims
@@ -88,4 +88,4 @@ def _strange() -> SignInError:
     return SignInError("the answer of msauth-run --serve cannot be read", _HINT)
 
 
-SERVE = Way(reason, sign_in)
+SERVE = Way(_reason, _sign_in)
