@@ -9,7 +9,7 @@ import pytest
 from msauth import git_credential
 from msauth.broker import broker, renewal
 from msauth.cache import rejections
-from msauth.cache.entry import REJECTED
+from msauth.cache.record import REJECTED
 from msauth.errors import OnlyRejectedError
 from msauth.request.request import TokenRequest
 
@@ -95,8 +95,10 @@ def test_a_source_with_one_token_only(cache: Cache, source: Source, clock: Clock
         with pytest.raises(OnlyRejectedError):
             ask()
         clock.ahead += 3
+        before = source.asked
         assert ask() == text("one")
         assert ask() == text("one"), "until it is refused again"
+        assert source.asked == before, "the cache has it"
 
 
 @pytest.mark.parametrize("organisation", ["", "contoso", "adatum"])
@@ -110,6 +112,9 @@ def test_a_source_with_one_token_that_everybody_refuses(
     assert not cache.record.exists()
     clock.ahead += 61
     assert ask(organisation) == text("one")
+    before = source.asked
+    assert ask(organisation) == text("one")
+    assert source.asked == before, "the cache has it"
 
 
 @pytest.mark.parametrize("how", ["login", "force-refresh", "logout"])
