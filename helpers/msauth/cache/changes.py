@@ -5,6 +5,7 @@ import time
 from hmac import compare_digest
 
 from ..errors import SignInError, UnavailableError
+from ..request.kinds import quoted
 from ..request.request import Token, TokenRequest
 from . import record, rejections
 from .entry import organisation_key, signal_of
@@ -102,7 +103,7 @@ def supersede(folder: Folder, request: TokenRequest, token: Token, kinds: tuple[
         if found is None:
             continue
         get = found[0].get
-        same = get("request.profile", "") == _quoted(request.profile)
+        same = get("request.profile", "") == quoted(request.profile)
         if same and get("credential") in kinds and get("account") != _line(token.account):
             folder.end_generation(request.profile)
             return True
@@ -121,7 +122,7 @@ def logout(folder: Folder, profile: str | None) -> int:
     for file in folder.names(TOKEN):
         found = folder.record(file, None)
         owner = None if found is None else found[0].get("request.profile", "")
-        if profile is None or owner == _quoted(profile):
+        if profile is None or owner == quoted(profile):
             removed += folder.remove(file)
             stem = file[: -len(TOKEN)]
             folder.remove(stem + rejections.CLAIMS)
@@ -260,9 +261,3 @@ def _prune(folder: Folder) -> None:
 
 def _line(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _quoted(profile: str) -> str:
-    from ..request.kinds import quoted
-
-    return quoted(profile)
