@@ -17,7 +17,7 @@ _RENEWING = ".renewing"
 # What the child runs: isolated, so nothing is imported from the directory it is started in, and
 # told where msauth is, which with -I would not be found in PYTHONPATH or a --target folder.
 _CODE = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "import sys; place = sys.argv.pop(1); place in sys.path or sys.path.insert(0, place); "
     "from msauth.broker.background import main; sys.exit(main(sys.argv[1:]))"
 )
 
