@@ -420,7 +420,8 @@ def test_inspect_az(az_folder: Path, env: Environment) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "state", "words", "code"),
     [
-        ("msal_token_cache.bin", "x", "encrypted", "is encrypted: only az can read it", 0),
+        ("msal_token_cache.bin", "x", "encrypted", ".bin is encrypted: only az can read it", 0),
+        ("msal_token_cache.sig", "", "encrypted", ".sig is encrypted: only az can read it", 0),
         ("other", "", "missing", "nobody has signed in with az (az login)", 0),
         ("msal_token_cache.json", "", "unreadable", "is empty, or no JSON", 1),
         ("msal_token_cache.json", "[]", "unreadable", "is empty, or no JSON", 1),

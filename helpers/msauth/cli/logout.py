@@ -61,7 +61,7 @@ def _check_name(profile: str) -> None:
         near = nearest(profile, there)
         say("warning", f"no profile {profile!r} in {where}")
         if near:
-            say("hint", f"did you mean --profile {near}?")
+            say("hint", f"did you mean {command('--profile', near)}?")
 
 
 def _forget(profile: str | None) -> int:
