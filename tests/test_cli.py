@@ -518,6 +518,22 @@ def test_logout_of_all_from_cron_knows_where_sessions_keep_theirs(
     assert list(place.glob("*.tok")) == []
 
 
+def test_logout_of_all_says_where_tokens_may_be_left(
+    bare_env: Environment, home: Path, tmp_path: Path
+) -> None:
+    """Also where the cache in use cannot be signed out of."""
+    disk, chosen = put(home / ".cache/msauth"), put(tmp_path / "chosen")
+    chosen.chmod(0o755)
+    env = bare_env | {"MSAUTH_CACHE_DIR": str(tmp_path / "chosen")}
+    assert msauth("logout", "--all", env=env).returncode == 1
+    assert list(disk.glob("*.tok")) == []
+    disk.chmod(0o755)
+    chosen.chmod(0o700)
+    done = msauth("logout", "--all", env=env)
+    assert done.returncode == 0
+    assert f"warning: there may be tokens left in {disk}: ".encode() in done.stderr
+
+
 def test_no_persist_leaves_no_token_behind(
     env: Environment, cloud: Sandbox, records: Records
 ) -> None:

@@ -1,6 +1,5 @@
 """`get_token(request) -> Token`: the hot or cold decision, once, for every program."""
 
-import os
 import time
 
 from ..cache.entry import Entry, organisation_key, read_tenant
@@ -33,10 +32,10 @@ def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" 
     """
     requested_at = time.time_ns()
     token = cached(request)
-    if "MSAUTH_TRACE" in os.environ:
+    if "MSAUTH_TRACE" in request.env:
         from ..errors import trace
 
-        trace(f"cache {'miss' if token is None else 'hit'}: {request!r}")
+        trace(f"cache {'miss' if token is None else 'hit'}: {request!r}", request.env)
     if token is not None:
         return token
     from . import renewal
@@ -142,10 +141,10 @@ def reject(secret: str, claims: str | None, *, organisation: str, env: "Mapping[
             holders = changes.reject(folder, secret, organisation, claims) if secret else []
     except OSError:
         return
-    if "MSAUTH_TRACE" in os.environ:
+    if "MSAUTH_TRACE" in env:
         from ..errors import trace
 
-        trace(f"rejected: held by {len(holders)} records, claims {claims is not None}")
+        trace(f"rejected: held by {len(holders)} records, claims {claims is not None}", env)
 
 
 def handed_out(fingerprint: str, env: "Mapping[str, str]", *, taken: bool = False) -> None:

@@ -107,7 +107,11 @@ def supersede(folder: Folder, request: TokenRequest, token: Token, kinds: tuple[
         get = found[0].get
         same = get("request.profile", "") == quoted(request.profile)
         if same and get("credential") in kinds and get("account") != _line(token.account):
-            folder.end_generation(request.profile)
+            try:
+                folder.end_generation(request.profile)
+            except OSError:  # the disk is full; what is removed is not served either
+                for other in folder.names(TOKEN):
+                    folder.remove(other)
             return True
     return False
 
@@ -139,17 +143,13 @@ def logout(folder: Folder, profile: str | None) -> int:
     return removed
 
 
-def erase(path: str) -> bool:
-    """Remove a cache directory of ours at another place, whole; say whether there was one."""
-    try:
-        with Folder.open(path) as folder:
-            logout(folder, None)
-            for name in folder.listing():
-                if not name.endswith(LOCK):
-                    folder.remove(name)
-    except OSError:
-        return False
-    return True
+def erase(path: str) -> None:
+    """Empty a cache directory of ours at another place; raises OSError, as `Folder.open`."""
+    with Folder.open(path) as folder:
+        logout(folder, None)
+        for name in folder.listing():
+            if not name.endswith(LOCK):
+                folder.remove(name)
 
 
 def recall(folder: Folder, request: TokenRequest) -> SignInError | None:
