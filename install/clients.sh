@@ -1,19 +1,26 @@
 #!/bin/sh
 # Prepare the real clients that some tests run, in a folder outside of the checkout:
-# $MSAUTH_CLIENTS_DIR, else ~/.cache/msauth-clients. What is there already is used again.
+# $MSAUTH_TEST_CLIENTS_DIR, else ~/.cache/msauth-clients. What is there already is used again.
 #
 #   sh install/clients.sh                prepare those that `sh install/test.sh --clients` runs
 #   sh install/clients.sh git git-lfs    prepare these
 #   sh install/clients.sh --where git    print where it is, or why it is not there; prepares nothing
+#   sh install/clients.sh --where        print the folder
 #
 # A test that needs a client which is not there is skipped with the reason that --where gives.
 set -eu
-. "$(dirname -- "$0")/common.sh"
+case ${MSAUTH_TEST_CLIENTS_DIR-} in
+'' | /*) ;;
+*) MSAUTH_TEST_CLIENTS_DIR=$PWD/$MSAUTH_TEST_CLIENTS_DIR ;;
+esac
+case $0 in
+*/*) . "${0%/*}/common.sh" ;;
+*) . ./common.sh ;;
+esac
 
 usual='git git-lfs go-clients java-clients node-clients old-python-clients'
 others='azure-cli keyring' # for the tests of --real-az
-clients=${MSAUTH_CLIENTS_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/msauth-clients}
-case $clients in /*) ;; *) clients=$PWD/$clients ;; esac
+clients=${MSAUTH_TEST_CLIENTS_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/msauth-clients}
 sources=$repo/tests/clients
 
 # What a client is called in the folder, which file of it is run, and what preparing it means.
@@ -92,7 +99,7 @@ prepare() { # client
 	rm -rf "$place" "$place.reason"
 	mkdir -p "$place"
 	# A process of its own, since `set -e` does not reach into a function whose result is asked.
-	if sh "$0" --make "$1" >"$place.log" 2>&1; then
+	if sh "$here/clients.sh" --make "$1" >"$place.log" 2>&1; then
 		: >"$place/complete"
 		return 0
 	fi
@@ -190,15 +197,14 @@ make_node_clients() {
 
 make_old_python_clients() {
 	find_python
-	"$python" -m venv "$place"
-	"$place/bin/python" -m pip install --quiet --disable-pip-version-check \
-		--requirement "$sources/python/requirements.txt"
+	"$python" -I -m venv "$place"
+	pip "$place" --requirement "$sources/python/requirements.txt"
 }
 
 make_azure_cli() {
 	find_python
-	"$python" -m venv "$place"
-	"$place/bin/python" -m pip install --quiet --disable-pip-version-check "azure-cli==$version"
+	"$python" -I -m venv "$place"
+	pip "$place" "azure-cli==$version"
 }
 
 # Beside the programs, a folder for PYTHONPATH with the distribution's gi and nothing else of it.
@@ -213,7 +219,11 @@ make_keyring() {
 
 case ${1-} in
 --where)
-	where "${2:?}"
+	if [ $# -gt 1 ]; then
+		where "$2"
+	else
+		printf '%s\n' "$clients"
+	fi
 	exit
 	;;
 --make)
@@ -225,8 +235,8 @@ esac
 
 # One at a time: two test runs that start together prepare everything once.
 mkdir -p "$clients"
-if [ -z "${MSAUTH_CLIENTS_LOCKED-}" ] && command -v flock >/dev/null 2>&1; then
-	MSAUTH_CLIENTS_LOCKED=1 exec flock "$clients/lock" sh "$0" "$@"
+if [ -z "${MSAUTH_TEST_CLIENTS_LOCKED-}" ] && command -v flock >/dev/null 2>&1; then
+	MSAUTH_TEST_CLIENTS_LOCKED=1 exec flock "$clients/lock" sh "$here/clients.sh" "$@"
 fi
 # shellcheck disable=SC2086  # a list of names
 [ $# -gt 0 ] || set -- $usual

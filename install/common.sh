@@ -51,11 +51,12 @@ absolute() { # path: the same, from anywhere
 	esac
 }
 
-# PYTHON and MSAUTH_BUILD_DIR may be relative to where the person is; nothing else is.
+# These may be relative to where the person is; nothing else is.
 case ${PYTHON-} in
 */*) PYTHON=$(absolute "$PYTHON") ;;
 esac
 [ -z "${MSAUTH_BUILD_DIR-}" ] || MSAUTH_BUILD_DIR=$(absolute "$MSAUTH_BUILD_DIR")
+[ -z "${MSAUTH_CLIENTS_DIR-}" ] || MSAUTH_CLIENTS_DIR=$(absolute "$MSAUTH_CLIENTS_DIR")
 case ${TMPDIR-} in
 /*) ;;
 *) unset TMPDIR ;;

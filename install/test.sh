@@ -3,8 +3,8 @@
 #
 #   sh install/test.sh                  everything that is fast (a few minutes)
 #   sh install/test.sh -m long          the long sweeps
-#   sh install/test.sh --clients        the same, with real clients prepared outside of the checkout:
-#                                       a newer git, git-lfs, SDKs of four languages (clients.sh)
+#   sh install/test.sh --clients        the same with real clients: a newer git, git-lfs, SDKs of
+#                                       four languages; clients.sh says where they are prepared
 #   sh install/test.sh --real-az        with the real azure-cli, prepared in the same way
 #   sh install/test.sh --real-clients   with the kubernetes client, msgraph-sdk and @azure/identity
 #   MSAUTH_TEST_GIT=/path/to/git sh install/test.sh tests/test_git.py     with another git too
@@ -48,7 +48,8 @@ case ${1-} in
 	;;
 esac
 MSAUTH_TEST_GIT=${MSAUTH_TEST_GIT:-$(where git)}
-export MSAUTH_TEST_GIT
+MSAUTH_TEST_GIT_LFS=${MSAUTH_TEST_GIT_LFS:-$(where git-lfs)}
+export MSAUTH_TEST_GIT MSAUTH_TEST_GIT_LFS
 
 cd -- "$repo"
 exec "$build/test/bin/python" -I -m pytest -o "cache_dir=$build/pytest" -n 2 "$@"

@@ -17,7 +17,7 @@ import pytest
 
 from msauth_sandbox import Sandbox
 
-from .clients.places import prepared
+from .clients.places import prepared, remember_folder
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 Environment = dict[str, str]
@@ -29,7 +29,7 @@ _PERSONAL = (
     *("SYSTEM_", "TF_", "AAD_", "GIT_", "KUBE", "NETRC", "PYTHON", "SSH_", "XDG_"),
     *("ALL_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "BROWSER", "DISPLAY", "WAYLAND_"),
 )
-_KEPT = ("MSAUTH_TEST_", "MSAUTH_BUILD_DIR")
+_KEPT = ("MSAUTH_TEST_", "MSAUTH_BUILD_DIR", "MSAUTH_CLIENTS_DIR")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,6 +37,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Before anything is collected: what a module reads when it is imported counts, too.
     """
+    remember_folder()
     for name in list(os.environ):
         if name.upper().startswith(_PERSONAL) and not name.startswith(_KEPT):
             del os.environ[name]

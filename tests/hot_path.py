@@ -6,13 +6,14 @@ STANDARD = {"errno", "posix", "pwd", "time"}
 OURS = {
     "msauth",
     *(f"msauth.broker{part}" for part in ("", ".broker")),
-    *(f"msauth.cache{part}" for part in ("", ".folder", ".reader", ".record")),
+    *(f"msauth.cache{part}" for part in ("", ".entry", ".folder", ".record")),
     "msauth.errors",
     "msauth.git_credential",
     "msauth.protocols",
-    *(f"msauth.protocols.{part}" for part in ("azure_devops", "exec_credential", "formats")),
+    *(f"msauth.protocols.{part}" for part in ("exec_credential", "formats")),
     *(f"msauth.protocols.{part}" for part in ("git", "kubelogin")),
-    *(f"msauth.request{part}" for part in ("", ".clouds", ".options", ".request", ".selection")),
+    *(f"msauth.request{part}" for part in ("", ".clouds", ".kinds", ".options", ".organisations")),
+    *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "values")),
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
     *(f"msauth.token{part}" for part in ("", ".arguments", ".exec_retry", ".program")),
 }

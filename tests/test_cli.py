@@ -15,9 +15,10 @@ from typing import Any
 import pytest
 
 from msauth.cache import record
-from msauth.cli import show
+from msauth.cli import logout, show
 from msauth_sandbox import Sandbox
 
+from .cache.seed import seed
 from .conftest import Done, Environment, run_program
 
 GRAPH = "https://graph.microsoft.com/.default"
@@ -67,7 +68,7 @@ WRONG = [
     (("login", "--teant", "x"), b"unknown option --teant", b"did you mean --tenant?"),
     (("login", "armm"), b"unknown product 'armm'", b"did you mean arm?"),
     (("login", "arm", "graph"), b"unexpected argument graph", b"see --help"),
-    (("login", "arm", "--scope", "a/b"), b"exclude each other", b""),
+    (("login", "arm", "--scope", "a/b"), b"give either the product arm or --scope", b""),
     (("status", "arm"), b"unexpected argument arm", b"see --help"),
     (("logout", "--all", "--profile", "x"), b"exclude each other", b""),
     (("login", "--profile", "none"), b"no profile 'none'", b"create it"),
@@ -156,9 +157,9 @@ def test_login_asks_in_the_browser_although_it_could_answer_silently(
     # Nobody may be asked here: only what was kept can answer.
     silent = ("inspect", *options, "--force-refresh", "--json")
     assert answer(*silent, env=env)["scopes"].count(DEVICES.rpartition("/")[2]) == 1
-    logout = msauth("logout", env=env)
-    assert logout.returncode == 0
-    assert b"1 token removed, and what browser or device code kept\n" in logout.stdout
+    done = msauth("logout", env=env)
+    assert done.returncode == 0
+    assert b"1 token removed, and what browser or device code kept\n" in done.stdout
     assert msauth(*silent, env=env).returncode == 1
     assert cloud.count("authorize") == 2
 
@@ -419,7 +420,8 @@ def test_inspect_az(az_folder: Path, env: Environment) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "state", "words", "code"),
     [
-        ("msal_token_cache.bin", "x", "encrypted", "is encrypted: only az can read it", 0),
+        ("msal_token_cache.bin", "x", "encrypted", ".bin is encrypted: only az can read it", 0),
+        ("msal_token_cache.sig", "", "encrypted", ".sig is encrypted: only az can read it", 0),
         ("other", "", "missing", "nobody has signed in with az (az login)", 0),
         ("msal_token_cache.json", "", "unreadable", "is empty, or no JSON", 1),
         ("msal_token_cache.json", "[]", "unreadable", "is empty, or no JSON", 1),
@@ -459,6 +461,71 @@ def test_logout_of_one_profile_and_of_all(
     assert b"signed out of every sign-in: 1 token" in msauth("logout", "--all", env=env).stdout
     assert records() == []
     assert msauth("logout", env=env).returncode == 0
+
+
+def put(place: Path) -> Path:
+    """Keep a made-up token in another cache directory of the same user."""
+    seed({"MSAUTH_CACHE_DIR": str(place), "MSAUTH_TENANT": "contoso.com"})
+    (place / "v1/leftover").write_bytes(b"of an earlier version")
+    return place / "v1"
+
+
+@pytest.mark.parametrize("arguments", [(), ("--all",)])
+@pytest.mark.parametrize("used", ["disk", "memory", "chosen"])
+def test_logout_of_all_goes_to_the_other_places_too(
+    used: str, arguments: tuple[str, ...], bare_env: Environment, home: Path, tmp_path: Path
+) -> None:
+    """A session with a runtime directory caches in memory, cron and su on disk."""
+    runtime, chosen = tmp_path / "run", tmp_path / "chosen"
+    runtime.mkdir(mode=0o700)
+    places = {
+        "disk": put(home / ".cache/msauth"),
+        "memory": put(runtime / "msauth"),
+        "chosen": put(chosen),
+    }
+    env = {k: v for k, v in bare_env.items() if k != "MSAUTH_CACHE_DIR"}
+    env["XDG_RUNTIME_DIR"] = str(runtime)
+    if used == "chosen":
+        env["MSAUTH_CACHE_DIR"] = str(chosen)
+    elif used == "disk":
+        del env["XDG_RUNTIME_DIR"]
+    done = msauth("logout", *arguments, env=env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    left = {name for name, place in places.items() if list(place.glob("*.tok"))}
+    if not arguments:
+        assert left == {"disk", "memory", "chosen"} - {used}
+    elif used == "disk":
+        assert "disk" not in left  # the runtime directory cannot be known: see the next test
+    else:
+        assert left == {"chosen"} - {used}
+        other = "memory" if used == "chosen" else "disk"
+        assert not (places[other] / "leftover").exists()
+
+
+def test_logout_of_all_from_cron_knows_where_sessions_keep_theirs(
+    monkeypatch: pytest.MonkeyPatch, home: Path, tmp_path: Path
+) -> None:
+    for name in [*os.environ]:
+        if name.startswith(("MSAUTH_", "XDG_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(home))
+    assert f"/run/user/{os.geteuid()}/msauth/v1" in logout._other_places("")
+    runtime = tmp_path / str(os.geteuid())
+    runtime.mkdir(mode=0o700)
+    place = put(runtime / "msauth")
+    monkeypatch.setattr(logout, "_RUNTIME", str(tmp_path))
+    assert logout.run(["--all"]) == 0
+    assert list(place.glob("*.tok")) == []
+
+
+def test_no_persist_leaves_no_token_behind(
+    env: Environment, cloud: Sandbox, records: Records
+) -> None:
+    for count in (1, 2):
+        done = run_program("msauth-token", "--no-persist", "arm", env=env)
+        assert done.returncode == 0, done.stderr
+        assert cloud.count("token") == count
+        assert records() == []
 
 
 def test_logout_of_a_name_that_no_profile_has_says_so(env: Environment, tmp_path: Path) -> None:

@@ -26,10 +26,12 @@ from azure.identity import ChainedTokenCredential, CredentialUnavailableError
 
 import msauth
 import msauth.aio
-from msauth.cache import reader, writer
 from msauth.errors import UsageError
+from msauth.request.request import Token
 from msauth_sandbox import Sandbox
 
+from .cache import store
+from .cache.test_background import until
 from .conftest import Environment
 
 GRAPH = "https://graph.microsoft.com/.default"
@@ -203,7 +205,7 @@ def test_twenty_threads_make_one_request(here: Environment, cloud: Sandbox) -> N
 def test_logout_is_seen_by_a_running_program(here: Environment, cloud: Sandbox) -> None:
     credential = msauth.MsauthCredential()
     first = credential.get_token(GRAPH).token
-    writer.logout(None)
+    store.logout(None)
     assert credential.get_token(GRAPH).token != first
 
 
@@ -216,18 +218,11 @@ def test_background_renewal_beside_threads(
     credential = msauth.MsauthCredential()
     first = credential.get_token(GRAPH)
     request = credential._request((GRAPH,), None, None, False)
-    kept = reader.read(request, now=int(time.time()))
-    assert kept is not None
-    kept.refresh_on = int(time.time()) - 1
-    descriptor = writer.create_directory()
-    epoch = reader.epoch(descriptor, "")
-    writer.write_token(descriptor, request, kept, epoch=epoch, claims=None)
-    os.close(descriptor)
+    now = int(time.time())
+    assert store.read(request) == first.token
+    store.write(request, Token(first.token, first.expires_on, refresh_on=now - 1, issued=now))
     assert credential.get_token(GRAPH).token == first.token
-    deadline = time.monotonic() + 20
-    while cloud.count("token") < 2 and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert cloud.count("token") == 2
+    until(lambda: cloud.count("token") == 2, "nobody renews")
 
 
 def graph_client(credential: object) -> "PipelineClient[object, object]":

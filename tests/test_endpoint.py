@@ -69,17 +69,20 @@ class Served:
 
 
 @contextmanager
-def serving(env: Environment, *options: str) -> Iterator[Served]:
-    """Run a command that shows its environment and then waits until we let it go."""
+def serving(env: Environment, *options: str, limit: int = 0) -> Iterator[Served]:
+    """Run a command that shows its environment and then waits until we let it go.
+
+    limit: of descriptors (`ulimit -n`).
+    """
     show = "import os, sys; print('\\0'.join(map('='.join, os.environ.items())), flush=True)"
-    process = start_program(
-        PROG, "--serve", *options, "--", sys.executable, "-c", f"{show}; sys.stdin.read()", env=env
-    )
+    line = f"ulimit -n {limit or '$(ulimit -n)'}; exec {PROG} --serve " + '"$@"'
+    command = ("--", sys.executable, "-c", f"{show}; sys.stdin.read()")
+    process = start_program("sh", "-c", line, "sh", *options, *command, env=env)
     assert process.stdout is not None
-    line = process.stdout.readline().decode().rstrip("\n")
-    if not line:
+    shown = process.stdout.readline().decode().rstrip("\n")
+    if not shown:
         pytest.fail(process.communicate()[1].decode())
-    served = Served(process, dict(pair.split("=", 1) for pair in line.split("\0")))
+    served = Served(process, dict(pair.split("=", 1) for pair in shown.split("\0")))
     try:
         yield served
     finally:
@@ -254,7 +257,8 @@ def test_a_tenant_of_azds_choice(env: Environment, cloud: Sandbox) -> None:
     with serving(env) as served:
         assert served.azd(f"{ARM}/.default", tenantId=fabrikam)[1]["status"] == "success"
         assert cloud.count("token", tenant="fabrikam") == 1
-        assert served.azd(f"{ARM}/.default", tenantId="../x")[1]["status"] == "error"
+        odd = served.azd(f"{ARM}/.default", tenantId="../x")[1]
+        assert (odd["status"], "neither a GUID nor a domain" in odd["message"]) == ("error", True)
     with serving(env, "--tenant", cloud.tenants["contoso"].id) as served:
         answer = served.azd(f"{ARM}/.default", tenantId=fabrikam)
         assert answer[1]["status"] == "error"
@@ -328,6 +332,17 @@ def test_an_endpoint_that_has_ended_is_an_error(env: Environment, cloud: Sandbox
     assert b"msauth-run --serve has ended" in done.stderr
 
 
+def test_a_claims_challenge_reaches_the_sign_in(env: Environment, cloud: Sandbox) -> None:
+    claims = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+    with serving(env) as served:
+        first = served.azd(f"{ARM}/.default")[1]["token"]
+        other = served.azd(f"{ARM}/.default", claims=claims)[1]["token"]
+        assert other != first
+        assert cloud.count("token") == 2
+        challenged = [r for r in cloud.requests if r.kind == "token"][1]
+        assert challenged.claims
+
+
 STRANGER = """
 import os, select, socket, sys
 port, number, first = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
@@ -342,11 +357,11 @@ poll = select.poll()
 for connection in idle:
     poll.register(connection, select.POLLIN)
 closed = set()
-while len(closed) < int(sys.argv[4]):
-    for descriptor, _ in poll.poll():
+while len(closed) < int(sys.argv[4]) and (ready := poll.poll(20_000)):
+    for descriptor, _ in ready:
         closed.add(descriptor)
         poll.unregister(descriptor)
-print("closed", flush=True)
+print(len(closed), "closed", flush=True)
 sys.stdin.read()
 """
 
@@ -355,7 +370,7 @@ sys.stdin.read()
 def strangers(
     port: int, number: int, closed: int, *, first: str = "", user: str = ""
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with idle connections; it says `closed` once so many of them were closed."""
+    """A process with idle connections; it says so once that many of them were closed."""
     argv = [sys.executable, "-c", STRANGER, str(port), str(number), first, str(closed), user]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -375,6 +390,16 @@ def test_idle_connections_stall_nobody(first: str, env: Environment) -> None:
         assert time.monotonic() - before < 1
 
 
+def test_idle_connections_leave_descriptors_to_sign_in_with(env: Environment) -> None:
+    before = time.monotonic()
+    with serving(env, limit=64) as served, strangers(served.port, 200, 168) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"168 closed\n"  # the oldest; half of the limit stays
+        assert served.get(ARM)[0] == 200
+        assert served.get(GRAPH)[0] == 200
+        assert time.monotonic() - before < 8  # before the rest is closed because of its age
+
+
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="does not say whose a socket is")
 def test_another_user_holds_a_few_connections_for_a_moment(env: Environment) -> None:
@@ -386,7 +411,7 @@ def test_another_user_holds_a_few_connections_for_a_moment(env: Environment) -> 
             assert served.get(ARM)[0] == 200
             assert time.monotonic() - before < 1
             assert process.stdout is not None
-            assert process.stdout.readline() == b"closed\n"
+            assert process.stdout.readline() == b"512 closed\n"
             # Well before our own user's connections, which have ten seconds, are closed.
             assert time.monotonic() - before < 8
             ours.settimeout(0)

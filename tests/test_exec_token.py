@@ -20,7 +20,7 @@ from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program, start_program
 from .hot_path import ALLOWED
-from .signin_stubs import stub
+from .signin_stubs import stub, subscription, write_profile
 from .terminal import Terminal
 
 PROG = "msauth-token"
@@ -396,6 +396,44 @@ def test_who_decides_the_authority(
 ) -> None:
     read = TokenArguments([*arguments, "--format", "token"], more)
     assert read.request(interactive=False).authority == authority
+
+
+@pytest.mark.parametrize("by", ["id", "name"])
+def test_the_subscription_chooses_azs_account(
+    by: str, bare_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    """az's current account is contoso's; whatever other tools read says so too."""
+    env = bare_env | cloud.environ | {"AZURE_SUBSCRIPTION_ID": cloud.subscription_id("contoso")}
+    current = subscription(cloud, "contoso", default=True)
+    other = subscription(cloud, "fabrikam", "alex@fabrikam.com")
+    write_profile(home, current, other)
+    answer = {"accessToken": "theirs", "expires_on": 4102444800}
+    log = stub(env, "az", f"echo '{json.dumps(answer)}'")
+    words = (*GET_TOKEN, "-l", "azurecli", "--format", "token")
+    done = run_program(PROG, *words, "-s", str(other[by]), env=env)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"theirs\n", b"")
+    assert f"--subscription {other['id']}" in log.read_text()
+    assert "--tenant" not in log.read_text()
+    run_program(PROG, *words, env=env)
+    assert "--subscription" not in log.read_text().splitlines()[1]
+
+
+@pytest.mark.parametrize("tenant", [(), ("-t", "contoso.com")])
+def test_a_subscription_that_az_does_not_have_there(
+    tenant: tuple[str, ...], bare_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    env = bare_env | cloud.environ
+    write_profile(home, subscription(cloud, "contoso", default=True))
+    log = stub(env, "az", "exit 1")
+    name = "nowhere"
+    if tenant:
+        other = subscription(cloud, "fabrikam", "alex@fabrikam.com")
+        write_profile(home, subscription(cloud, "contoso", default=True), other)
+        name = "fabrikam"
+    done = run_program(PROG, *GET_TOKEN, "-l", "azurecli", "-s", name, *tenant, env=env)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert f"error: azure-cli: az knows no subscription {name}".encode() in done.stderr
+    assert not log.exists()
 
 
 # What a client that was answered 401 does: it asks again at once, and does not say why.

@@ -273,7 +273,7 @@ def test_a_wrong_secret_is_one_error_and_is_not_repeated(
     assert b"password=" in run_program(PROG, "get", env=env, stdin=HELLO).stdout
 
 
-def test_erase_evicts_exactly_the_rejected_token(
+def test_erase_concerns_exactly_the_rejected_token(
     env: Environment, cloud: Sandbox, records: Callable[[], list[Path]]
 ) -> None:
     first = attributes(run_program(PROG, "get", env=env, stdin=HELLO).stdout)["password"]
@@ -284,7 +284,8 @@ def test_erase_evicts_exactly_the_rejected_token(
     assert len(records()) == 2
     done = run_program(PROG, "erase", env=env, stdin=HELLO + f"password={first}\n".encode())
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
-    assert len(records()) == 1
+    # It stays for other organisations, and this one is not given it again.
+    assert len(records()) == 2
     second = attributes(run_program(PROG, "get", env=env, stdin=HELLO).stdout)["password"]
     assert second != first
     # A late erase of the old token leaves the new one.
@@ -316,10 +317,14 @@ def test_a_token_rejected_within_the_same_command_is_replaced(
     stdin = CAPABLE + HELLO + challenge(tenant)
     first = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)
     state = f"state[]={first['state[]']}\n".encode()
-    done = run_program(PROG, "get", env=env, stdin=stdin + state)
-    second = attributes(done.stdout)
-    assert second["credential"] != first["credential"]
-    assert "continue" not in second
+    # Who refuses it so soon may not have seen it yet (git-lfs): once more.
+    second = attributes(run_program(PROG, "get", env=env, stdin=stdin + state).stdout)
+    assert second["credential"] == first["credential"]
+    assert second["continue"] == "1"
+    state = f"state[]={second['state[]']}\n".encode()
+    third = attributes(run_program(PROG, "get", env=env, stdin=stdin + state).stdout)
+    assert third["credential"] != first["credential"]
+    assert "continue" not in third
     assert cloud.count("token") == 2
 
 
@@ -378,7 +383,11 @@ def test_a_short_lived_token_is_shared_by_the_herd(env: Environment, cloud: Sand
     """Tokens shorter than the margin are no reason for one request each."""
     cloud.configure(expires_in=120)
     everybody_asked = threading.Event()
-    cloud.on_token(lambda _: everybody_asked.wait(60))
+
+    def hold(_: object) -> None:
+        everybody_asked.wait(60)
+
+    cloud.on_token(hold)
     traced = env | {"MSAUTH_TRACE": "1"}
     processes = [start_program(PROG, "get", env=traced) for _ in range(8)]
     for process in processes:

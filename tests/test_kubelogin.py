@@ -93,24 +93,16 @@ def test_the_variable_for_the_login_method_beats_its_flag() -> None:
 
 
 IDENTITY = dict.fromkeys(kubelogin._IDENTITY)
-AZ = IDENTITY | {"AZURE_SUBSCRIPTION_ID": None}
 
 
 @pytest.mark.parametrize(
     ("line", "env", "options", "changes"),
     [
         # What convert-kubeconfig writes for azurecli; an application's variables play no part.
-        ("--login azurecli", {}, {}, AZ),
-        ("--login azurecli -t T", {"AZURE_CLIENT_ID": "app"}, {"--tenant": "T"}, AZ),
-        ("--login azurecli", {"AZURE_TENANT_ID": "E"}, {"--tenant": "E"}, AZ),
-        # The subscription that az is to answer for; the variable is another program's.
-        (
-            "--login azurecli -s S",
-            {"AZURE_SUBSCRIPTION_ID": "other"},
-            {},
-            AZ | {"AZURE_SUBSCRIPTION_ID": "S"},
-        ),
-        ("--login azurecli", {"AZURE_SUBSCRIPTION_ID": "other"}, {}, AZ),
+        ("--login azurecli", {}, {}, IDENTITY),
+        ("--login azurecli -t T", {"AZURE_CLIENT_ID": "app"}, {"--tenant": "T"}, IDENTITY),
+        ("--login azurecli", {"AZURE_TENANT_ID": "E"}, {"--tenant": "E"}, IDENTITY),
+        ("--login azurecli -s S", {}, {}, IDENTITY | {"MSAUTH_SUBSCRIPTION": "S"}),
         ("--login devicecode -s S", {}, {"--client-id": kubelogin.AKS_CLIENT}, IDENTITY),
         # Flags beat the environment ...
         (
@@ -243,13 +235,13 @@ AZ = IDENTITY | {"AZURE_SUBSCRIPTION_ID": None}
             "--login azurecli --cache-dir /c --token-cache-dir /c --timeout 60s -v 5",
             {"AZURE_ENVIRONMENT": "AzureChinaCloud"},
             {"--environment": "AzureChinaCloud"},
-            AZ,
+            IDENTITY,
         ),
         (
             "--login azurecli -e AzurePublicCloud --disable-instance-discovery",
             {"AZURE_ENVIRONMENT": "AzureChinaCloud"},
             {"--environment": "AzurePublicCloud", "--disable-instance-discovery": "1"},
-            AZ,
+            IDENTITY,
         ),
     ],
 )
@@ -384,7 +376,7 @@ def test_subscription_and_redirect_are_part_of_the_request() -> None:
         return arguments.request(interactive=False)
 
     plain, chosen = request("-l", "azurecli"), request("-l", "azurecli", "-s", "S")
-    assert chosen.env["AZURE_SUBSCRIPTION_ID"] == "S"
+    assert chosen.env["MSAUTH_SUBSCRIPTION"] == "S"
     assert plain.cache_key != chosen.cache_key
     url = "http://localhost:8400"
     plain, chosen = (

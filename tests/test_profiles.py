@@ -1,6 +1,7 @@
 """Profiles: what a file may say, who wins, and that a cache hit parses nothing."""
 
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -14,8 +15,9 @@ import msauth
 from msauth.broker import background, broker
 from msauth.errors import UsageError
 from msauth.request import profile_file, profiles
+from msauth.request.options import PROFILE_KEYS
 from msauth.request.request import TokenRequest
-from msauth.request.selection import explicit_tenant, profile_scopes, request_for
+from msauth.request.selection import select
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program
@@ -51,7 +53,7 @@ def write(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Writ
 
 def request(profile: str, scopes: tuple[str, ...] = (GRAPH,), **options: str) -> TokenRequest:
     given = {f"--{name.replace('_', '-')}": value for name, value in options.items()}
-    return request_for(scopes, {"--profile": profile, **given}, os.environ)
+    return select({"--profile": profile, **given}, os.environ).request(scopes)
 
 
 ALL_KEYS = f"""
@@ -84,14 +86,14 @@ def test_every_key_takes_effect(write: Write) -> None:
         assert not made.persist
         assert made.profile == "all"
         assert len(made.scopes) == 2
-    assert set(profiles.TARGETS) == set(profile_file._CHECKS)
+    assert set(PROFILE_KEYS) | {"scopes"} == set(profile_file._CHECKS)
 
 
 def test_background_renewal_renews_the_same_key(write: Write) -> None:
     write(ALL_KEYS)
     made = request("all", ())
     again = background._request(background._arguments(made))
-    assert again.canonical() == made.canonical()
+    assert again.cache_key == made.cache_key
 
 
 def test_options_beat_variables_beat_profile_beat_defaults(
@@ -113,20 +115,20 @@ def test_options_beat_variables_beat_profile_beat_defaults(
 def test_default_profile(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     write('[work]\ntenant = "work.com"\n[home]\ntenant = "home.com"\n')
     monkeypatch.setenv("MSAUTH_PROFILE", "work")
-    assert request_for((GRAPH,), {}, os.environ).tenant == "work.com"
+    assert select({}, os.environ).request((GRAPH,)).tenant == "work.com"
     assert request("home").tenant == "home.com"
     assert request("").tenant is None
 
 
 def test_a_profile_has_records_of_its_own(write: Write) -> None:
     write('[one]\ntenant = "a.com"\n[two]\ntenant = "a.com"\n')
-    keys = {request(name).canonical() for name in ("one", "two")}
-    assert len(keys | {request("", tenant="a.com").canonical()}) == 3
+    keys = {request(name).cache_key for name in ("one", "two")}
+    assert len(keys | {request("", tenant="a.com").cache_key}) == 3
 
 
 def test_scopes_answer_only_when_nothing_is_asked(write: Write) -> None:
     write('[graph]\nscopes = ["https://graph.microsoft.com"]\n[bare]\n')
-    assert profile_scopes({"--profile": "graph"}, os.environ) == (GRAPH,)
+    assert select({"--profile": "graph"}, os.environ).scopes == (GRAPH,)
     assert request("graph", ()).scopes == (GRAPH,)
     assert request("graph", ("other/.default",)).scopes == ("other/.default",)
     with pytest.raises(UsageError, match="no product or scope"):
@@ -137,11 +139,13 @@ def test_a_profiles_tenant_beats_the_challenge(
     write: Write, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write('[work]\ntenant = "contoso.com"\n')
-    assert explicit_tenant({"--profile": "work"}, os.environ) == "contoso.com"
+    work = select({"--profile": "work"}, os.environ)
+    assert work.explicit_tenant == "contoso.com"
     other = "99999999-2222-3333-4444-555555555555"
     challenge = [f"Bearer authorization_uri=https://login.microsoftonline.com/{other}"]
-    assert broker.devops_request({}, "contoso", challenge).tenant == other
-    asked = broker.devops_request({"--profile": "work"}, "contoso", challenge)
+    plain = select({}, os.environ)
+    assert broker.devops_request(plain, "contoso", challenge).tenant == other
+    asked = broker.devops_request(work, "contoso", challenge)
     assert asked.tenant == "contoso.com"
 
 
@@ -233,7 +237,7 @@ def test_an_edit_too_quick_for_the_clock_takes_effect(write: Write, config: Path
     assert request("work").tenant == "one.com"
     config.write_text('[work]\ntenant = "two.com"\n')
     os.utime(config, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert profiles.stamp(config.stat()) == profiles.stamp(before)
+    assert config.stat().st_mtime_ns == before.st_mtime_ns
     assert request("work").tenant == "two.com"
 
 
@@ -244,7 +248,7 @@ def test_a_file_that_others_may_write_is_refused(mode: int, write: Write, config
     config.chmod(mode)
     with pytest.raises(UsageError, match="can be written by others") as caught:
         request("work")
-    assert caught.value.hint == f"chmod go-w '{config}'"
+    assert caught.value.hint == shlex.join(["chmod", "go-w", str(config)])
     config.chmod(0o644)
     assert request("work").tenant == "one.com"
 
@@ -281,10 +285,24 @@ def test_the_place_is_platformdirs(xdg: str | None, monkeypatch: pytest.MonkeyPa
     assert profiles.path(os.environ) == os.path.join(expected, "profiles.toml")
 
 
-def test_msauth_config_names_another_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MSAUTH_CONFIG", "mine.toml")
-    assert profiles.path(os.environ) == str(tmp_path / "mine.toml")
+def test_msauth_config_names_another_file(tmp_path: Path) -> None:
+    mine = str(tmp_path / "mine.toml")
+    assert profiles.path({"MSAUTH_CONFIG": mine}) == mine
+
+
+@pytest.mark.parametrize("name", ["mine.toml", "./mine.toml", "~/mine.toml", "../mine.toml"])
+def test_a_relative_file_is_refused(
+    name: str, bare_env: Environment, tmp_path: Path, write: Write
+) -> None:
+    """git runs the helper in the work tree: a hostile repository would choose who signs in."""
+    (tmp_path / "mine.toml").write_text('[work]\ntenant = "evil.com"\n')
+    with pytest.raises(UsageError, match="is not an absolute path") as caught:
+        profiles.path({"MSAUTH_CONFIG": name})
+    assert caught.value.hint == "unset MSAUTH_CONFIG"
+    env = bare_env | {"MSAUTH_CONFIG": name}
+    done = run_program("msauth-token", "--profile", "work", "arm", env=env, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert f"MSAUTH_CONFIG={name} is not an absolute path" in done.stderr.decode()
 
 
 PROBE = """

@@ -1,12 +1,21 @@
 """msauth-run: a wrapped command cannot be told from a bare one; and what its environment holds."""
 
+import queue
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
+import trustme
 
 from msauth.signin.attempt import claims_of
 from msauth_sandbox import Sandbox
@@ -369,3 +378,78 @@ def test_git_needs_no_configuration(env: Environment, cloud: Sandbox, tmp_path: 
     assert (tmp_path / "clone" / ".git").is_dir()
     seen = wrapped("--for", "git", env=env)
     assert not any(value.count(".") == 2 and value.startswith("eyJ") for value in seen.values())
+
+
+@contextmanager
+def postgres(context: ssl.SSLContext) -> Iterator[tuple[int, "queue.Queue[bytes]"]]:
+    """A port where a PostgreSQL server asks for a password in clear; what each client sent.
+
+    b"" is a client that left before. PostgreSQL's message formats, protocol 3.0.
+    """
+    passwords: queue.Queue[bytes] = queue.Queue()
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def message(stream: BinaryIO) -> bytes:
+        length = stream.read(4)
+        if not length:
+            raise ConnectionError("the client left")
+        return stream.read(int.from_bytes(length, "big") - 4)
+
+    def answer(connection: socket.socket) -> bytes:
+        connection.settimeout(20)
+        assert connection.recv(8)[4:] == bytes.fromhex("04d2162f")  # SSLRequest
+        connection.sendall(b"S")
+        with context.wrap_socket(connection, server_side=True) as encrypted:
+            stream = encrypted.makefile("rb")
+            message(stream)
+            encrypted.sendall(b"R" + bytes((0, 0, 0, 8, 0, 0, 0, 3)))  # a password in clear
+            return message(stream).rstrip(b"\0") if stream.read(1) == b"p" else b""
+
+    def serve() -> None:
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            try:
+                passwords.put(answer(connection))
+            except OSError:
+                passwords.put(b"")
+
+    threading.Thread(target=serve, daemon=True).start()
+    with listener:
+        yield listener.getsockname()[1], passwords
+        listener.shutdown(socket.SHUT_RDWR)
+
+
+@pytest.mark.real_client
+@pytest.mark.skipif(shutil.which("psql") is None, reason="psql is not installed")
+@pytest.mark.parametrize(
+    ("options", "roots", "host", "gets"),
+    [
+        ({}, "system", "localhost", True),
+        ({}, "system", "127.0.0.1", False),  # not the name in its certificate
+        ({}, "", "localhost", False),
+        ({"PGSSLMODE": "require"}, "", "localhost", False),
+        ({}, "own", "localhost", True),
+        ({"PGSSLMODE": "verify-ca"}, "own", "127.0.0.1", True),
+    ],
+    ids=["known", "another name", "unknown", "unknown, require", "own roots", "own, verify-ca"],
+)
+def test_psql_gives_the_token_to_its_server_only(
+    options: Environment, roots: str, host: str, gets: bool, env: Environment, tmp_path: Path
+) -> None:
+    authority, context = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    more = dict(options)
+    if roots == "own":
+        authority.cert_pem.write_to_path(str(tmp_path / "own.pem"))
+        more["PGSSLROOTCERT"] = str(tmp_path / "own.pem")
+    elif roots == "system":
+        both = Path(env["SSL_CERT_FILE"]).read_bytes() + authority.cert_pem.bytes()
+        (tmp_path / "both.pem").write_bytes(both)
+        more["SSL_CERT_FILE"] = str(tmp_path / "both.pem")
+    with postgres(context) as (port, passwords):
+        where = f"host={host} port={port} user=alex dbname=app gssencmode=disable"
+        run_program(PROG, "--for", "psql", "psql", where, "-c", "select 1", env=env | more)
+        assert passwords.get(timeout=20).startswith(b"eyJ") == gets

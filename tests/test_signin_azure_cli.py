@@ -205,7 +205,7 @@ def test_kubelogin_s_subscription_says_who_answers(
     assert asked.endswith(f"--resource {server} --subscription {number}")
     done = run_program("msauth-token", *get_token, "nosuch", env=az_env)
     assert (done.returncode, done.stdout) == (1, b"")
-    assert b"az has no subscription nosuch" in done.stderr
+    assert b"az knows no subscription nosuch" in done.stderr
     assert len(log_of(az_env)) == 1
 
 

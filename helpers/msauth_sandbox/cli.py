@@ -251,10 +251,11 @@ def _serve(cloud: Sandbox, identity: Mapping[str, str]) -> int:
     for name, value in sorted(environ.items()):
         print(f"export {name}={shlex.quote(value)}")
     sys.stdout.flush()
-    print(f"msauth-sandbox: serving on {cloud.url}; Ctrl-C ends it", file=sys.stderr, flush=True)
+    # Before the line that says that we serve: who reads it may send the signal at once.
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: done.set())
+    print(f"msauth-sandbox: serving on {cloud.url}; Ctrl-C ends it", file=sys.stderr, flush=True)
     done.wait()
     return 0
 

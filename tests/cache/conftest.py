@@ -9,14 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import reader, record, writer
-from msauth.request.request import DEVOPS_SCOPE, Token, TokenRequest
+from msauth.cache.folder import LOCK
+from msauth.cache.record import TOKEN
+from msauth.request.clouds import DEVOPS_SCOPE
+from msauth.request.request import Token, TokenRequest
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment
+from . import store
 from .warm import Warm
 
-REQUEST = TokenRequest((DEVOPS_SCOPE,), credential="service-principal", tenant="contoso.com")
+REQUEST = TokenRequest((DEVOPS_SCOPE,), {}, credential="service-principal", tenant="contoso.com")
 NOBODY = 65534
 
 
@@ -39,21 +42,15 @@ class Cache:
     def __init__(self, base: Path) -> None:
         self.base = base
         self.place = base / "v1"
-        self.stem = record.name_of(REQUEST.canonical())
-        self.record = self.place / (self.stem + reader.TOKEN)
-        self.lock = self.place / (self.stem + writer.LOCK)
+        self.stem = REQUEST.record_name
+        self.record = self.place / (self.stem + TOKEN)
+        self.lock = self.place / (self.stem + LOCK)
 
     def put(self, token: Token, request: TokenRequest = REQUEST) -> None:
-        descriptor = writer.create_directory()
-        try:
-            epoch = reader.epoch(descriptor, request.profile)
-            writer.write_token(descriptor, request, token, epoch=epoch, claims=None)
-        finally:
-            os.close(descriptor)
+        store.write(request, token)
 
     def get(self, request: TokenRequest = REQUEST) -> str | None:
-        token = reader.read(request, now=int(time.time()))
-        return token.text if token is not None else None
+        return store.read(request)
 
     def temporaries(self) -> list[str]:
         return [name for name in os.listdir(self.place) if name.endswith(".tmp")]

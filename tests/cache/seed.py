@@ -7,11 +7,12 @@ MSAUTH_TENANT are to be set). The tokens are well-formed and worth nothing anywh
 import base64
 import os
 import time
+from collections.abc import Mapping
 
-from msauth.cache import reader, writer
-from msauth.request import clouds as products
-from msauth.request.request import DEVOPS_SCOPE, Token
-from msauth.request.selection import request_for
+from msauth.cache import changes
+from msauth.cache.folder import Folder
+from msauth.request.request import Token
+from msauth.request.selection import select
 
 
 def made_up_jwt(audience: str, now: int) -> str:
@@ -24,18 +25,14 @@ def made_up_jwt(audience: str, now: int) -> str:
     return ".".join((part(b'{"alg":"RS256","typ":"JWT"}'), part(claims.encode()), part(bytes(256))))
 
 
-def seed(env: dict[str, str]) -> None:
+def seed(env: Mapping[str, str]) -> None:
     """Put a token that lives for a day for Azure DevOps, ARM and AKS into the cache of env."""
-    place = os.environ.get("MSAUTH_CACHE_DIR")
-    os.environ["MSAUTH_CACHE_DIR"] = env["MSAUTH_CACHE_DIR"]
     now = int(time.time())
-    try:
-        descriptor = writer.create_directory()
-        for scopes in (
-            (DEVOPS_SCOPE,),
-            *(products.scopes_for(name, authority(env)) for name in ("arm", "aks", "devops")),
-        ):
-            request = request_for(scopes, {}, env)
+    selection = select({}, env)
+    with Folder.cache(env, create=True) as folder:
+        for product in ("devops", "arm", "aks"):
+            scopes = selection.scopes_for(product)
+            request = selection.request(scopes)
             token = Token(
                 made_up_jwt(scopes[0].rpartition("/")[0], now),
                 now + 86400,
@@ -44,21 +41,9 @@ def seed(env: dict[str, str]) -> None:
                 tenant=env["MSAUTH_TENANT"],
                 credential="azure-cli",
             )
-            epoch = reader.epoch(descriptor, request.profile)
-            writer.write_token(descriptor, request, token, epoch=epoch, claims=None)
-        os.close(descriptor)
-    finally:
-        if place is None:
-            del os.environ["MSAUTH_CACHE_DIR"]
-        else:
-            os.environ["MSAUTH_CACHE_DIR"] = place
-
-
-def authority(env: dict[str, str]) -> str:
-    from msauth.request.selection import authority_of
-
-    return authority_of({}, env)
+            generation = folder.generation(request.profile)
+            changes.keep(folder, request, token, generation=generation, claims=None)
 
 
 if __name__ == "__main__":
-    seed(dict(os.environ))
+    seed(os.environ)

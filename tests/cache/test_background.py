@@ -1,8 +1,11 @@
 """Renewal behind the answer: at once, once, detached, with a rest, and it can be switched off."""
 
 import contextlib
+import fcntl
 import os
+import resource
 import select
+import shutil
 import subprocess
 import sys
 import threading
@@ -12,12 +15,15 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import record, writer
+import msauth
+from msauth.cache import record
+from msauth.cache.folder import Folder
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment, start_program
 from ..test_git_credential import FABRIKAM, HELLO, attributes
-from .conftest import Cache, made_up
+from . import store
+from .conftest import REQUEST, Cache, made_up
 from .warm import Warm
 
 GIT = "msauth.git_credential"
@@ -47,7 +53,6 @@ class Due:
 
     def age(self) -> None:
         """Make the records' refresh time past, as the writer would have written it."""
-        descriptor = os.open(self.place, os.O_RDONLY)
         for path in self.place.glob("*.tok"):
             found = record.decode(path.read_bytes(), None)
             assert found is not None
@@ -55,8 +60,8 @@ class Due:
             attributes["refresh_on"] = str(int(time.time()) - 60)
             body = path.read_bytes().partition(b"\n\n")[0]
             canonical = body[body.index(b"request.") :] + b"\n"
-            writer.write_file(descriptor, path.name, record.encode(canonical, attributes, found[1]))
-        os.close(descriptor)
+            with Folder.open(str(self.place)) as folder:
+                folder.write(path.name, record.encode(canonical, attributes, found[1]))
 
 
 @pytest.fixture
@@ -182,7 +187,8 @@ def test_a_long_lived_caller_gets_no_zombie(due: Due) -> None:
     program = (
         "import os, sys\n"
         "from msauth.broker import broker\n"
-        "token = broker.get_token(broker.devops_request({}, 'contoso', []))\n"
+        "from msauth.request.selection import select\n"
+        "token = broker.get_token(broker.devops_request(select({}, os.environ), 'contoso', []))\n"
         "try:\n    os.waitpid(-1, os.WNOHANG)\n"
         "except ChildProcessError:\n    os.write(1, b'no children')\n"
     )
@@ -197,7 +203,7 @@ def test_a_logout_wins_over_it(due: Due, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("MSAUTH_CACHE_DIR", due.env["MSAUTH_CACHE_DIR"])
     get(due)
     until(lambda: due.cloud.count("token") == 1, "nobody renews")
-    writer.logout("")
+    store.logout("")
     renewals = [pid for pid, _ in renewals_of(due)]
     due.go.set()
     until(
@@ -213,14 +219,112 @@ def test_a_pipe_in_place_of_the_stamp_does_not_hang(due: Due) -> None:
     assert get(due)[0] == due.token
 
 
+def hostile(folder: Path) -> Path:
+    """Fill a directory with modules that the renewal would import; returns what they write."""
+    mark = folder / "imported"
+    text = f"open({str(mark)!r}, 'w').close()\nraise ImportError('hostile')\n"
+    folder.mkdir()
+    for name in ("json", "azure", "requests", "filelock", "hashlib", "platformdirs"):
+        (folder / f"{name}.py").write_text(text)
+    (folder / "msauth").mkdir()
+    (folder / "msauth/__init__.py").write_text(text)
+    return mark
+
+
+def renewed(due: Due) -> None:
+    due.go.set()
+    until(lambda: due.tokens() != [due.token], "the new token is not written")
+
+
+@pytest.mark.parametrize("threads", [False, True])
+def test_it_imports_nothing_from_where_it_is_started(
+    due: Due, tmp_path: Path, threads: bool
+) -> None:
+    """git runs the helper in the work tree, and a PYTHONPATH with an empty item is usual."""
+    mark = hostile(tmp_path / "hostile")
+    program = (
+        "import os, sys\n"
+        "from msauth import git_credential\n"
+        "from msauth.request.selection import select\n"
+        + ("import threading\n" if threads else "")
+        + f"code, output = git_credential.run(['get'], lambda: {HELLO!r})\n"
+        "os.write(1, output)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", program],
+        env=due.env | {"PYTHONPATH": f":{tmp_path / 'hostile'}"},
+        cwd=tmp_path / "hostile",
+        capture_output=True,
+        check=True,
+    )
+    assert done.stderr == b""
+    assert attributes(done.stdout)["password"] == due.token
+    renewed(due)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("how", ["PYTHONPATH", "target"])
+def test_it_renews_with_the_msauth_that_answered(due: Due, tmp_path: Path, how: str) -> None:
+    """One that is found through PYTHONPATH only, or in a folder that a program added itself."""
+    target = tmp_path / "target"
+    shutil.copytree(Path(msauth.__file__).parent, target / "msauth")
+    mark = tmp_path / "mark"
+    with (target / "msauth/broker/background.py").open("a") as module:
+        module.write(f"\nif 'get' not in sys.argv:\n    open({str(mark)!r}, 'w').close()\n")
+    env = due.env
+    if how == "PYTHONPATH":
+        env = env | {"PYTHONPATH": str(target)}
+        command = [sys.executable, "-m", "msauth.git_credential", "get"]
+    else:
+        program = (
+            f"import sys; sys.path.insert(0, {str(target)!r}); "
+            "from msauth.git_credential import main; main()"
+        )
+        command = [sys.executable, "-I", "-c", program, "get"]
+    done = subprocess.run(command, input=HELLO, env=env, capture_output=True, check=True)
+    assert attributes(done.stdout)["password"] == due.token
+    renewed(due)
+    assert mark.exists()
+
+
+@pytest.mark.parametrize("limit", [8192, 256], ids=["as-it-was", "lowered-since"])
+def test_no_descriptor_survives_however_high(due: Due, limit: int) -> None:
+    """A caller with many files open, and one whose limit was lowered after it opened them."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if hard != resource.RLIM_INFINITY and hard < 8192:
+        pytest.skip("so many descriptors are not permitted here")
+    read, write = os.pipe()
+    old = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (8192, hard))
+    try:
+        high = fcntl.fcntl(write, fcntl.F_DUPFD, 5000)
+        process = subprocess.Popen(
+            ["sh", "-c", f"ulimit -S -n {limit}; exec git-credential-msauth get"],
+            env=due.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            pass_fds=[high],
+        )
+        os.close(high)
+    finally:
+        os.close(write)
+        resource.setrlimit(resource.RLIMIT_NOFILE, old)
+    output, _ = process.communicate(HELLO, timeout=DEADLINE)
+    assert attributes(output)["password"] == due.token
+    until(lambda: due.cloud.count("token") == 1, "nobody renews")
+    ready, _, _ = select.select([read], [], [], DEADLINE / 3)
+    assert ready, "the renewal holds the caller's pipe"
+    assert os.read(read, 1) == b""
+    os.close(read)
+
+
 def test_an_unwritable_cache_does_not_renew_for_ever(cache: Cache) -> None:
     """`renew_behind` never raises, whatever the directory is."""
     from msauth.broker.background import renew_behind
 
-    from .conftest import REQUEST
-
-    renew_behind(REQUEST, int(time.time()))
+    request = REQUEST.with_(env=dict(os.environ))
+    renew_behind(request)
     cache.put(made_up("x"))
     cache.place.chmod(0o755)
-    renew_behind(REQUEST, int(time.time()))
+    renew_behind(request)
     assert list(cache.place.glob("*.renewing")) == []

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import failures, reader, writer
 from msauth.errors import SignInError
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment, run_program
 from ..test_git_credential import HELLO, attributes
+from . import store
 from .conftest import REQUEST, Cache, made_up
 from .warm import Warm
 
@@ -44,7 +44,7 @@ def test_a_wrong_clock_serves_nothing_expired(
     served = []
     for after in range(-HOUR, 3 * HOUR, 60):
         now = start + after
-        if reader.read(request, now=now) is not None:
+        if store.read(request, now=now) is not None:
             served.append(now)
             assert token.expires_on - now >= max(1, min_valid)
             assert token.issued - now <= 300
@@ -62,16 +62,16 @@ def test_the_last_second(cache: Cache, min_valid: int) -> None:
     cache.put(token)
     request = REQUEST.with_(min_valid=min_valid)
     edge = token.expires_on - max(1, min_valid)
-    assert reader.read(request, now=edge) is not None
+    assert store.read(request, now=edge) is not None
     for now in (edge + 1, token.expires_on, token.expires_on + 1, Y2038, 2**40):
-        assert reader.read(request, now=now) is None
+        assert store.read(request, now=now) is None
 
 
 def test_a_token_from_the_future_is_a_miss(cache: Cache) -> None:
     token = made_up("future", age=0)
     cache.put(token)
-    assert reader.read(REQUEST, now=token.issued - 300) is not None
-    assert reader.read(REQUEST, now=token.issued - 301) is None
+    assert store.read(REQUEST, now=token.issued - 300) is not None
+    assert store.read(REQUEST, now=token.issued - 301) is None
 
 
 def test_a_neighbours_short_lived_token_is_never_an_expired_one(cache: Cache) -> None:
@@ -79,30 +79,29 @@ def test_a_neighbours_short_lived_token_is_never_an_expired_one(cache: Cache) ->
     token = made_up("short", lives=60)
     since = time.time_ns()
     cache.put(token)
-    assert reader.read(REQUEST, now=token.expires_on - 1, since=since) is not None
-    assert reader.read(REQUEST, now=token.expires_on, since=since) is None
-    assert reader.read(REQUEST, now=token.issued, since=time.time_ns()) is None
-    assert reader.read(REQUEST, now=token.issued, since=None) is None
+    assert store.read(REQUEST, now=token.expires_on - 1, since=since) is not None
+    assert store.read(REQUEST, now=token.expires_on, since=since) is None
+    assert store.read(REQUEST, now=token.issued, since=time.time_ns()) is None
+    assert store.read(REQUEST, now=token.issued, since=None) is None
 
 
 @pytest.mark.parametrize("step", [-DAY, -HOUR, -301, 61, HOUR, DAY])
 def test_a_remembered_failure_does_not_outlive_a_step(
     cache: Cache, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
-    descriptor = writer.create_directory()
-    failures.remember(descriptor, REQUEST, SignInError("no", "hint"))
-    assert failures.recall(descriptor, REQUEST) is not None
+    store.remember(REQUEST, SignInError("no", "hint"))
+    assert store.recall(REQUEST) is not None
     now = time.time
     monkeypatch.setattr(time, "time", lambda: now() + step)
-    assert failures.recall(descriptor, REQUEST) is None
+    assert store.recall(REQUEST) is None
 
 
 @pytest.mark.parametrize("step", [-DAY, -301, DAY + 1, 365 * DAY])
 def test_a_remembered_tenant_does_not_outlive_a_step(cache: Cache, step: int) -> None:
     now = int(time.time())
-    writer.write_tenant("contoso", "contoso.com", now=now, until=now + DAY)
-    assert reader.read_tenant("contoso", now=now) == "contoso.com"
-    assert reader.read_tenant("contoso", now=now + step) is None
+    store.remember_tenant("contoso", "contoso.com", now=now, until=now + DAY)
+    assert store.read_tenant("contoso", now=now) == "contoso.com"
+    assert store.read_tenant("contoso", now=now + step) is None
 
 
 @pytest.mark.parametrize(

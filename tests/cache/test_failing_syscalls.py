@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import reader
+from msauth.cache.folder import _generation_file
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment, run_program
@@ -221,7 +221,7 @@ def test_an_epoch_that_cannot_be_read_is_a_miss(
             raise OSError(errno.EMFILE, "no")
         return opened(path, *more, **kw)  # type: ignore[arg-type]
 
-    epoch = cache.place / reader.epoch_name(REQUEST.profile)
+    epoch = cache.place / _generation_file(REQUEST.profile)
     epoch.write_bytes(b"0\n")
     epoch.chmod(0o600)
     monkeypatch.setattr(os, "open", fails)

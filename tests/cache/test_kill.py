@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import reader, writer
+from msauth.cache import changes, rejections
+from msauth.cache.record import REJECTED, TOKEN
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment
 from ..test_git_credential import HELLO, attributes
-from . import strace
+from . import store, strace
 from .conftest import REQUEST, Cache, made_up
 from .warm import Warm
 
@@ -25,16 +26,26 @@ MARK = "/the-mark"
 OLD, NEW = made_up("old"), made_up("new")
 PROGRAM = f"""
 import os, hmac, random, time
-from msauth.cache import reader, record, writer
+from msauth.cache import changes, record, rejections
+from msauth.cache.folder import Folder
 from msauth.request.request import Token, TokenRequest
-request = TokenRequest({REQUEST.scopes!r}, credential="service-principal", tenant="contoso.com")
+request = TokenRequest(
+    {REQUEST.scopes!r}, {{}}, credential={REQUEST.credential!r}, tenant={REQUEST.tenant!r}
+)
 new = Token({NEW.text!r}, {NEW.expires_on}, issued={NEW.issued})
 record.fingerprint(new.text)
+def opened():
+    return Folder.cache(os.environ, create=True)
 def write():
-    descriptor = writer.create_directory()
-    writer.write_token(
-        descriptor, request, new, epoch=reader.epoch(descriptor, ""), claims=None
-    )
+    with opened() as folder:
+        generation = folder.generation("")
+        changes.keep(folder, request, new, generation=generation, claims=None)
+def reject(text, claims):
+    with opened() as folder:
+        changes.reject(folder, text, "", claims)
+def logout(profile):
+    with opened() as folder:
+        changes.logout(folder, profile)
 def prepare():
     from msauth.cache import lock
 try:
@@ -45,9 +56,9 @@ except OSError:
 ACTIONS = {
     "cold": "write()",
     "overwrite": "write()",
-    "erase": f"writer.reject({OLD.text!r}, '{{}}')",
-    "logout": "writer.logout('')",
-    "logout-all": "writer.logout(None)",
+    "erase": f"reject({OLD.text!r}, '{{}}')",
+    "logout": "logout('')",
+    "logout-all": "logout(None)",
 }
 
 
@@ -80,11 +91,11 @@ def check(cache: Cache, action: str, where: str) -> None:
         assert cache.record.stat().st_mode & 0o777 == 0o600
     # Once more, undisturbed.
     if action == "erase":
-        writer.reject(OLD.text, None)
+        store.reject(OLD.text)
         cache.put(OLD)
         assert cache.get() is None, where
     elif action.startswith("logout"):
-        writer.logout("" if action == "logout" else None)
+        store.logout("" if action == "logout" else None)
         assert cache.get() is None, where
         assert OLD.text.encode() not in b"".join(
             path.read_bytes() for path in cache.place.iterdir() if path.is_file()
@@ -187,11 +198,11 @@ def test_what_a_killed_writer_leaves_is_pruned(cache: Cache) -> None:
     cache.put(NEW)
     assert not left.exists()
     left.write_bytes(OLD.text.encode())
-    writer.logout("")
+    store.logout("")
     assert not left.exists(), "a logout waits for nobody"
 
 
-@pytest.mark.parametrize("suffix", [reader.TOKEN, writer.REJECTED, writer.CLAIMS, writer.FAILURE])
+@pytest.mark.parametrize("suffix", [TOKEN, REJECTED, rejections.CLAIMS, changes.FAILURE])
 def test_what_nobody_needs_any_more_is_pruned(cache: Cache, suffix: str) -> None:
     """Each `az login` makes new keys; the records of the old ones do not stay for ever."""
     cache.put(OLD)

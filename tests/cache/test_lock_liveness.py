@@ -13,30 +13,36 @@ from typing import NoReturn
 import pytest
 from filelock import FileLock, Timeout
 
-from msauth.broker import renewal
+from msauth.broker import broker, renewal
 from msauth.cache import lock as cache_lock
-from msauth.cache import writer
-from msauth.cache.lock import key_lock
+from msauth.cache.folder import Folder
+from msauth.request.request import TokenRequest
+from msauth.request.selection import select
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment, start_program
 from ..test_git_credential import HELLO
+from . import store
 from .conftest import Cache, made_up
 
 HOLD = """
 import os, sys
-from msauth.cache.lock import key_lock
-with key_lock(sys.argv[1]) as held:
+from msauth.cache.folder import Folder
+with Folder.open(sys.argv[1]) as folder, folder.lock(sys.argv[2], timeout=30) as held:
     os.write(1, b"held" if held else b"free")
     os.read(0, 1)
 """
 
 
+def devops_request(env: Environment) -> TokenRequest:
+    return broker.devops_request(select({}, env), "contoso", [])
+
+
 @pytest.fixture
 def holder(cache: Cache) -> Iterator["subprocess.Popen[bytes]"]:
-    os.close(writer.create_directory())
+    store.opened().__exit__()
     process = subprocess.Popen(
-        [sys.executable, "-I", "-c", HOLD, cache.stem],
+        [sys.executable, "-I", "-c", HOLD, str(cache.place), cache.stem],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -50,13 +56,13 @@ def holder(cache: Cache) -> Iterator["subprocess.Popen[bytes]"]:
 def test_a_killed_holder_is_replaced_at_once(
     cache: Cache, holder: "subprocess.Popen[bytes]"
 ) -> None:
-    with key_lock(cache.stem, timeout=0) as held:
+    with store.opened() as folder, folder.lock(cache.stem, timeout=0) as held:
         assert not held
     inode = cache.lock.stat().st_ino
     holder.kill()
     holder.wait()
     began = time.monotonic()
-    with key_lock(cache.stem, timeout=10) as held:
+    with store.opened() as folder, folder.lock(cache.stem, timeout=10) as held:
         waited = time.monotonic() - began
         assert held
         assert cache.lock.stat().st_ino == inode, "the lock file is permanent"
@@ -72,13 +78,14 @@ def test_a_stopped_holder_is_not_waited_for_longer_than_the_timeout(
     holder.send_signal(signal.SIGSTOP)
     said: list[bool] = []
     began = time.monotonic()
-    with key_lock(cache.stem, timeout=0.2, waiting=lambda: said.append(True)) as held:
+    waiting = lambda: said.append(True)  # noqa: E731
+    with store.opened() as folder, folder.lock(cache.stem, timeout=0.2, waiting=waiting) as held:
         assert not held
     assert 0.15 < time.monotonic() - began < 5
     assert said == []
     # An erase goes on as well.
     cache.put(made_up("rejected"))
-    writer.reject(made_up("rejected").text, None)
+    store.reject(made_up("rejected").text)
     assert cache.get() is None
     holder.send_signal(signal.SIGCONT)
 
@@ -96,13 +103,11 @@ def test_a_renewal_goes_on_without_a_stopped_neighbour(
         monkeypatch.delenv(name)
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    from msauth.broker import broker
-    from msauth.cache import record
-
-    request = broker.devops_request({}, "contoso", [])
-    os.close(writer.create_directory())
+    request = devops_request(env)
+    with Folder.cache(env, create=True) as folder:
+        place = folder.path
     process = subprocess.Popen(
-        [sys.executable, "-I", "-c", HOLD, record.name_of(request.canonical())],
+        [sys.executable, "-I", "-c", HOLD, place, request.record_name],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -131,8 +136,8 @@ def test_a_person_is_told_after_two_seconds(cache: Cache, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(cache_lock, "FileLock", Busy)
     said: list[bool] = []
-    os.close(writer.create_directory())
-    with key_lock(cache.stem, timeout=30, waiting=lambda: said.append(True)) as held:
+    waiting = lambda: said.append(True)  # noqa: E731
+    with store.opened() as folder, folder.lock(cache.stem, timeout=30, waiting=waiting) as held:
         assert not held
     assert said == [True]
     assert waits[0] == 2
@@ -169,10 +174,9 @@ def test_the_second_read_under_the_lock_saves_the_request(
     """A neighbour wrote the record between our miss and our lock."""
     for name, value in env.items():
         monkeypatch.setenv(name, value)
-    from msauth.broker import broker
-
-    request = broker.devops_request({}, "contoso", [])
-    first = renewal.renew(request, prog="test")
-    second = renewal.renew(request, prog="test")
+    request = devops_request(env)
+    since = time.time_ns()
+    first = renewal.renew(request)
+    second = renewal.renew(request, requested_at=since)
     assert second.text == first.text
     assert cloud.count("token") == 1

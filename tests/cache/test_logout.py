@@ -5,19 +5,25 @@ interleaved: by a scheduler at each access of the file system, with a seed, and 
 holding back the cloud's answer.
 """
 
-import os
+import contextlib
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from msauth.cache import posix, reader, writer
+from msauth import signin
+from msauth.broker import renewal
+from msauth.cache.folder import Folder
+from msauth.errors import OnlyRejectedError
+from msauth.request.request import Token, TokenRequest
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment, start_program
 from ..test_git_credential import HELLO, attributes
+from . import store
 from .conftest import REQUEST, Cache, made_up
 from .warm import Warm
 
@@ -88,12 +94,10 @@ def stepping(monkeypatch: pytest.MonkeyPatch) -> Callable[[Scheduler], None]:
         now[:] = [scheduler]
 
     use(Scheduler(0))
-    for name in ("create", "replace", "unlink", "status", "listing"):
-        monkeypatch.setattr(posix, name, stepped(getattr(posix, name)))
-    for module, name in ((reader, "read_file"), (writer, "is_rejected"), (reader, "epoch")):
-        monkeypatch.setattr(module, name, stepped(getattr(module, name)))
+    for name in ("read", "remove", "listing", "age", "exists", "_open_file", "_replace"):
+        monkeypatch.setattr(Folder, name, stepped(getattr(Folder, name)))
     # The lock is left out on purpose: the proof must hold for those who could not have it.
-    monkeypatch.setattr(writer, "with_lock", lambda stem, action: action())
+    monkeypatch.setattr(Folder, "lock", lambda *_, **__: contextlib.nullcontext(None))
     return use
 
 
@@ -106,18 +110,28 @@ def on_disk(cache: Cache, text: str) -> bool:
     )
 
 
-def renewal(cache: Cache, text: str, asked: threading.Event) -> None:
-    """What `renewal._sign_in` does, with a cloud that answers at once."""
-    descriptor = writer.create_directory()
-    try:
-        epoch = reader.epoch(descriptor, REQUEST.profile)
+def renew(monkeypatch: pytest.MonkeyPatch, text: str, asked: threading.Event) -> Token | None:
+    """Sign in as the programs do, with a cloud that answers at once."""
+
+    def acquire(
+        request: TokenRequest,
+        *,
+        claims: str | None,
+        rejected: Callable[[str], bool],
+        prompt: bool,
+    ) -> Token:
         asked.set()
         token = made_up(text)
-        writer.write_token(descriptor, REQUEST, token, epoch=epoch, claims=None)
-    except FileNotFoundError:
-        pass  # a logout took the temporary away; the program goes on with the token in hand
-    finally:
-        os.close(descriptor)
+        if rejected(token.text):
+            raise OnlyRejectedError("rejected", None, token)
+        return token
+
+    monkeypatch.setattr(signin, "acquire", acquire)
+    with store.opened() as folder:
+        try:
+            return renewal.sign_in(folder, REQUEST)
+        except OnlyRejectedError:
+            return None
 
 
 @pytest.mark.parametrize("seeds", SEEDS, ids=lambda seeds: f"{len(seeds)}-seeds")
@@ -125,6 +139,7 @@ def renewal(cache: Cache, text: str, asked: threading.Event) -> None:
 def test_a_logout_is_never_undone(
     cache: Cache,
     stepping: Callable[[Scheduler], None],
+    monkeypatch: pytest.MonkeyPatch,
     seeds: range,
     profile: str | None,
 ) -> None:
@@ -136,25 +151,28 @@ def test_a_logout_is_never_undone(
 
         def logout(asked: threading.Event = asked, in_flight: list[bool] = in_flight) -> None:
             in_flight.append(asked.is_set())
-            writer.logout(profile)
+            store.logout(profile)
 
         scheduler = Scheduler(seed)
         stepping(scheduler)
-        scheduler.run(lambda asked=asked: renewal(cache, "late", asked), logout)  # type: ignore[misc]
+        scheduler.run(lambda asked=asked: renew(monkeypatch, "late", asked), logout)  # type: ignore[misc]
         late += in_flight[0]
         assert not on_disk(cache, made_up("before").text), seed
         if in_flight[0]:
             # Asked for before the logout began: gone, from every file.
             assert cache.get() is None, seed
             assert not on_disk(cache, made_up("late").text), seed
-        writer.logout(None)
+        store.logout(None)
     assert late > len(seeds) // 3, "too few renewals were in flight"
     print(f"{len(seeds)} interleavings, {late} with a renewal in flight, 0 resurrected")
 
 
 @pytest.mark.parametrize("seeds", SEEDS, ids=lambda seeds: f"{len(seeds)}-seeds")
 def test_an_erase_is_never_undone(
-    cache: Cache, stepping: Callable[[Scheduler], None], seeds: range
+    cache: Cache,
+    stepping: Callable[[Scheduler], None],
+    monkeypatch: pytest.MonkeyPatch,
+    seeds: range,
 ) -> None:
     """Whoever writes the rejected token, and whenever: it is never served again."""
     for seed in seeds:
@@ -165,8 +183,8 @@ def test_an_erase_is_never_undone(
         scheduler = Scheduler(seed)
         stepping(scheduler)
         scheduler.run(
-            lambda text=text: renewal(cache, text, threading.Event()),  # type: ignore[misc]
-            lambda rejected=rejected: writer.reject(rejected, None),  # type: ignore[misc]
+            lambda text=text: renew(monkeypatch, text, threading.Event()),  # type: ignore[misc]
+            lambda rejected=rejected: store.reject(rejected),  # type: ignore[misc]
         )
         assert cache.get() is None, seed
         assert not on_disk(cache, rejected), seed
@@ -184,19 +202,24 @@ def test_a_late_erase_spares_the_newer_token(
         scheduler = Scheduler(seed)
         stepping(scheduler)
 
-        def locked(action: Callable[[], object], scheduler: Scheduler = scheduler) -> None:
+        @contextlib.contextmanager
+        def locked(*_: object, scheduler: Scheduler = scheduler, **__: object) -> Iterator[bool]:
             while not lock.acquire(blocking=False):
                 scheduler.step()
             try:
-                action()
+                yield True
             finally:
                 lock.release()
 
+        def put(new: Token, locked: Callable[[], AbstractContextManager[bool]]) -> None:
+            with locked():
+                cache.put(new)
+
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(writer, "with_lock", lambda stem, action, locked=locked: locked(action))
+            patch.setattr(Folder, "lock", locked)
             scheduler.run(
-                lambda new=new, locked=locked: locked(lambda: cache.put(new)),  # type: ignore[misc]
-                lambda old=old: writer.reject(old.text, None),  # type: ignore[misc]
+                lambda new=new, locked=locked: put(new, locked),  # type: ignore[misc]
+                lambda old=old: store.reject(old.text),  # type: ignore[misc]
             )
         assert cache.get() == new.text, seed
 
@@ -206,13 +229,13 @@ def test_logout_of_one_profile_leaves_the_others(cache: Cache) -> None:
     cache.put(made_up("work"), work)
     cache.put(made_up("home"), home)
     cache.put(made_up("none"))
-    assert writer.logout("work") == 1
+    assert store.logout("work") == 1
     assert [cache.get(work), cache.get(home), cache.get()] == [
         None,
         made_up("home").text,
         made_up("none").text,
     ]
-    assert writer.logout(None) == 2
+    assert store.logout(None) == 2
     assert [cache.get(work), cache.get(home), cache.get()] == [None] * 3
 
 
@@ -220,7 +243,7 @@ def test_logout_that_cannot_write_removes_nothing(cache: Cache) -> None:
     cache.put(made_up("kept"))
     (cache.place / "epoch").mkdir()
     with pytest.raises(OSError, match="directory"):
-        writer.logout(None)
+        store.logout(None)
     assert cache.record.exists()
 
 
@@ -250,7 +273,7 @@ def test_while_the_cloud_thinks(
     process.stdin = None
     assert asked.wait(DEADLINE)
     if action == "logout":
-        assert writer.logout("") == 1
+        assert store.logout("") == 1
     else:
         warm.run(GIT, "erase", env=env, stdin=HELLO + f"password={first}\n".encode())
     go.set()

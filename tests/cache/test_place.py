@@ -13,8 +13,8 @@ from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 from msauth.cache import folder as directory
-from msauth.cache import reader, windows, writer
 
+from . import store
 from .conftest import NOBODY, Cache, made_up, needs_root
 
 NAMES = ("HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "MSAUTH_CACHE_DIR")
@@ -58,11 +58,11 @@ def test_it_is_where_platformdirs_says(
             pytest.skip("platformdirs for Python 3.10 still believes padded and relative values")
     theirs = (MacOS if platform == "darwin" else Unix)("msauth").user_cache_dir
     clean.setattr(sys, "platform", platform)
-    assert os.path.normpath(directory.base()) == os.path.normpath(theirs)
+    assert os.path.normpath(directory.cache_base(os.environ)) == os.path.normpath(theirs)
 
 
 def test_it_is_where_platformdirs_says_here(clean: pytest.MonkeyPatch) -> None:
-    assert directory.base() == platformdirs.user_cache_dir("msauth", False)
+    assert directory.cache_base(os.environ) == platformdirs.user_cache_dir("msauth", False)
 
 
 def test_nobody_without_a_home_is_told_so(clean: pytest.MonkeyPatch) -> None:
@@ -73,20 +73,20 @@ def test_nobody_without_a_home_is_told_so(clean: pytest.MonkeyPatch) -> None:
 
     clean.setattr(pwd, "getpwuid", unknown)
     with pytest.raises(directory.Refused, match="no home directory"):
-        directory.base()
+        directory.cache_base(os.environ)
 
 
 def test_the_chosen_directory_wins(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
     clean.setenv("XDG_CACHE_HOME", "/elsewhere")
     clean.setenv("MSAUTH_CACHE_DIR", str(tmp_path))
-    assert directory.base() == str(tmp_path)
+    assert directory.cache_base(os.environ) == str(tmp_path)
 
 
 @pytest.mark.parametrize("place", ["relative", "~/cache", "./x", "a/../b"])
 def test_a_relative_choice_is_refused(clean: pytest.MonkeyPatch, place: str) -> None:
     clean.setenv("MSAUTH_CACHE_DIR", place)
     with pytest.raises(directory.Refused, match="not an absolute path"):
-        directory.base()
+        directory.cache_base(os.environ)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_the_runtime_directory_is_used_if_private(
     runtime.mkdir()
     runtime.chmod(mode)
     clean.setenv("XDG_RUNTIME_DIR", str(runtime))
-    assert (directory.base() == f"{runtime}/msauth") is used
+    assert (directory.cache_base(os.environ) == f"{runtime}/msauth") is used
 
 
 def test_the_runtime_directory_is_used_if_ours(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -107,14 +107,14 @@ def test_the_runtime_directory_is_used_if_ours(clean: pytest.MonkeyPatch, tmp_pa
     runtime.mkdir(mode=0o700)
     for wrong in (str(tmp_path / "missing"), "run", ""):
         clean.setenv("XDG_RUNTIME_DIR", wrong)
-        assert not directory.base().startswith(str(runtime))
+        assert not directory.cache_base(os.environ).startswith(str(runtime))
     (tmp_path / "link").symlink_to(runtime)
     clean.setenv("XDG_RUNTIME_DIR", str(tmp_path / "link"))
-    assert not directory.base().startswith(str(tmp_path / "link"))
+    assert not directory.cache_base(os.environ).startswith(str(tmp_path / "link"))
     needs_root()
     os.chown(runtime, NOBODY, NOBODY)
     clean.setenv("XDG_RUNTIME_DIR", str(runtime))
-    assert not directory.base().startswith(str(runtime))
+    assert not directory.cache_base(os.environ).startswith(str(runtime))
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -124,7 +124,7 @@ def test_directories_are_born_private_and_the_umask_is_left_alone(
     clean.setenv("MSAUTH_CACHE_DIR", str(tmp_path / "a" / "b"))
     old = os.umask(umask)
     try:
-        os.close(writer.create_directory())
+        store.opened().__exit__()
     finally:
         assert os.umask(old) == umask
     for part in ("a", "a/b", "a/b/v1"):
@@ -141,25 +141,21 @@ def test_windows_is_where_platformdirs_says(clean: pytest.MonkeyPatch, local: st
     clean.setattr("platformdirs.windows.get_win_folder", lambda name: local)
     clean.setattr("platformdirs.windows.os.path.normpath", lambda path: path)
     theirs = Windows("msauth", False).user_cache_dir.replace("/", "\\")
-    assert windows.base({"LOCALAPPDATA": local}) == theirs
+    clean.setattr(sys, "platform", "win32")
+    assert directory.cache_base({"LOCALAPPDATA": local}) == theirs
 
 
-def test_windows_without_a_variable() -> None:
-    assert windows.base({"USERPROFILE": "C:\\Users\\me"}) == (
+def test_windows_without_a_variable(clean: pytest.MonkeyPatch) -> None:
+    clean.setattr(sys, "platform", "win32")
+    assert directory.cache_base({"USERPROFILE": "C:\\Users\\me"}) == (
         "C:\\Users\\me\\AppData\\Local\\msauth\\Cache"
     )
-    with pytest.raises(directory.Refused, match="LOCALAPPDATA"):
-        windows.base({})
 
 
 @pytest.fixture
 def by_path(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> Cache:
     """The cache as on Windows: no dir_fd, no owners and no modes."""
-    monkeypatch.setattr(writer, "files", windows)
-    monkeypatch.setattr(
-        directory, "open_directory", lambda: windows.open_directory(directory.path())
-    )
-    monkeypatch.setattr(os, "supports_dir_fd", set())
+    monkeypatch.setattr(directory, "_RELATIVE", False)
     monkeypatch.delattr(os, "geteuid")
     return cache
 
@@ -170,41 +166,39 @@ def test_the_cache_works_by_path(by_path: Cache) -> None:
     assert by_path.get() == made_up("one").text
     by_path.put(made_up("two"))
     assert by_path.get() == made_up("two").text
-    writer.reject(made_up("two").text, '{"claims":1}')
+    store.reject(made_up("two").text, '{"claims":1}')
     assert by_path.get() is None
     by_path.put(made_up("two"))
     assert by_path.get() is None
     by_path.put(made_up("three"))
-    assert writer.logout("") == 1
+    with store.opened() as folder:
+        assert folder.touch("stamp") is None
+        age = folder.touch("stamp")
+        assert age is not None
+        assert age < 10
+    assert store.logout("") == 1
     assert by_path.get() is None
-    writer.write_tenant("contoso", "contoso.com", now=1000, until=2000)
-    assert reader.read_tenant("contoso", now=1500) == "contoso.com"
-    writer.forget_tenant("contoso")
-    assert reader.read_tenant("contoso", now=1500) is None
+    store.remember_tenant("contoso", "contoso.com", now=1000, until=2000)
+    assert store.read_tenant("contoso", now=1500) == "contoso.com"
+    store.forget_tenant("contoso")
+    assert store.read_tenant("contoso", now=1500) is None
     assert by_path.temporaries() == []
 
 
-def test_a_record_that_a_reader_holds_open_is_replaced_a_moment_later(
+def test_a_record_that_cannot_be_replaced_stays(
     by_path: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Windows refuses to replace an open file; kubelogin lost its cache by that."""
+    """Windows refuses to replace a file that somebody holds open."""
     by_path.put(made_up("old"))
-    refusals = [PermissionError(13, "sharing violation")] * 3
-    replace = os.replace
 
     def busy(one: str, other: str) -> None:
-        if refusals:
-            raise refusals.pop()
-        replace(one, other)
+        raise PermissionError(13, "sharing violation")
 
-    monkeypatch.setattr(os, "replace", busy)
-    monkeypatch.setattr(windows, "_PAUSE", 0)
-    by_path.put(made_up("new"))
-    assert by_path.get() == made_up("new").text
-    refusals[:] = [PermissionError(13, "for ever")] * 100
-    with pytest.raises(PermissionError):
-        by_path.put(made_up("never"))
-    assert by_path.get() == made_up("new").text
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", busy)
+        with pytest.raises(PermissionError):
+            by_path.put(made_up("never"))
+    assert by_path.get() == made_up("old").text
     assert by_path.temporaries() == []
 
 
@@ -214,4 +208,43 @@ def test_a_junction_is_refused(by_path: Cache, tmp_path: Path) -> None:
     by_path.place.symlink_to(tmp_path / "moved")
     assert by_path.get() is None
     with pytest.raises(directory.Refused, match="is a link"):
-        writer.create_directory()
+        store.opened()
+
+
+@pytest.mark.parametrize("name", ["MSAUTH_CACHE_DIR", "HOME", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR"])
+def test_another_users_folder_gets_nothing_of_ours(tmp_path: Path, name: str) -> None:
+    """`sudo -E` keeps HOME and XDG_*: root's files there could not be used by their owner."""
+    needs_root()
+    theirs = tmp_path / "theirs"
+    theirs.mkdir(mode=0o700)
+    os.chown(theirs, NOBODY, NOBODY)
+    below = str(theirs / "a" / "b") if name == "MSAUTH_CACHE_DIR" else str(theirs)
+    mine = tmp_path / "mine"
+    mine.mkdir(mode=0o700)
+    env = {"HOME": str(mine), name: below}
+    if name == "XDG_RUNTIME_DIR":  # there is a better place, and that is used
+        with directory.Folder.cache(env, create=True) as folder:
+            assert folder.path == f"{mine}/.cache/msauth/v1"
+    else:
+        with pytest.raises(directory.Refused, match=r"belongs to another user \(uid 65534\)"):
+            directory.Folder.cache(env, create=True)
+    assert list(theirs.iterdir()) == []
+
+
+def test_the_state_folder_is_not_made_in_another_users_home(tmp_path: Path) -> None:
+    needs_root()
+    os.chown(tmp_path, NOBODY, NOBODY)
+    for env in ({"HOME": str(tmp_path)}, {"HOME": "/root", "XDG_STATE_HOME": str(tmp_path)}):
+        with pytest.raises(directory.Refused, match="belongs to another user"):
+            directory.Folder.state(env, create=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("mode", ["read", "write", "both"])
+def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path, mode: str) -> None:
+    place = tmp_path / "place"
+    place.mkdir()
+    place.chmod({"read": 0o740, "write": 0o720, "both": 0o770}[mode])
+    with pytest.raises(directory.Refused, match="open to other users") as caught:
+        directory.Folder.open(str(place), create=True)
+    assert caught.value.fix == f"chmod 700 {place}"

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 from msauth.cache import folder as directory
-from msauth.cache import reader, record, writer
+from msauth.cache import record
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment
 from ..test_git_credential import HELLO, attributes
+from . import store
 from .conftest import NOBODY, REQUEST, Cache, made_up, needs_root, readable_by_all
 from .warm import Warm
 
@@ -202,6 +203,11 @@ def check_private(base: Path) -> None:
             assert stat.S_IMODE(mode) in (0o700, 0o500), path
 
 
+def contents(folder: Path) -> dict[Path, bytes]:
+    """Return what is in a directory; one that is missing has nothing."""
+    return {path: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
 def table() -> Iterator[object]:
     """Every trap, umask and user; by default each trap once, with the umask that forgives most."""
     for trap, asked in TRAPS:
@@ -264,7 +270,8 @@ def test_a_trap_costs_time_only(
                 os.chown(path, user, user, follow_symlinks=False)
     before = victim.read_bytes() if victim.exists() else None
     elsewhere = victim.parent / "elsewhere"
-    kept = {p: p.read_bytes() for p in elsewhere.iterdir()} if elsewhere.exists() else {}
+    kept = contents(elsewhere)
+    assert bool(kept) is (trap is linked_directory)
     cloud.reset()
 
     answers = [get(), get("--force-refresh")]
@@ -274,40 +281,54 @@ def test_a_trap_costs_time_only(
     assert cloud.count("token") == asked
     assert FORGED.decode() not in answers
     assert (victim.read_bytes() if victim.exists() else None) == before
-    assert {p: p.read_bytes() for p in elsewhere.iterdir()} == kept if kept else True
+    assert contents(elsewhere) == kept
     if trap not in (loose_directory, loose_parent):
         check_private(place.parent)
 
 
 @pytest.mark.parametrize(
-    ("spoil", "words"),
+    ("user", "owner", "words"),
     [
-        (lambda place: place.chmod(0o755), "is open to other users (mode 0755)\n{}chmod 700 {}\n"),
+        (0, 0, "is open to other users (mode 0755)\n{}chmod 700 {}\n"),
+        (NOBODY, 0, "belongs to another user (uid 0)\n{}sudo chown -R 65534 {}\n"),
+        # Root leaves it to its owner and goes elsewhere.
         (
-            lambda place: os.chown(place, NOBODY, NOBODY),
-            "belongs to another user (uid 65534)\n{}sudo chown -R 0 {}\n",
+            0,
+            NOBODY,
+            "belongs to another user (uid 65534)\n{}export MSAUTH_CACHE_DIR=/a/private/directory\n",
         ),
     ],
-    ids=["mode", "owner"],
+    ids=["mode", "owner", "root"],
 )
 def test_a_refused_directory_says_how_to_mend_it(
-    env: Environment, warm: Warm, spoil: Callable[[Path], None], words: str
+    world_env: Environment, world: Path, warm: Warm, user: int, owner: int, words: str
 ) -> None:
-    place = Path(env["MSAUTH_CACHE_DIR"]) / "v1"
+    place = Path(world_env["MSAUTH_CACHE_DIR"]) / "v1"
     place.mkdir(parents=True, mode=0o700)
-    if "sudo" in words:
+    if user or owner:
         needs_root()
-    spoil(place)
-    done = warm.run(GIT, "get", env=env, stdin=HELLO)
+        os.chown(place, owner, owner)
+    if user:
+        if not readable_by_all(directory.__file__):
+            pytest.skip("another user cannot read the installed package")
+        for path in (world_env["HOME"], place.parent):
+            os.chown(path, user, user)
+    place.chmod(0o700 if owner else 0o755)
+    done = warm.run(GIT, "get", env=world_env, stdin=HELLO, uid=user)
     assert b"password=ey" in done.stdout
     text = done.stderr.decode()
-    warning = f"git-credential-msauth: warning: not using the token cache: cache directory {place} "
+    warning = f"git-credential-msauth: warning: not using the token cache: directory {place} "
     hint = "git-credential-msauth: hint: "
     assert text == warning + words.format(hint, place)
     # The hint is a command, and it is the right one.
-    os.system(text.strip().rpartition("hint: ")[2].removeprefix("sudo "))
-    os.chmod(place, 0o700)
-    assert warm.run(GIT, "get", env=env, stdin=HELLO).stderr == b""
+    fix = text.strip().rpartition("hint: ")[2].removeprefix("sudo ")
+    if fix.startswith("export "):
+        world_env = world_env | {"MSAUTH_CACHE_DIR": str(world / "a/private/directory")}
+        place = world / "a/private/directory/v1"
+    else:
+        os.system(fix)
+        place.chmod(0o700)
+    assert warm.run(GIT, "get", env=world_env, stdin=HELLO, uid=user).stderr == b""
     assert list(place.glob("*.tok"))
 
 
@@ -315,24 +336,28 @@ def test_a_hint_is_one_word_of_shell_for_any_path(tmp_path: Path) -> None:
     place = tmp_path / "it's; touch pwned"
     place.mkdir(mode=0o755)
     with pytest.raises(directory.Refused) as caught:
-        directory.check(place.stat(), str(place))
+        directory.Folder.open(str(place))
     os.system(f"cd {tmp_path} && {caught.value.fix}")
     assert stat.S_IMODE(place.stat().st_mode) == 0o700
     assert not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.parametrize("name", ["HOME", "XDG_CACHE_HOME"])
 def test_root_with_another_users_home_bypasses_the_cache(
-    world_env: Environment, world: Path, warm: Warm
+    world_env: Environment, world: Path, warm: Warm, tmp_path: Path, name: str
 ) -> None:
+    """As `sudo -E` leaves them."""
     needs_root()
     home = Path(world_env["HOME"])
     os.chown(home, NOBODY, NOBODY)
     env = {k: v for k, v in world_env.items() if k != "MSAUTH_CACHE_DIR"}
+    env |= {"HOME": str(tmp_path), name: str(home)}
     done = warm.run(GIT, "get", env=env, stdin=HELLO)
     assert b"password=ey" in done.stdout
     assert done.stderr.decode() == (
         f"git-credential-msauth: warning: not using the token cache: {home} belongs to another "
-        "user\ngit-credential-msauth: hint: export MSAUTH_CACHE_DIR=/a/private/directory\n"
+        "user (uid 65534)\n"
+        "git-credential-msauth: hint: export MSAUTH_CACHE_DIR=/a/private/directory\n"
     )
     assert list(home.iterdir()) == []
 
@@ -378,7 +403,7 @@ def test_the_reader_follows_no_link_to_the_directory(refused: Cache, tmp_path: P
     refused.place.symlink_to(tmp_path / "moved")
     assert refused.get() is None
     with pytest.raises(NotADirectoryError):
-        writer.create_directory()
+        store.opened()
 
 
 def test_the_reader_refuses_a_second_name(refused: Cache, tmp_path: Path) -> None:
@@ -431,8 +456,8 @@ def test_an_epoch_that_cannot_be_trusted_is_not_none(cache: Cache) -> None:
     old = made_up("before")
     cache.put(old)
     data = cache.record.read_bytes()
-    writer.logout("")
-    epoch = cache.place / reader.epoch_name("")
+    store.logout("")
+    epoch = cache.place / directory._generation_file("")
     cache.record.write_bytes(data)
     cache.record.chmod(0o600)
     assert cache.get() is None
@@ -446,6 +471,6 @@ def test_an_epoch_that_cannot_be_trusted_is_not_none(cache: Cache) -> None:
     # It is no dead end: the next sign-in is cached, the next logout ends it.
     cache.put(made_up("after"))
     assert cache.get() == made_up("after").text
-    writer.logout("")
+    store.logout("")
     assert cache.get() is None
     assert REQUEST.profile == ""

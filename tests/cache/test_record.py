@@ -23,7 +23,7 @@ def real(cache: Cache) -> bytes:
 
 
 def test_every_truncation_is_a_miss(real: bytes) -> None:
-    canonical = REQUEST.canonical()
+    canonical = REQUEST.cache_key
     assert record.decode(real, canonical) is not None
     for length in range(len(real)):
         assert record.decode(real[:length], canonical) is None, length
@@ -31,7 +31,7 @@ def test_every_truncation_is_a_miss(real: bytes) -> None:
 
 
 def test_every_flipped_bit_is_a_miss(real: bytes) -> None:
-    canonical = REQUEST.canonical()
+    canonical = REQUEST.cache_key
     original = record.decode(real, canonical)
     for position in range(len(real)):
         for bit in range(8):
@@ -41,7 +41,7 @@ def test_every_flipped_bit_is_a_miss(real: bytes) -> None:
 
 
 def test_every_lost_or_doubled_byte_is_a_miss(real: bytes) -> None:
-    canonical = REQUEST.canonical()
+    canonical = REQUEST.cache_key
     for position in range(len(real)):
         lost = real[:position] + real[position + 1 :]
         doubled = real[: position + 1] + real[position:]
@@ -54,8 +54,8 @@ def test_zeroed_blocks_are_a_miss(real: bytes) -> None:
     """What a file system may leave of a page that never reached the disk."""
     for start in range(0, len(real), 512):
         damaged = real[:start] + bytes(len(real[start : start + 512])) + real[start + 512 :]
-        assert record.decode(damaged, REQUEST.canonical()) is None
-    assert record.decode(b"", REQUEST.canonical()) is None
+        assert record.decode(damaged, REQUEST.cache_key) is None
+    assert record.decode(b"", REQUEST.cache_key) is None
 
 
 def test_damage_is_a_miss_for_the_reader_too(real: bytes, cache: Cache) -> None:
@@ -68,7 +68,7 @@ def test_damage_is_a_miss_for_the_reader_too(real: bytes, cache: Cache) -> None:
 
 def test_a_record_under_another_name_is_a_miss(real: bytes) -> None:
     for change in ({"tenant": "fabrikam.com"}, {"client_id": "x"}, {"profile": "p"}):
-        assert record.decode(real, REQUEST.with_(**change).canonical()) is None
+        assert record.decode(real, REQUEST.with_(**change).cache_key) is None
 
 
 @settings(deadline=None, max_examples=60)
@@ -76,7 +76,7 @@ def test_a_record_under_another_name_is_a_miss(real: bytes) -> None:
     attributes=st.dictionaries(NAME, VALUE, min_size=1, max_size=8), payload=st.binary(max_size=300)
 )
 def test_what_is_encoded_is_decoded(attributes: dict[str, str], payload: bytes) -> None:
-    canonical = REQUEST.canonical()
+    canonical = REQUEST.cache_key
     found = record.decode(record.encode(canonical, attributes, payload), canonical)
     assert found is not None
     decoded, back = found

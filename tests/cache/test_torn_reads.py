@@ -2,13 +2,13 @@
 
 import multiprocessing
 import os
-import time
 from multiprocessing.synchronize import Event
 
 import pytest
 
-from msauth.cache import reader
+from msauth.cache.folder import Folder
 
+from . import store
 from .conftest import REQUEST, Cache, made_up
 
 WRITERS = 2
@@ -25,11 +25,11 @@ def write(cache: Cache, who: int, stop: Event) -> None:
 def read(cache: Cache, count: int, results: "multiprocessing.SimpleQueue[tuple[int, int]]") -> None:
     invalid, seen = 0, set()
     for _ in range(count):
-        token = reader.read(REQUEST, now=int(time.time()))
+        token = store.read(REQUEST)
         if token is None:
             invalid += 1
         else:
-            seen.add(token.text)
+            seen.add(token)
     results.put((invalid, len(seen)))
 
 
@@ -70,9 +70,8 @@ def test_a_record_replaced_between_open_and_read_is_whole(
         assert fstat(descriptor).st_nlink == 0
         return fstat(descriptor)
 
-    directory = os.open(cache.place, os.O_RDONLY)
-    monkeypatch.setattr(os, "fstat", replaced)
-    found = reader.read_record(directory, cache.record.name, REQUEST.canonical())
-    os.close(directory)
+    with Folder.open(str(cache.place)) as folder:
+        monkeypatch.setattr(os, "fstat", replaced)
+        found = folder.record(cache.record.name, REQUEST.cache_key)
     assert found is not None
     assert found[1].decode() == made_up("old").text

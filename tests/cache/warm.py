@@ -21,8 +21,15 @@ MODULES = (
     # What is imported late; another user may not be able to read this interpreter's library.
     "encodings.idna",
     "encodings.utf_8_sig",
+    "decimal",
+    "filelock",
+    "msal_extensions",
     "shlex",
 )
+
+
+_PROGRAMS = {"msauth.git_credential": "git-credential-msauth"}
+"""What a module's program is called, which it says of itself."""
 
 
 class Warm:
@@ -103,7 +110,7 @@ def _become(task: Any, *streams: int) -> None:
             os.setgroups([])
             os.setgid(uid)
             os.setuid(uid)
-        sys.argv = [task["module"], *task["arguments"]]
+        sys.argv = [_PROGRAMS.get(task["module"], task["module"]), *task["arguments"]]
         importlib.import_module(task["module"]).main()
     finally:
         os._exit(70)

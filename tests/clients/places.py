@@ -16,6 +16,13 @@ HERE = Path(__file__).parent
 SCRIPT = HERE.parent.parent / "install" / "clients.sh"
 
 
+def remember_folder() -> None:
+    """Keep where the clients are for all test processes, before they get a HOME of their own."""
+    if "MSAUTH_TEST_CLIENTS_DIR" not in os.environ:
+        done = _script("--where")
+        os.environ["MSAUTH_TEST_CLIENTS_DIR"] = done.stdout.strip()
+
+
 def prepared(name: str) -> str:
     """The path of a client, or a skipped test. `MSAUTH_TEST_GIT_LFS` and the like name another."""
     path, reason = _look(name)
@@ -30,11 +37,14 @@ def _look(name: str) -> tuple[str, str]:
     named = os.environ.get("MSAUTH_TEST_" + variable)
     if named:
         return named, ""
-    done = subprocess.run(
-        ["sh", str(SCRIPT), "--where", name], capture_output=True, text=True, check=False
-    )
+    done = _script("--where", name)
     lines = done.stderr.strip().splitlines()
     return done.stdout.strip(), lines[-1] if lines else f"{name} is not prepared"
+
+
+def _script(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = ["sh", str(SCRIPT), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def command(client: str) -> list[str]:

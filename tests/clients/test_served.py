@@ -36,21 +36,18 @@ def test_the_sdks_of_today(client: str, env: Environment, cloud: Sandbox) -> Non
 
 
 @pytest.mark.parametrize("client", ["python-2020", "node-2021"])
-@pytest.mark.xfail(reason="api-version 2017-09-01 answers the epoch; these read a date")
 def test_sdks_that_read_a_date(client: str, env: Environment, cloud: Sandbox) -> None:
     (line,) = ask(client, f"{ARM}/.default", env=env)
     check(line, ARM, cloud)
 
 
 @pytest.mark.parametrize("client", ["nodeauth", "msrestazure"])
-@pytest.mark.xfail(reason="they ask /msi/token/, with a slash at the end")
 def test_sdks_that_add_a_slash(client: str, env: Environment, cloud: Sandbox) -> None:
     (line,) = ask(client, ARM, env=env | {"APPSETTING_WEBSITE_SITE_NAME": "site"})
     assert line.split()[:2] == [ARM, cloud.tenants["contoso"].id]
 
 
 @pytest.mark.parametrize("version", ["", "2019-08-01"], ids=["default", "2019"])
-@pytest.mark.xfail(reason="Terraform sends no secret, so the endpoint's path must carry it")
 def test_terraform(version: str, env: Environment, cloud: Sandbox) -> None:
     """As azurerm with `msi_api_version` unset and set, azuread, and the azurerm backend do."""
     more = {"GOCLIENTS_API_VERSION": version}

@@ -255,6 +255,28 @@ def test_a_hostile_directory_starts_nothing(
     assert hostile.sprung() == []
 
 
+def test_the_scripts_keep_to_themselves(tmp_path: Path) -> None:
+    """What all of them begin with: see common.sh."""
+    script = str(REPOSITORY / "install" / "any.sh")
+    line = '. "${0%/*}/common.sh"; printf "%s\\n" "$PATH" "$PWD" "$MSAUTH_BUILD_DIR"; env'
+    env = {"PATH": f".:{tmp_path}::rel:/usr/bin:/bin:", "MSAUTH_BUILD_DIR": "build"}
+    env |= dict.fromkeys(("PYTHONPATH", "PYTHONHOME", "PIP_TARGET", "TMPDIR", "CDPATH"), "rel")
+    command = ["sh", "-c", line, script]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, check=True)
+    path, directory, build, *rest = done.stdout.decode().split("\n")
+    assert path == f"{tmp_path}:/usr/bin:/bin"
+    assert directory == "/"
+    assert build == f"{tmp_path}/build"
+    assert [setting for setting in rest if setting.endswith("=rel")] == []
+
+
+def test_every_python_is_isolated() -> None:
+    for script in (REPOSITORY / "install").glob("*.sh"):
+        text = script.read_text()
+        options = re.findall(r'(?:python"|"\$name"|^python) (-\S*)', text, re.MULTILINE)
+        assert set(options) <= {"-I"}, script
+
+
 # --- The whole way ---
 
 

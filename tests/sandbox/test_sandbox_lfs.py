@@ -86,10 +86,11 @@ class TestProtocol:
 
     @pytest.mark.parametrize("name", ["objects/%2e%2e%2fhello.git%2fHEAD", "objects/" + "g" * 64])
     def test_no_other_file(self, cloud, http, name):
-        head = self.head(cloud.issue_token())
+        head, content = self.head(cloud.issue_token()), b"hello"
+        assert http.put(f"{LFS}/objects/{oid(content)}", data=content, headers=head).ok
         for method in ("GET", "PUT"):
             assert http.request(method, f"{LFS}/{name}", headers=head).status_code == 404
-        assert cloud.lfs_objects(*PLACE) == {}
+        assert cloud.lfs_objects(*PLACE) == {oid(content): 5}
 
 
 def oid(content: bytes) -> str:

@@ -140,7 +140,7 @@ def test_an_older_block_is_replaced(old: bytes, after: bytes | None) -> None:
     assert git.added(old, VALUE) == git.added(after, VALUE)
 
 
-MINE = b"[alias]\n\tst = status\n\thelper = x\n"
+MINE = b"[credential]\n\thelper =\n\tuseHttpPath = true\n[alias]\n\thelper = x\n"
 
 
 @pytest.mark.parametrize(
@@ -339,6 +339,14 @@ def test_the_lock_of_git_is_respected(tmp_path: Path, place: dict[str, str]) -> 
         add(place)
     assert caught.value.hint == f"rm {lock}"
     assert tree(tmp_path) == then
+
+
+def test_only_one_holds_the_lock(tmp_path: Path) -> None:
+    with git._locked(str(tmp_path / "config")):
+        with pytest.raises(MsauthError, match="exists"), git._locked(str(tmp_path / "config")):
+            pass
+        assert os.listdir(tmp_path) == ["config.lock"]
+    assert os.listdir(tmp_path) == []
 
 
 def test_git_respects_our_lock(tmp_path: Path) -> None:

@@ -8,11 +8,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msauth.protocols import azure_devops
-from msauth.protocols.azure_devops import claims_of, organisation, tenant_of
+from msauth.protocols import challenges as challenge_parser
+from msauth.protocols.challenges import claims_of
+from msauth.request import organisations
+from msauth.request.clouds import LOGIN_HOSTS
+from msauth.request.organisations import organisation
 
 TENANT = "0f0e0d0c-1111-2222-3333-444455556666"
 ZERO = "00000000-0000-0000-0000-000000000000"
+
+
+def tenant_of(challenges: list[str]) -> str | None:
+    return challenge_parser.tenant_of(challenges, LOGIN_HOSTS)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +118,7 @@ def test_near_misses_get_nothing(text: str) -> None:
     host = text.encode()
     if organisation(b"https", host, b"contoso", b"") is not None:
         name = host.lower().removesuffix(b":443")
-        assert name in azure_devops._HOSTS or name.endswith(b".visualstudio.com")
+        assert name in organisations._HOSTS or name.endswith(b".visualstudio.com")
         assert not set(name) & set(b"@/\\%\t\0:")
 
 
@@ -195,5 +202,5 @@ def test_claims_that_are_not_believed(challenge: str) -> None:
 @given(st.lists(st.text(max_size=120), max_size=4))
 def test_any_challenge_is_survived(challenges: list[str]) -> None:
     tenant = tenant_of(challenges)
-    assert tenant is None or tenant == "" or azure_devops.tenant_guid(tenant) == tenant
+    assert tenant is None or tenant == "" or challenge_parser.tenant_guid(tenant) == tenant
     claims_of(challenges)

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from msauth.request.request import Token, TokenRequest, identity_of, quoted
+from msauth.request.kinds import identity_of, quoted
+from msauth.request.request import Token, TokenRequest
 from msauth.signin.attempt import token_from
 
 FIELDS = {
@@ -20,26 +21,30 @@ FIELDS = {
     "instance_discovery": False,
     "username": "alex@contoso.com",
     "identity_resource_id": "/subscriptions/x",
-    "identity": "request.env.AZURE_CLIENT_ID=x\n",
+    "redirect_url": "http://localhost:8400",
+    "env": {"AZURE_CLIENT_ID": "x"},
 }
 
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_selecting_field_changes_the_key(name: str) -> None:
-    plain = TokenRequest(("s",))
-    assert plain.with_(**{name: FIELDS[name]}).canonical() != plain.canonical()
+    plain = TokenRequest(("s",), {})
+    assert plain.with_(**{name: FIELDS[name]}).cache_key != plain.cache_key
 
 
-@pytest.mark.parametrize("name", ["claims", "min_valid", "force_refresh", "interactive"])
+@pytest.mark.parametrize(
+    "name",
+    ["claims", "min_valid", "force_refresh", "interactive", "persist", "organisation", "refused"],
+)
 def test_what_selects_nothing_leaves_the_key(name: str) -> None:
-    plain = TokenRequest(("s",))
-    assert plain.with_(**{name: 7}).canonical() == plain.canonical()
+    plain = TokenRequest(("s",), {})
+    assert plain.with_(**{name: 7}).cache_key == plain.cache_key
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_no_scope_or_profile_imitates_another_line(scope: str, profile: str) -> None:
-    request = TokenRequest((scope,), profile=profile)
-    assert request.canonical().count(b"\n") == TokenRequest(("s",)).canonical().count(b"\n")
+    request = TokenRequest((scope,), {}, profile=profile)
+    assert request.cache_key.count(b"\n") == TokenRequest(("s",), {}).cache_key.count(b"\n")
 
 
 @given(st.text(max_size=30), st.text(max_size=30))
@@ -65,7 +70,7 @@ def test_a_clock_that_is_ahead_does_not_lengthen_a_token(claims: object, expecte
 
 def test_the_repr_shows_no_token() -> None:
     assert "sentinel" not in repr(Token("sentinel", 5))
-    assert "sentinel" not in repr(TokenRequest(("s",), claims="sentinel"))
+    assert "sentinel" not in repr(TokenRequest(("s",), {}, claims="sentinel"))
 
 
 def test_another_endpoint_at_the_same_port_is_another_identity() -> None:

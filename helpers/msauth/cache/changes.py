@@ -5,17 +5,20 @@ import time
 from hmac import compare_digest
 
 from ..errors import SignInError, UnavailableError
+from ..request.kinds import quoted
 from ..request.request import Token, TokenRequest
 from . import record, rejections
 from .entry import organisation_key, signal_of
 from .folder import LOCK, TEMPORARY, Folder
-from .record import REJECTED, TENANT, TOKEN
+from .record import FORCED, GIVEN, REJECTED, RENEWING, TAKEN, TENANT, TOKEN
 
 FAILURE = ".fail"
 _ABANDONED = 600
 """Seconds after which a temporary can only be of a writer that was killed."""
 _FIRST, _LONGEST, _NETWORK = 5, 60, 3
 """Seconds: the first memory of a sign-in error, its longest, and that of a network error."""
+_PASSING = (TOKEN, REJECTED, rejections.CLAIMS, FAILURE, GIVEN, TAKEN, FORCED, RENEWING)
+"""What says nothing any more when it is older than a refusal can be."""
 _MARKED = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "SYSTEM_ACCESSTOKEN")
 
 
@@ -45,8 +48,9 @@ def keep(
         attributes["claims"] = record.fingerprint(claims)
     name = request.record_name + TOKEN
     folder.write(name, record.encode(request.cache_key, attributes, payload))
-    if folder.generation(request.profile) != generation:
-        evict(folder, name, token.text)  # a miss already; no token stays behind a logout
+    rejected = rejections.concerns(folder, token.fingerprint, "")
+    if rejected or folder.generation(request.profile) != generation:
+        evict(folder, name, token.text)  # a miss already; none stays behind a logout or an erase
     _prune(folder)
 
 
@@ -101,7 +105,7 @@ def supersede(folder: Folder, request: TokenRequest, token: Token, kinds: tuple[
         if found is None:
             continue
         get = found[0].get
-        same = get("request.profile", "") == _quoted(request.profile)
+        same = get("request.profile", "") == quoted(request.profile)
         if same and get("credential") in kinds and get("account") != _line(token.account):
             folder.end_generation(request.profile)
             return True
@@ -120,7 +124,7 @@ def logout(folder: Folder, profile: str | None) -> int:
     for file in folder.names(TOKEN):
         found = folder.record(file, None)
         owner = None if found is None else found[0].get("request.profile", "")
-        if profile is None or owner == _quoted(profile):
+        if profile is None or owner == quoted(profile):
             removed += folder.remove(file)
             stem = file[: -len(TOKEN)]
             folder.remove(stem + rejections.CLAIMS)
@@ -248,7 +252,7 @@ def _prune(folder: Folder) -> None:
     for name in found:
         if name.endswith(TEMPORARY):
             limit = _ABANDONED
-        elif name.endswith((REJECTED, TOKEN, rejections.CLAIMS, FAILURE)):
+        elif name.endswith(_PASSING):
             limit = rejections.FOR
         else:
             continue
@@ -259,9 +263,3 @@ def _prune(folder: Folder) -> None:
 
 def _line(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _quoted(profile: str) -> str:
-    from ..request.kinds import quoted
-
-    return quoted(profile)

@@ -20,6 +20,10 @@ that MSAUTH_PROFILE names). az, azd and PowerShell keep their own sign-ins: `az 
 """
 
 
+_RUNTIME = "/run/user"
+"""Where systemd makes each user's runtime directory (pam_systemd(8))."""
+
+
 def run(argv: list[str]) -> int:
     """Sign out. Raises UsageError, or MsauthError when the cache cannot be written."""
     given = arguments.parse_or_help(argv, {"--profile": VALUE, "--all": FLAG}, HELP)
@@ -57,7 +61,7 @@ def _check_name(profile: str) -> None:
         near = nearest(profile, there)
         say("warning", f"no profile {profile!r} in {where}")
         if near:
-            say("hint", f"did you mean --profile {near}?")
+            say("hint", f"did you mean {command('--profile', near)}?")
 
 
 def _forget(profile: str | None) -> int:
@@ -91,5 +95,8 @@ def _other_places(where: str) -> list[str]:
     except Refused:
         pass
     if hasattr(os, "geteuid"):
-        places.append(f"/run/user/{os.geteuid()}/msauth")
+        places.append(f"{_RUNTIME}/{os.geteuid()}/msauth")
+    runtime = os.environ.get("XDG_RUNTIME_DIR", "")
+    if runtime.startswith("/"):
+        places.append(runtime.rstrip("/") + "/msauth")
     return [f"{place}/{VERSION}" for place in places if f"{place}/{VERSION}" != where]

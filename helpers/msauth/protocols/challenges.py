@@ -53,18 +53,13 @@ def claims_of(challenges: list[str]) -> str | None:
         encoded = parameters.get("claims", "")
         if not encoded or parameters.get("error", "") != "insufficient_claims":
             continue
-        import base64
-        import json
-
         if len(encoded) > 8192:
             continue
-        try:
-            padded = encoded.replace("-", "+").replace("_", "/") + "=" * (-len(encoded) % 4)
-            text = base64.b64decode(padded, validate=True).decode("utf-8")
-            if isinstance(json.loads(text), dict):
-                return text
-        except (ValueError, RecursionError):
-            continue
+        from .base64url import json_object
+
+        found = json_object(encoded)
+        if found is not None:
+            return found[0]
     return None
 
 

@@ -228,7 +228,9 @@ def translate(
         if not client and flags.get("--identity-resource-id"):
             options["--identity-resource-id"] = flags["--identity-resource-id"]
     elif kind == "azure-cli":
-        changes["AZURE_SUBSCRIPTION_ID"] = flags.get("--subscription") or None
+        # Not AZURE_SUBSCRIPTION_ID: other tools set that, and az itself does not read it.
+        if subscription := flags.get("--subscription"):
+            changes["MSAUTH_SUBSCRIPTION"] = subscription
     elif kind == "browser":
         if hint := flags.get("--login-hint"):
             options["--username"] = hint

@@ -7,6 +7,7 @@ person then holds up nobody else.
 
 import errno
 import os
+import resource
 import secrets
 import selectors
 import socket
@@ -22,7 +23,10 @@ from ..request.request import Token
 from . import peers
 
 MAX_WAITING = 512
-"""Connections that have not told the secret yet; beyond it the one that waits longest is closed."""
+"""Connections that have not told the secret yet; beyond it the one that waits longest is closed.
+
+With few descriptors (`ulimit -n`) half of them is the limit: signing in needs some too.
+"""
 MAX_WORKERS = 512
 """Answers that are worked on at once; a program with a leak cannot exhaust our memory."""
 READ_TIMEOUT = 10
@@ -145,6 +149,8 @@ class _Door:
         self._port = port
         self._enter = enter
         self._waiting: dict[_Waiting, None] = {}  # in the order of their arrival
+        descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most = MAX_WAITING if descriptors < 0 else min(MAX_WAITING, descriptors // 2)
         self._next_look = 0.0
         self._crowd = _CROWD
         self._selector = selectors.DefaultSelector()
@@ -168,10 +174,7 @@ class _Door:
             connection, (_, port) = self._listener.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
-                if self._waiting:
-                    self._refuse(next(iter(self._waiting)), 503, "too many connections")
-                else:
-                    time.sleep(0.05)  # every descriptor is at work: let some end first
+                time.sleep(0.05)  # every descriptor is at work: let some end first
             return
         connection.setblocking(False)
         waiting = _Waiting(connection, port)
@@ -180,7 +183,7 @@ class _Door:
         self._waiting[waiting] = None
         self._selector.register(connection, selectors.EVENT_READ, waiting)
         self._read(waiting)  # most have sent their request by now
-        if len(self._waiting) > MAX_WAITING:
+        if len(self._waiting) > self._most:
             self._refuse(next(iter(self._waiting)), 503, "too many connections")
 
     def _read(self, waiting: _Waiting) -> None:

@@ -1,14 +1,13 @@
 """One attempt to sign in, and the way from azure-identity's answers and errors to ours."""
 
-import base64
-import binascii
-import json
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..cache.record import is_token
 from ..errors import OnlyRejectedError, SignInError, UnavailableError
+from ..protocols.base64url import json_object
+from ..request.clouds import is_guid
 from ..request.request import Token, TokenRequest
 from . import aadsts, network
 
@@ -113,7 +112,7 @@ class Attempt:
 
     def _check_tenant(self, kind: str, text: str) -> None:
         wanted, given = self.tenant or "", claims_of(text).get("tid")
-        if not _is_guid(wanted) or not isinstance(given, str) or given.lower() == wanted.lower():
+        if not is_guid(wanted) or not isinstance(given, str) or given.lower() == wanted.lower():
             return
         message = f"{kind}: a token of tenant {given} came, but tenant {wanted} was asked for"
         if kind == "managed-identity":  # it has one tenant; `auto` may try another kind
@@ -139,14 +138,6 @@ def _mend(kind: str) -> str:
     if kind in tools:
         return f"check which {tools[kind]} is first in PATH, and its version"
     return "choose another --credential"
-
-
-def _is_guid(text: str) -> bool:
-    parts = text.split("-")
-    hexadecimal = set("0123456789abcdefABCDEF")
-    return [len(part) for part in parts] == [8, 4, 4, 4, 12] and hexadecimal.issuperset(
-        "".join(parts)
-    )
 
 
 def jittered(started: int, refresh_on: int, expires_on: int) -> int:
@@ -193,11 +184,5 @@ def claims_of(token: str) -> dict[str, Any]:
     To show, and to shorten an expiry; servers decide what a token is worth.
     """
     parts = token.split(".")
-    if len(parts) != 3:
-        return {}
-    try:
-        data = base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4))
-        claims = json.loads(data)
-    except (binascii.Error, ValueError):
-        return {}
-    return claims if isinstance(claims, dict) else {}
+    found = json_object(parts[1]) if len(parts) == 3 else None
+    return found[1] if found is not None else {}

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..cache.record import is_token
+from ..errors import SignInError
 from ..request.clouds import CLOUDS, LOGIN_HOSTS
 from ..request.kinds import az_directory
 
@@ -54,6 +55,7 @@ class AzCache:
         self.cloud = _cloud(env, self.directory)
         profile = _read(self.directory + "/azureProfile.json")
         found = profile.get("subscriptions") if isinstance(profile, dict) else None
+        self._chosen = env.get("MSAUTH_SUBSCRIPTION", "")
         self._subscriptions = [
             entry
             for entry in (found if isinstance(found, list) else [])
@@ -72,22 +74,22 @@ class AzCache:
         known = authority.removeprefix("https://") in LOGIN_HOSTS
         return known and bool(self._login_hosts) and not self.serves(authority)
 
-    def account(self, tenant: str | None, subscription: str = "") -> Account | None:
+    def account(self, tenant: str | None) -> Account | None:
         """Return whom az would answer for in a tenant (GUID or domain; None: az's current one).
 
-        That is the account of the subscription, if one is named (by id or name) and is of that
-        tenant; else the current account; if that has nothing in the tenant and exactly one other
+        That is the current account; if it has nothing in the tenant and exactly one other
         signed-in account has, then that one. None when nobody is, or the profile is unreadable.
+        MSAUTH_SUBSCRIPTION, an id or a name as for az's own --subscription, chooses the account
+        by one of its subscriptions; raises SignInError where az has no such one in the tenant.
         """
+        if self._chosen:
+            return self._of_subscription(tenant)
         current = next((s for s in self._subscriptions if s.get("isDefault") is True), None)
         if current is None:
             return None
-        there = [s for s in self._subscriptions if tenant is None or _is_of(s, tenant)]
-        named = next((s for s in there if subscription and _is_called(s, subscription)), None)
-        if named is not None:
-            return Account(named, str(named["tenantId"]).lower(), current=named is current)
         if tenant is None:
             return Account(current, str(current["tenantId"]).lower(), current=True)
+        there = [s for s in self._subscriptions if _is_of(s, tenant)]
         guid = str(there[0]["tenantId"]).lower() if there else tenant.lower()
         who = current["user"]["name"]
         others = {s["user"]["name"] for s in there}
@@ -95,9 +97,19 @@ class AzCache:
             return Account(current, guid, current=True)
         return Account(there[0], guid, current=False)
 
-    def knows(self, subscription: str) -> bool:
-        """Say whether the profile has a subscription, by id or name."""
-        return any(_is_called(entry, subscription) for entry in self._subscriptions)
+    def _of_subscription(self, tenant: str | None) -> Account:
+        wanted = self._chosen.lower()
+        for entry in self._subscriptions:
+            if wanted in (str(entry["id"]).lower(), str(entry.get("name")).lower()) and (
+                tenant is None or _is_of(entry, tenant)
+            ):
+                current = entry.get("isDefault") is True
+                return Account(entry, str(entry["tenantId"]).lower(), current=current)
+        where = f" in tenant {tenant}" if tenant else ""
+        raise SignInError(
+            f"azure-cli: az knows no subscription {self._chosen}{where}",
+            "az login, then az account list --output table",
+        )
 
     def access_token(
         self, account: Account, scopes: tuple[str, ...], authority: str, *, now: int, least: int
@@ -219,7 +231,7 @@ class AzCache:
 
 
 def contents(env: Mapping[str, str]) -> tuple[str, bool, dict[str, list[Entry]]]:
-    """Return what az's token cache holds: its plain path, whether it is encrypted, entries by kind.
+    """Return what az's token cache holds: `AzCache.path`, whether it is encrypted, entries by kind.
 
     The kinds and fields keep the cache's own names; no entry has its `secret`.
     """
@@ -234,7 +246,7 @@ def contents(env: Mapping[str, str]) -> tuple[str, bool, dict[str, list[Entry]]]
         for kind, section in loaded.items()
         if isinstance(section, dict)
     }
-    return cache._plain, cache.encrypted, kinds
+    return cache.path, cache.encrypted, kinds
 
 
 def number(entry: Entry, name: str) -> int:
@@ -312,10 +324,6 @@ def _is_of(subscription: Entry, tenant: str) -> bool:
         str(subscription["tenantId"]).lower(),
         str(subscription.get("tenantDefaultDomain")).lower(),
     )
-
-
-def _is_called(subscription: Entry, word: str) -> bool:
-    return word.lower() in (str(subscription["id"]).lower(), str(subscription.get("name")).lower())
 
 
 def _usable(secret: object) -> bool:

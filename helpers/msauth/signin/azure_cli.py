@@ -36,7 +36,7 @@ def _reason(attempt: Attempt) -> str | None:
 def _azure_cli(attempt: Attempt) -> Token:
     """Return the token az holds, else az's answer, else (a new one is needed) a redeemed one."""
     cache = _look(attempt, "azure-cli")
-    account = _account(attempt, cache)
+    account = cache.account(attempt.tenant)
     if attempt.wants_new:
         return _new(attempt, cache, account, "azure-cli")
     held = _held(attempt, cache, account)
@@ -72,23 +72,6 @@ def _look(attempt: Attempt, kind: str) -> AzCache:
             "az cloud set --name … and az login, or unset AZURE_AUTHORITY_HOST",
         )
     return cache
-
-
-def _account(attempt: Attempt, cache: AzCache) -> Account | None:
-    """Return whom az answers for; kubelogin's `--subscription` is AZURE_SUBSCRIPTION_ID.
-
-    Only where az was chosen by name, because that variable is other programs' too. A tenant that
-    was asked for wins over it.
-    """
-    chosen = attempt.env.get("AZURE_SUBSCRIPTION_ID", "")
-    if attempt.request.credential != _KIND or not chosen:
-        return cache.account(attempt.tenant)
-    if cache.signed_in and not attempt.tenant and not cache.knows(chosen):
-        raise SignInError(
-            f"{_KIND}: az has no subscription {chosen}",
-            "choose one of `az account list`, or unset AZURE_SUBSCRIPTION_ID",
-        )
-    return cache.account(attempt.tenant, chosen)
 
 
 def _held(attempt: Attempt, cache: AzCache, account: Account | None) -> Token | None:

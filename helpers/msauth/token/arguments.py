@@ -160,15 +160,18 @@ def _claims(text: str) -> str | None:
     """Return a claims challenge's JSON, which may be given in base64 as servers send it."""
     if not text:
         return None
-    import base64
-    import json
+    if not text.lstrip().startswith("{"):
+        from ..protocols.base64url import json_object
 
-    try:
-        if not text.lstrip().startswith("{"):
-            data = text.replace("-", "+").replace("_", "/").encode()
-            text = base64.b64decode(data + b"=" * (-len(data) % 4), validate=True).decode()
-        if isinstance(json.loads(text), dict):
-            return text
-    except ValueError:
-        pass
+        found = json_object(text)
+        if found is not None:
+            return found[0]
+    else:
+        import json
+
+        try:
+            if isinstance(json.loads(text), dict):
+                return text
+        except ValueError:
+            pass
     raise usage_error("--claims is neither a JSON object nor one in base64")
