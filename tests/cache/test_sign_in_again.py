@@ -73,6 +73,16 @@ def test_the_same_person_keeps_the_other_tokens(cache: Cache, source: Source) ->
     assert store.read(asked(scopes=(ARM,))) == made_up("alex").text
 
 
+def test_who_is_signed_in_with_another_profile_does_not_matter(
+    cache: Cache, source: Source
+) -> None:
+    kept(asked(scopes=(ARM,)), "sam")
+    kept(asked(profile="work"), "alex")
+    source.credential, source.account = "browser", "sam"
+    login(asked())
+    assert store.read(asked(scopes=(ARM,))) == made_up("sam").text
+
+
 def test_a_login_that_asks_nobody_ends_nothing(cache: Cache, source: Source) -> None:
     kept(asked(scopes=(ARM,)), "alex")
     source.credential, source.account = "service-principal", "robot"
