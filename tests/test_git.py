@@ -25,7 +25,7 @@ def gits() -> list[str]:
 
 @pytest.fixture(params=gits(), ids=lambda path: "system" if path == "git" else "newer")
 def git(request: pytest.FixtureRequest) -> str:
-    path = shutil.which(request.param)
+    path: str | None = shutil.which(request.param)
     assert path is not None, f"{request.param} is not there"
     return path
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache.entry import TOKEN
 from msauth.cache.folder import LOCK
+from msauth.cache.record import TOKEN
 from msauth.request.clouds import DEVOPS_SCOPE
 from msauth.request.request import Token, TokenRequest
 from msauth_sandbox import Sandbox

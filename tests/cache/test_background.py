@@ -299,14 +299,11 @@ def test_no_descriptor_survives_however_high(due: Due, limit: int) -> None:
     try:
         high = fcntl.fcntl(write, fcntl.F_DUPFD, 5000)
         process = subprocess.Popen(
-            ["git-credential-msauth", "get"],
+            ["sh", "-c", f"ulimit -S -n {limit}; exec git-credential-msauth get"],
             env=due.env,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             pass_fds=[high],
-            preexec_fn=lambda: resource.setrlimit(  # noqa: PLW1509 - this process has no threads
-                resource.RLIMIT_NOFILE, (limit, hard)
-            ),
         )
         os.close(high)
     finally:

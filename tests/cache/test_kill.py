@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from msauth.cache import changes, rejections
-from msauth.cache.entry import REJECTED, TOKEN
+from msauth.cache.record import REJECTED, TOKEN
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment

@@ -342,13 +342,16 @@ def test_a_hint_is_one_word_of_shell_for_any_path(tmp_path: Path) -> None:
     assert not (tmp_path / "pwned").exists()
 
 
+@pytest.mark.parametrize("name", ["HOME", "XDG_CACHE_HOME"])
 def test_root_with_another_users_home_bypasses_the_cache(
-    world_env: Environment, world: Path, warm: Warm
+    world_env: Environment, world: Path, warm: Warm, tmp_path: Path, name: str
 ) -> None:
+    """As `sudo -E` leaves them."""
     needs_root()
     home = Path(world_env["HOME"])
     os.chown(home, NOBODY, NOBODY)
     env = {k: v for k, v in world_env.items() if k != "MSAUTH_CACHE_DIR"}
+    env |= {"HOME": str(tmp_path), name: str(home)}
     done = warm.run(GIT, "get", env=env, stdin=HELLO)
     assert b"password=ey" in done.stdout
     assert done.stderr.decode() == (

@@ -2,6 +2,7 @@
 
 import base64
 import os
+import time
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from msauth import git_credential
 from msauth.broker import broker, renewal
 from msauth.cache import rejections
-from msauth.cache.entry import REJECTED
+from msauth.cache.record import REJECTED
 from msauth.errors import OnlyRejectedError
 from msauth.request.request import TokenRequest
 
@@ -95,8 +96,10 @@ def test_a_source_with_one_token_only(cache: Cache, source: Source, clock: Clock
         with pytest.raises(OnlyRejectedError):
             ask()
         clock.ahead += 3
+        before = source.asked
         assert ask() == text("one")
         assert ask() == text("one"), "until it is refused again"
+        assert source.asked == before, "the cache has it"
 
 
 @pytest.mark.parametrize("organisation", ["", "contoso", "adatum"])
@@ -110,6 +113,9 @@ def test_a_source_with_one_token_that_everybody_refuses(
     assert not cache.record.exists()
     clock.ahead += 61
     assert ask(organisation) == text("one")
+    before = source.asked
+    assert ask(organisation) == text("one")
+    assert source.asked == before, "the cache has it"
 
 
 @pytest.mark.parametrize("how", ["login", "force-refresh", "logout"])
@@ -286,3 +292,15 @@ def test_the_refusal_in_one_command_concerns_its_organisation(git: Get, cache: C
         assert rejections.concerns(folder, fingerprint, "contoso")
         assert not rejections.concerns(folder, fingerprint, "fabrikam")
     assert git(where=FABRIKAM)["credential"] == text("two")
+
+
+@pytest.mark.parametrize("ending", [".given", ".taken", ".forced", ".renewing"])
+def test_a_mark_of_long_ago_goes(cache: Cache, ending: str) -> None:
+    with store.opened() as folder:
+        for name, age in (("old", rejections.FOR + 60), ("young", 60)):
+            folder.touch(name + ending)
+            written = time.time() - age
+            os.utime(folder.path_of(name + ending), (written, written))
+    store.write(REQUEST, made_up("one"))
+    with store.opened() as folder:
+        assert folder.names(ending) == ["young" + ending]
