@@ -162,20 +162,23 @@ class _Door:
             timeout = self._next_look - time.monotonic() if self._waiting else None
             for key, _ in self._selector.select(timeout):
                 if key.data is None:
-                    self._accept()
+                    for _ in range(_CROWD):
+                        if not self._accept():
+                            break
                 elif key.data in self._waiting:
                     self._read(key.data)
             crowded = len(self._waiting) >= self._crowd
             if self._waiting and (crowded or time.monotonic() >= self._next_look):
                 self._look()
 
-    def _accept(self) -> None:
+    def _accept(self) -> bool:
+        """Take one connection that waits in the listen queue; say whether there was one."""
         try:
             connection, (_, port) = self._listener.accept()
         except OSError as error:
             if error.errno in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
                 time.sleep(0.05)  # every descriptor is at work: let some end first
-            return
+            return False
         connection.setblocking(False)
         waiting = _Waiting(connection, port)
         if not self._waiting:
@@ -185,6 +188,7 @@ class _Door:
         self._read(waiting)  # most have sent their request by now
         if len(self._waiting) > self._most:
             self._refuse(next(iter(self._waiting)), 503, "too many connections")
+        return True
 
     def _read(self, waiting: _Waiting) -> None:
         try:
