@@ -213,7 +213,11 @@ make_keyring() {
 	find_python
 	mkdir "$place/python"
 	ln -s /usr/lib/python3/dist-packages/gi "$place/python/gi"
-	PYTHONPATH=$place/python "$python" -c 'import gi; gi.require_version("Secret", "1")' ||
+	"$python" -I -c '
+import sys
+sys.path.insert(0, sys.argv[1])
+import gi
+gi.require_version("Secret", "1")' "$place/python" ||
 		because "the distribution's gi is for another Python than $python"
 }
 

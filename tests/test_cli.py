@@ -420,7 +420,8 @@ def test_inspect_az(az_folder: Path, env: Environment) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "state", "words", "code"),
     [
-        ("msal_token_cache.bin", "x", "encrypted", "is encrypted: only az can read it", 0),
+        ("msal_token_cache.bin", "x", "encrypted", ".bin is encrypted: only az can read it", 0),
+        ("msal_token_cache.sig", "", "encrypted", ".sig is encrypted: only az can read it", 0),
         ("other", "", "missing", "nobody has signed in with az (az login)", 0),
         ("msal_token_cache.json", "", "unreadable", "is empty, or no JSON", 1),
         ("msal_token_cache.json", "[]", "unreadable", "is empty, or no JSON", 1),
@@ -515,6 +516,22 @@ def test_logout_of_all_from_cron_knows_where_sessions_keep_theirs(
     monkeypatch.setattr(logout, "_RUNTIME", str(tmp_path))
     assert logout.run(["--all"]) == 0
     assert list(place.glob("*.tok")) == []
+
+
+def test_logout_of_all_says_where_tokens_may_be_left(
+    bare_env: Environment, home: Path, tmp_path: Path
+) -> None:
+    """Also where the cache in use cannot be signed out of."""
+    disk, chosen = put(home / ".cache/msauth"), put(tmp_path / "chosen")
+    chosen.chmod(0o755)
+    env = bare_env | {"MSAUTH_CACHE_DIR": str(tmp_path / "chosen")}
+    assert msauth("logout", "--all", env=env).returncode == 1
+    assert list(disk.glob("*.tok")) == []
+    disk.chmod(0o755)
+    chosen.chmod(0o700)
+    done = msauth("logout", "--all", env=env)
+    assert done.returncode == 0
+    assert f"warning: there may be tokens left in {disk}: ".encode() in done.stderr
 
 
 def test_no_persist_leaves_no_token_behind(

@@ -257,7 +257,8 @@ def test_a_tenant_of_azds_choice(env: Environment, cloud: Sandbox) -> None:
     with serving(env) as served:
         assert served.azd(f"{ARM}/.default", tenantId=fabrikam)[1]["status"] == "success"
         assert cloud.count("token", tenant="fabrikam") == 1
-        assert served.azd(f"{ARM}/.default", tenantId="../x")[1]["status"] == "error"
+        odd = served.azd(f"{ARM}/.default", tenantId="../x")[1]
+        assert (odd["status"], "neither a GUID nor a domain" in odd["message"]) == ("error", True)
     with serving(env, "--tenant", cloud.tenants["contoso"].id) as served:
         answer = served.azd(f"{ARM}/.default", tenantId=fabrikam)
         assert answer[1]["status"] == "error"
@@ -331,6 +332,17 @@ def test_an_endpoint_that_has_ended_is_an_error(env: Environment, cloud: Sandbox
     assert b"msauth-run --serve has ended" in done.stderr
 
 
+def test_a_claims_challenge_reaches_the_sign_in(env: Environment, cloud: Sandbox) -> None:
+    claims = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
+    with serving(env) as served:
+        first = served.azd(f"{ARM}/.default")[1]["token"]
+        other = served.azd(f"{ARM}/.default", claims=claims)[1]["token"]
+        assert other != first
+        assert cloud.count("token") == 2
+        challenged = [r for r in cloud.requests if r.kind == "token"][1]
+        assert challenged.claims
+
+
 STRANGER = """
 import os, select, socket, sys
 port, number, first = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
@@ -379,11 +391,13 @@ def test_idle_connections_stall_nobody(first: str, env: Environment) -> None:
 
 
 def test_idle_connections_leave_descriptors_to_sign_in_with(env: Environment) -> None:
+    before = time.monotonic()
     with serving(env, limit=64) as served, strangers(served.port, 200, 168) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"168 closed\n"  # the oldest; half of the limit stays
         assert served.get(ARM)[0] == 200
         assert served.get(GRAPH)[0] == 200
+        assert time.monotonic() - before < 8  # before the rest is closed because of its age
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")

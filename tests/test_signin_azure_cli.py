@@ -268,6 +268,33 @@ def test_without_a_refresh_token_a_rejected_token_is_one_hint_and_never_served_a
             assert base64.b64decode(encoded).decode() == claims
 
 
+@pytest.mark.parametrize("kind", ["azure-cli", "azure-cli-cache", "azure-developer-cli"])
+def test_the_only_token_to_be_had_is_named_in_the_error(
+    az_env: Environment, cloud: Sandbox, kind: str
+) -> None:
+    """So that it can be offered again later: what refused it may have been an outage."""
+    cache = json.loads(cache_of(az_env).read_text())
+    cache_of(az_env).write_text(json.dumps({**cache, "RefreshToken": {}}))
+    (held,) = {entry["secret"] for entry in cache["AccessToken"].values()}
+    az_prints(az_env, held)
+    azd = {"token": held, "expiresOn": "2099-01-01T00:00:00Z"}
+    stub(az_env, "azd", f"echo '{json.dumps(azd)}'")
+    program = (
+        "import os, sys\n"
+        "from msauth.errors import OnlyRejectedError\n"
+        "from msauth.request.clouds import DEVOPS_SCOPE\n"
+        "from msauth.request.request import TokenRequest\n"
+        "from msauth.signin import acquire\n"
+        "request = TokenRequest((DEVOPS_SCOPE,), dict(os.environ), credential=sys.argv[1])\n"
+        "try:\n"
+        "    acquire(request, claims=None, rejected=lambda text: True)\n"
+        "except OnlyRejectedError as error:\n"
+        "    print(error.token.text)\n"
+    )
+    done = run_program("python", "-c", program, kind, env=az_env)
+    assert done.stdout.decode().strip() == held, done.stderr
+
+
 def test_what_az_itself_returns_after_a_rejection_is_never_served(
     az_env: Environment, cloud: Sandbox
 ) -> None:
@@ -509,13 +536,14 @@ def test_a_keyring_that_az_cannot_open(
     assert rest == ""
 
 
+@pytest.mark.parametrize("kind", ["azure-cli", "auto"])
 def test_a_logout_of_az_that_crashed_ends_what_is_cached(
-    az_env: Environment, cloud: Sandbox
+    az_env: Environment, cloud: Sandbox, kind: str
 ) -> None:
     """With a keyring `az logout` removes the tokens, and fails before it changes the profile."""
     cache_of(az_env).rename(cache_of(az_env).with_suffix(".bin"))
     az_prints(az_env, cloud.issue_token("contoso", user="alex@contoso.com"))
-    options = ("--credential", "azure-cli")
+    options = ("--credential", kind)
     assert get(az_env, *options)["password"]
     said = "ERROR: User 'alex@contoso.com' does not exist in MSAL token cache. Run `az login`."
     stub(az_env, "az", f'cat >&2 <<"EOF"\n{said}\nEOF\nexit 1')

@@ -208,18 +208,22 @@ def test_no_browser_of_the_current_directory(
     trap = home / "repository"
     trap.mkdir()
     for name in ("xdg-open", "open-it"):
-        (trap / name).write_text(f"#!/bin/sh\ntouch {home}/trapped\n")
+        (trap / name).write_text(f"#!/bin/sh\n: > {home}/trapped\n")
         (trap / name).chmod(0o755)
     program = shutil.which(PROG, path=person_env["PATH"])
     assert program is not None
     env = person_env | {"PATH": f"{path}:{Path(program).parent}", "DISPLAY": ":99"}
-    for browser in ({}, {"BROWSER": "open-it %s"}, {"BROWSER": "./open-it %s"}):
+    (home / "show").write_text(f'#!/bin/sh\nprintf %s "$PATH" > {home}/path\nexit 1\n')
+    (home / "show").chmod(0o755)
+    for name in ("", "open-it", "./open-it", str(home / "show")):
+        browser = {"BROWSER": f"{name} %s"} if name else {}
         command = (PROG, "--credential", "browser", "get")
         done = run_program(*command, env=env | browser, stdin=HELLO, cwd=trap)
         assert password(done)
         forget_answers(env)
         signed_out(person_env)
     assert not (home / "trapped").exists()
+    assert (home / "path").read_text() == str(Path(program).parent)
 
 
 @pytest.mark.parametrize("interactive", [True, False])

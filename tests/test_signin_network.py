@@ -11,6 +11,7 @@ from azure.core.rest import HttpRequest
 
 from msauth.request.request import TokenRequest
 from msauth.signin import aadsts, network
+from msauth.signin.attempt import Attempt
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program
@@ -185,9 +186,11 @@ def test_no_transport_reads_netrc(netrc_home: Environment, server: Recorder) -> 
     with network.session(netrc_home) as session:
         session.get(server.url)
         session.post(server.url, data={"refresh_token": "r"})
-    with network.transport(netrc_home) as transport:
-        transport.send(HttpRequest("POST", server.url, data={"client_secret": "s"}))
-    assert len(server.asked) == 3
+    attempt = Attempt(TokenRequest((), netrc_home), None, lambda _: False)
+    for transport in (network.transport(netrc_home), attempt.authority_options()["transport"]):
+        with transport:
+            transport.send(HttpRequest("POST", server.url, data={"client_secret": "s"}))
+    assert len(server.asked) == 4
     for _, headers in server.asked:
         assert "Authorization" not in headers
 

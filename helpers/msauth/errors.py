@@ -6,7 +6,7 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 
@@ -143,13 +143,13 @@ def report(error: MsauthError) -> int:
     return error.exit_code
 
 
-def trace(text: str) -> None:
+def trace(text: str, env: "Mapping[str, str]") -> None:
     """Write one line of what was decided, where MSAUTH_TRACE asks for it; never raises.
 
     `1` or `2` writes to stderr; an absolute path appends to that file, born private. The text
     never holds a token, a secret or claims.
     """
-    where = os.environ.get("MSAUTH_TRACE", "")
+    where = env.get("MSAUTH_TRACE", "")
     if not where or where == "0":
         return
     line = f"{time.time():.3f} {program()}[{os.getpid()}] {printable(text)}\n"

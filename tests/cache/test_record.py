@@ -104,3 +104,12 @@ def test_leading_zeros_have_names_of_their_own() -> None:
 @pytest.mark.parametrize("text", [None, "", "-1", "1.5", "٣", "1" * 20, "0x10", " 1", "1e3"])
 def test_a_doubtful_number_is_zero(text: str | None) -> None:
     assert record.number(text) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "good"),
+    [("a.b-c_d~e+f/g==", True), ("a", True), ("", False), ("==", False), ("a=b", False)]
+    + [(f"a{bad}b", False) for bad in "\n\0 '\"$`;é"],
+)
+def test_a_token_is_a_b64token(text: str, good: bool) -> None:
+    assert record.is_token(text) is good

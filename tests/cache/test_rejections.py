@@ -2,6 +2,7 @@
 
 import base64
 import os
+import time
 from collections.abc import Callable
 
 import pytest
@@ -291,3 +292,15 @@ def test_the_refusal_in_one_command_concerns_its_organisation(git: Get, cache: C
         assert rejections.concerns(folder, fingerprint, "contoso")
         assert not rejections.concerns(folder, fingerprint, "fabrikam")
     assert git(where=FABRIKAM)["credential"] == text("two")
+
+
+@pytest.mark.parametrize("ending", [".given", ".taken", ".forced", ".renewing"])
+def test_a_mark_of_long_ago_goes(cache: Cache, ending: str) -> None:
+    with store.opened() as folder:
+        for name, age in (("old", rejections.FOR + 60), ("young", 60)):
+            folder.touch(name + ending)
+            written = time.time() - age
+            os.utime(folder.path_of(name + ending), (written, written))
+    store.write(REQUEST, made_up("one"))
+    with store.opened() as folder:
+        assert folder.names(ending) == ["young" + ending]

@@ -1,5 +1,6 @@
 """What a sign-in changes beyond its own record: who was signed in before, what had failed."""
 
+import errno
 import os
 import time
 
@@ -7,6 +8,7 @@ import pytest
 
 from msauth.broker import broker, renewal
 from msauth.cache.changes import FAILURE
+from msauth.cache.folder import Folder
 from msauth.errors import SignInError, UnavailableError
 from msauth.request.request import Token, TokenRequest
 
@@ -48,6 +50,20 @@ def test_a_login_as_somebody_else_ends_the_selections_sign_ins(
     assert store.read(asked(scopes=(ARM,))) is None
     assert store.read(asked()) == made_up("one").text
     assert store.read(asked(profile="work")) is not None, "a profile of its own"
+
+
+def test_a_login_as_somebody_else_ends_them_also_on_a_full_disk(
+    cache: Cache, source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept(asked(scopes=(ARM,)), "alex")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Folder, "write", full)
+    source.credential, source.account = "browser", "sam"
+    login(asked())
+    assert store.read(asked(scopes=(ARM,))) is None
 
 
 def test_the_same_person_keeps_the_other_tokens(cache: Cache, source: Source) -> None:

@@ -1,6 +1,7 @@
 """The table of credential kinds: what of the environment and of other tools selects an answer."""
 
 import os
+import pwd
 from importlib import import_module
 from pathlib import Path
 
@@ -178,3 +179,11 @@ def test_the_home_of_the_environment_counts(tmp_path: Path) -> None:
     write(tmp_path / "two/.azure/azureProfile.json", "{}", when=1000)
     stamps = {kinds.az_stamp({"HOME": str(tmp_path / name)}) for name in ("one", "two", "three")}
     assert len(stamps) == 3
+
+
+@pytest.mark.parametrize("relative", ["", ".", "work/tree"])
+def test_a_relative_home_counts_as_none(relative: str) -> None:
+    """It would lead into a repository, which could name a person and a profile."""
+    own = pwd.getpwuid(os.getuid()).pw_dir
+    assert kinds.home({"HOME": relative}) == own
+    assert kinds.home({"HOME": "/home/x/"}) == "/home/x"

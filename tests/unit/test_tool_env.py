@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from msauth.errors import UsageError
+from msauth.protocols import token_endpoint
 from msauth.run import tool_env
 
 FEED = "https://pkgs.dev.azure.com/contoso/_packaging/feed/pypi/simple/"
@@ -156,3 +157,11 @@ def test_a_token_goes_to_no_other_host(tool: str, feed: str) -> None:
 def test_what_cannot_be_meant(word: str) -> None:
     with pytest.raises(UsageError):
         applied(word)
+
+
+def test_no_identity_is_left_of_an_endpoint_around() -> None:
+    around = {**token_endpoint.variables(1, "secret"), "HOME": "/home/x"}
+    tool_env.remove_identities(around)
+    assert not any(
+        name.startswith(("AZURE_TOKEN", "AZD_", "IDENTITY_", "MSI_", "MSAUTH_")) for name in around
+    )

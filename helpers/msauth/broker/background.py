@@ -9,15 +9,15 @@ import sys
 import time
 
 from ..cache.folder import Folder
+from ..cache.record import RENEWING
 from ..request.request import TokenRequest
 
 COOL_DOWN = 30
 """Seconds between two attempts for one key."""
-_RENEWING = ".renewing"
 # What the child runs: isolated, so nothing is imported from the directory it is started in, and
 # told where msauth is, which with -I would not be found in PYTHONPATH or a --target folder.
 _CODE = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "import sys; place = sys.argv.pop(1); place in sys.path or sys.path.insert(0, place); "
     "from msauth.broker.background import main; sys.exit(main(sys.argv[1:]))"
 )
 
@@ -32,7 +32,7 @@ def renew_behind(request: TokenRequest) -> None:
         return
     try:
         with Folder.cache(request.env) as folder:
-            name = request.record_name + _RENEWING
+            name = request.record_name + RENEWING
             if _recent(folder.age(name)) or _recent(folder.touch(name)):
                 return  # started by us, or by a process that was faster just now
         place = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -1,10 +1,10 @@
 """`get_token(request) -> Token`: the hot or cold decision, once, for every program."""
 
-import os
 import time
 
 from ..cache.entry import Entry, organisation_key, read_tenant
 from ..cache.folder import Folder
+from ..cache.record import GIVEN, TAKEN
 from ..request.clouds import DEVOPS_SCOPE, LOGIN_HOSTS
 from ..request.request import Token, TokenRequest, env_is_ci
 
@@ -19,7 +19,6 @@ _NO_TENANT_TTL = 600
 _MOMENT = 10
 """Seconds for which a token that was handed out, or taken by a server, counts as good."""
 _MOST_OFFERS = 4
-_GIVEN, _TAKEN = ".given", ".taken"
 
 
 def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" = None) -> Token:
@@ -33,10 +32,10 @@ def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" 
     """
     requested_at = time.time_ns()
     token = cached(request)
-    if "MSAUTH_TRACE" in os.environ:
+    if "MSAUTH_TRACE" in request.env:
         from ..errors import trace
 
-        trace(f"cache {'miss' if token is None else 'hit'}: {request!r}")
+        trace(f"cache {'miss' if token is None else 'hit'}: {request!r}", request.env)
     if token is not None:
         return token
     from . import renewal
@@ -142,17 +141,17 @@ def reject(secret: str, claims: str | None, *, organisation: str, env: "Mapping[
             holders = changes.reject(folder, secret, organisation, claims) if secret else []
     except OSError:
         return
-    if "MSAUTH_TRACE" in os.environ:
+    if "MSAUTH_TRACE" in env:
         from ..errors import trace
 
-        trace(f"rejected: held by {len(holders)} records, claims {claims is not None}")
+        trace(f"rejected: held by {len(holders)} records, claims {claims is not None}", env)
 
 
 def handed_out(fingerprint: str, env: "Mapping[str, str]", *, taken: bool = False) -> None:
     """Note the moment at which a token was handed out, or taken by a server; never raises."""
     try:
         with Folder.cache(env) as folder:
-            folder.touch(fingerprint + (_TAKEN if taken else _GIVEN))
+            folder.touch(fingerprint + (TAKEN if taken else GIVEN))
     except OSError:
         pass
 
@@ -191,7 +190,7 @@ def get_another(
 def _is_good(fingerprint: str, offers: int, env: "Mapping[str, str]") -> bool:
     try:
         with Folder.cache(env) as folder:
-            given, taken = (folder.age(fingerprint + mark) for mark in (_GIVEN, _TAKEN))
+            given, taken = (folder.age(fingerprint + mark) for mark in (GIVEN, TAKEN))
     except OSError:
         return False
     if taken is not None and taken < _MOMENT:

@@ -5,17 +5,20 @@ import time
 from hmac import compare_digest
 
 from ..errors import SignInError, UnavailableError
+from ..request.kinds import quoted
 from ..request.request import Token, TokenRequest
 from . import record, rejections
 from .entry import organisation_key, signal_of
 from .folder import LOCK, TEMPORARY, Folder
-from .record import REJECTED, TENANT, TOKEN
+from .record import FORCED, GIVEN, REJECTED, RENEWING, TAKEN, TENANT, TOKEN
 
 FAILURE = ".fail"
 _ABANDONED = 600
 """Seconds after which a temporary can only be of a writer that was killed."""
 _FIRST, _LONGEST, _NETWORK = 5, 60, 3
 """Seconds: the first memory of a sign-in error, its longest, and that of a network error."""
+_PASSING = (TOKEN, REJECTED, rejections.CLAIMS, FAILURE, GIVEN, TAKEN, FORCED, RENEWING)
+"""What says nothing any more when it is older than a refusal can be."""
 _MARKED = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "SYSTEM_ACCESSTOKEN")
 
 
@@ -102,9 +105,13 @@ def supersede(folder: Folder, request: TokenRequest, token: Token, kinds: tuple[
         if found is None:
             continue
         get = found[0].get
-        same = get("request.profile", "") == _quoted(request.profile)
+        same = get("request.profile", "") == quoted(request.profile)
         if same and get("credential") in kinds and get("account") != _line(token.account):
-            folder.end_generation(request.profile)
+            try:
+                folder.end_generation(request.profile)
+            except OSError:  # the disk is full; what is removed is not served either
+                for other in folder.names(TOKEN):
+                    folder.remove(other)
             return True
     return False
 
@@ -121,7 +128,7 @@ def logout(folder: Folder, profile: str | None) -> int:
     for file in folder.names(TOKEN):
         found = folder.record(file, None)
         owner = None if found is None else found[0].get("request.profile", "")
-        if profile is None or owner == _quoted(profile):
+        if profile is None or owner == quoted(profile):
             removed += folder.remove(file)
             stem = file[: -len(TOKEN)]
             folder.remove(stem + rejections.CLAIMS)
@@ -136,17 +143,13 @@ def logout(folder: Folder, profile: str | None) -> int:
     return removed
 
 
-def erase(path: str) -> bool:
-    """Remove a cache directory of ours at another place, whole; say whether there was one."""
-    try:
-        with Folder.open(path) as folder:
-            logout(folder, None)
-            for name in folder.listing():
-                if not name.endswith(LOCK):
-                    folder.remove(name)
-    except OSError:
-        return False
-    return True
+def erase(path: str) -> None:
+    """Empty a cache directory of ours at another place; raises OSError, as `Folder.open`."""
+    with Folder.open(path) as folder:
+        logout(folder, None)
+        for name in folder.listing():
+            if not name.endswith(LOCK):
+                folder.remove(name)
 
 
 def recall(folder: Folder, request: TokenRequest) -> SignInError | None:
@@ -249,7 +252,7 @@ def _prune(folder: Folder) -> None:
     for name in found:
         if name.endswith(TEMPORARY):
             limit = _ABANDONED
-        elif name.endswith((REJECTED, TOKEN, rejections.CLAIMS, FAILURE)):
+        elif name.endswith(_PASSING):
             limit = rejections.FOR
         else:
             continue
@@ -260,9 +263,3 @@ def _prune(folder: Folder) -> None:
 
 def _line(text: str) -> str:
     return "".join(c if c.isprintable() else "?" for c in text)
-
-
-def _quoted(profile: str) -> str:
-    from ..request.kinds import quoted
-
-    return quoted(profile)

@@ -23,7 +23,9 @@ _CHECK_END = len(MAGIC) + 16
 MAX_BYTES = 65536
 TOKEN, REJECTED, TENANT = ".tok", ".rej", ".org"
 """How the names end of a token's record, of a refusal's and of an organisation's."""
-_B64TOKEN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/=")
+GIVEN, TAKEN, FORCED, RENEWING = ".given", ".taken", ".forced", ".renewing"
+"""And of empty files whose time says when something was done last: after a day it says nothing."""
+_B64TOKEN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 _CHECK_PRIME = 0xFFFFFFFFFFFFFFC5
 _NAME_PRIME = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF61
 """The largest primes below 2**64 and 2**128."""
@@ -79,8 +81,9 @@ def decode(data: bytes, canonical: bytes | None) -> tuple[dict[str, str], bytes]
 
 
 def is_token(text: str | bytes) -> bool:
-    """Say whether these are characters of a token (RFC 6750 2.1, b64token), and some."""
+    """Say whether this is a token's text (RFC 6750 2.1, b64token): `=` stands at its end only."""
     data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
+    data = data.rstrip(b"=")
     return bool(data) and _B64TOKEN.issuperset(data)
 
 

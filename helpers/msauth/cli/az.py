@@ -27,7 +27,6 @@ def run(*, as_json: bool) -> int:
     if kinds:
         state, text = "plain", f"{path} (not encrypted)"
     elif encrypted:
-        path = path.removesuffix(".json") + ".bin"
         state, text = "encrypted", f"{path} is encrypted: only az can read it"
     elif os.path.exists(path):
         state, text = "unreadable", f"{path} is empty, or no JSON that makes sense"

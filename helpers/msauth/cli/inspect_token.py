@@ -4,9 +4,11 @@ import time
 from typing import Any
 
 from ..broker import broker
+from ..protocols.kubelogin import AKS_CLIENT
 from ..request.clouds import AKS_SERVER, CLOUDS, DEVOPS_RESOURCE, GRAPH_APPLICATION
 from ..request.options import FLAG
 from ..request.request import Token
+from ..signin.az_cache import CLIENT_ID as AZURE_CLI
 from . import arguments, show
 
 HELP = f"""\
@@ -21,7 +23,6 @@ Its signature is not checked: only the server it is for can say what it is worth
 {arguments.SIGN_IN_HELP}\
   --json                 the same for programs
 """
-AZURE_CLI = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 _GRAPH = (GRAPH_APPLICATION, *(cloud.resources["graph"] for cloud in CLOUDS))
 _TIMES = ("iat", "nbf", "exp")
 # https://learn.microsoft.com/entra/identity-platform/access-token-claims-reference
@@ -52,7 +53,7 @@ _CLIENTS = {
     AZURE_CLI: "Azure CLI",
     "1950a258-227b-4e31-a9cf-717495945fc2": "Azure PowerShell",
     "872cd9fa-d31f-45e0-9eab-6e460a02d1f1": "Visual Studio",
-    "80faf920-1908-4b52-b5ef-a8e7bedfc67a": "AKS client",
+    AKS_CLIENT: "AKS client",
 }
 _FIXED = """
 The Azure CLI's application has fixed delegated permissions on Microsoft Graph: those under

@@ -61,7 +61,7 @@ def _check_name(profile: str) -> None:
         near = nearest(profile, there)
         say("warning", f"no profile {profile!r} in {where}")
         if near:
-            say("hint", f"did you mean --profile {near}?")
+            say("hint", f"did you mean {command('--profile', near)}?")
 
 
 def _forget(profile: str | None) -> int:
@@ -78,10 +78,20 @@ def _forget(profile: str | None) -> int:
     except OSError as error:
         hint = command("ls", "-ld", where)
         raise MsauthError(f"cannot sign out: {where}: {error.strerror}", hint) from None
-    if profile is None:
-        for place in _other_places(where):
-            changes.erase(place)
+    finally:
+        if profile is None:
+            _erase(_other_places(where))
     return removed
+
+
+def _erase(places: list[str]) -> None:
+    for place in places:
+        try:
+            changes.erase(place)
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            say("warning", f"there may be tokens left in {place}: {error.strerror or error}")
 
 
 def _other_places(where: str) -> list[str]:

@@ -11,6 +11,7 @@ from itertools import pairwise
 from typing import Any
 
 from ..errors import printable
+from ..protocols import exec_credential
 
 Rows = Sequence[Sequence[str]]
 
@@ -81,7 +82,7 @@ def rfc3339(epoch: int) -> str | None:
     """Return epoch seconds as RFC 3339 in UTC; None for 0 (unknown) and for no year of its."""
     if not 0 < epoch < 253_402_300_800:
         return None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(epoch))
+    return exec_credential.rfc3339(epoch)
 
 
 def _rich_table(title: str, columns: Sequence[str], rows: Rows) -> bool:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import UsageError
+from ..request.kinds import INTERACTIVE
 from ..request.request import TokenRequest
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _named(kind: str, attempt: "Attempt") -> Who:
         return Who(kind, account.name, account.tenant, None)
     if kind in ("environment", "service-principal", "workload-identity"):
         return Who(kind, client_id, tenant or attempt.env.get("AZURE_TENANT_ID", ""), None)
-    if kind in ("browser", "device-code", "broker"):
+    if kind in INTERACTIVE:
         return _kept(kind, request)
     return Who(kind, client_id if kind == "managed-identity" else "", tenant, None)
 

@@ -68,9 +68,21 @@ def azd_directory(env: "Mapping[str, str]") -> str:
 
 
 def home(env: "Mapping[str, str]") -> str:
-    """Return the home directory that an environment names, else the user's own."""
-    named = env.get("HOME") or env.get("USERPROFILE")
-    return (named or os.path.expanduser("~")).rstrip("/")
+    """Return the home directory that an environment names, else the user's own.
+
+    A relative HOME counts as none: it would lead into the directory that git runs in.
+    """
+    named = env.get("HOME") or env.get("USERPROFILE") or ""
+    if os.path.isabs(named):
+        return named.rstrip("/")
+    if os.name == "nt":
+        return os.path.expanduser("~")
+    import pwd
+
+    try:
+        return pwd.getpwuid(os.getuid()).pw_dir.rstrip("/")
+    except KeyError:
+        return "/nonexistent"
 
 
 def az_stamp(env: "Mapping[str, str]") -> str:

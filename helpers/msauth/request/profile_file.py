@@ -214,7 +214,9 @@ def _near(word: str) -> str:
 
 def _no_profile(where: str, name: str, there: list[str]) -> UsageError:
     near = nearest(name, there)
-    hint = f"did you mean --profile {near}?" if near else "profiles there: " + ", ".join(there)
+    hint = "profiles there: " + ", ".join(there)
+    if near:
+        hint = f"did you mean {command('--profile', near)}?"
     return UsageError(f"no profile {name!r} in {where}", hint if there else f"add a table [{name}]")
 
 

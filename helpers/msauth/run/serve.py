@@ -57,11 +57,12 @@ class TokenSource:
             tenant=values.name("tenantId", query.tenant) or None,
         )
         # --force-refresh means the first token of each scope, not every one.
-        force = query.refresh or scope in self._forced
+        force = query.refresh or query.claims is not None or scope in self._forced
         self._forced.discard(scope)
         request = request.with_(min_valid=max(request.min_valid, MIN_VALID), force_refresh=force)
+        key = request.cache_key + (query.claims or "").encode()
         token = broker.cached(request) or self._single_flight.share(
-            request.cache_key, lambda: broker.get_token(request)
+            key, lambda: broker.get_token(request)
         )
         if chosen and query.tenant.lower() not in ("", chosen, token.tenant.lower()):
             raise Refused(403, "only the tenant that msauth-run was started for is allowed")

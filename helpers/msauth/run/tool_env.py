@@ -52,6 +52,7 @@ SHADOWING = (
     "AZD_AUTH_ENDPOINT",
     "AZD_AUTH_KEY",
     "AZD_AUTH_CERT",
+    "MSAUTH_SERVE",
 )
 """Variables from which an SDK would build another identity; `--clean` and `--serve` remove them.
 

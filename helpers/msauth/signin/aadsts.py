@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import SignInError, UnavailableError, command
+from ..request.kinds import INTERACTIVE
 from ..request.request import TokenRequest
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def login_hint(kind: str, request: TokenRequest, claims: str | None) -> str | No
         place = ("-Tenant", tenant[1]) if tenant else ()
         more = ("-ClaimsChallenge", challenge) if challenge else ()
         return command("Connect-AzAccount", *place, *more)
-    if kind in ("browser", "device-code", "broker"):
+    if kind in INTERACTIVE:
         if request.profile:
             return command("msauth", "login", "--profile", request.profile)
         client = ("--client-id", request.client_id) if request.client_id else ()

@@ -231,7 +231,7 @@ class AzCache:
 
 
 def contents(env: Mapping[str, str]) -> tuple[str, bool, dict[str, list[Entry]]]:
-    """Return what az's token cache holds: its plain path, whether it is encrypted, entries by kind.
+    """Return what az's token cache holds: `AzCache.path`, whether it is encrypted, entries by kind.
 
     The kinds and fields keep the cache's own names; no entry has its `secret`.
     """
@@ -246,7 +246,7 @@ def contents(env: Mapping[str, str]) -> tuple[str, bool, dict[str, list[Entry]]]
         for kind, section in loaded.items()
         if isinstance(section, dict)
     }
-    return cache._plain, cache.encrypted, kinds
+    return cache.path, cache.encrypted, kinds
 
 
 def number(entry: Entry, name: str) -> int:

@@ -23,6 +23,7 @@ an answer is one system call, atomic, with nothing that could be read torn.
 import os
 
 from ..cache.folder import Folder
+from ..cache.record import FORCED, GIVEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ PARENT_REST = 900
 LOCK_TIMEOUT = 30
 """Seconds to wait for another process's forced renewal."""
 
-GIVEN = ".given"
-FORCED = ".forced"
 _RESTS = ((GIVEN, WINDOW), (FORCED, PARENT_REST))
 
 
