@@ -160,8 +160,9 @@ def test_a_login_forgets_every_failure(failed: Source) -> None:
 
 
 @pytest.mark.parametrize("profile", ["", None])
-def test_a_logout_forgets_the_failure(failed: Source, profile: str | None) -> None:
+def test_a_logout_forgets_the_failure(failed: Source, cache: Cache, profile: str | None) -> None:
     store.logout(profile)
+    assert list(cache.place.glob("*" + FAILURE)) == [], "it may name whose it was"
     failed.error = None
     assert broker.get_token(asked()).text == made_up("one").text
 
