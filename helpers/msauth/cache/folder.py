@@ -29,7 +29,7 @@ TEMPORARY = ".tmp"
 LOCK = ".lock"
 _FIX_PLACE = "export MSAUTH_CACHE_DIR=/a/private/directory"
 _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-_CAREFUL |= getattr(os, "O_NONBLOCK", 0)  # a pipe put in a file's place must not make us wait
+_CAREFUL |= getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for a writer
 _READ = os.O_RDONLY | _CAREFUL
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL
 _DIRECTORY = os.O_RDONLY | _CAREFUL | getattr(os, "O_DIRECTORY", 0)

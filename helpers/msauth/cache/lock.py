@@ -45,7 +45,7 @@ def file_lock(
             try:
                 lock.release()
             except OSError:
-                pass  # the kernel frees it with the process; the answer is in hand
+                pass  # the kernel frees it when the process ends
 
 
 def _plain(path: str) -> bool:

@@ -5,7 +5,7 @@
     epoch=…
     issued=<epoch seconds>
     …
-    request.credential=…        the canonical request, echoed
+    request.credential=…        the lines of the request's cache key
     request.scope=…
 
     <payload>
@@ -31,9 +31,9 @@ _NAME_PRIME = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF61
 """The largest primes below 2**64 and 2**128."""
 
 
-def name_of(canonical: bytes) -> str:
+def name_of(cache_key: bytes) -> str:
     """Return the file name stem of a key; its length takes part, so leading zeros count."""
-    return f"{int.from_bytes(canonical, 'big') % _NAME_PRIME:032x}{len(canonical) % 0xFFFF:04x}"
+    return f"{int.from_bytes(cache_key, 'big') % _NAME_PRIME:032x}{len(cache_key) % 0xFFFF:04x}"
 
 
 def check_of(body: bytes) -> bytes:
@@ -51,17 +51,17 @@ def fingerprint(token: str) -> str:
     return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()[:32]
 
 
-def encode(canonical: bytes, attributes: dict[str, str], payload: bytes) -> bytes:
+def encode(cache_key: bytes, attributes: dict[str, str], payload: bytes) -> bytes:
     """Return a record's bytes; attribute names and values hold no newline."""
     lines = "".join(f"{name}={value}\n" for name, value in attributes.items())
-    body = lines.encode("utf-8", "surrogateescape") + canonical + b"\n" + payload + _TRAILER
+    body = lines.encode("utf-8", "surrogateescape") + cache_key + b"\n" + payload + _TRAILER
     return MAGIC + check_of(body) + b"\n" + body
 
 
-def decode(data: bytes, canonical: bytes | None) -> tuple[dict[str, str], bytes] | None:
+def decode(data: bytes, cache_key: bytes | None) -> tuple[dict[str, str], bytes] | None:
     """Return a record's attributes and payload, or None for anything but an intact record.
 
-    With canonical the record must be of that request; None accepts any (to list or to erase).
+    With cache_key the record must be of that request; None accepts any (to list or to erase).
     """
     if not data.startswith(MAGIC) or not data.endswith(_TRAILER):
         return None
@@ -71,7 +71,7 @@ def decode(data: bytes, canonical: bytes | None) -> tuple[dict[str, str], bytes]
     if data[len(MAGIC) : _CHECK_END] != check_of(body):
         return None
     head, _, rest = body.partition(b"\n\n")
-    if canonical is not None and not (head + b"\n").endswith(b"\n" + canonical):
+    if cache_key is not None and not (head + b"\n").endswith(b"\n" + cache_key):
         return None
     attributes = {}
     for line in head.decode("utf-8", "surrogateescape").split("\n"):

@@ -37,7 +37,7 @@ def run(argv: list[str]) -> int:
         named = "--profile" in options
         profile = one(options, "--profile") if named else os.environ.get("MSAUTH_PROFILE", "")
     # In this order: who signs in from here on finds nothing kept, and who began before wrote for
-    # an epoch that the cache's logout ends.
+    # a generation that the cache's logout ends.
     kept = signin.forget(profile, os.environ)
     removed = _forget(profile)
     whose = "every sign-in" if profile is None else f"profile {profile}" if profile else ""

@@ -51,31 +51,31 @@ def values(name: str, env: "Mapping[str, str]") -> dict[str, str]:
     except (OSError, ValueError):
         mark = ""
     key = f"request.profile_file={where!r}\nrequest.profile={name!r}\n"
-    canonical = key.encode("utf-8", "surrogateescape")
-    found = _kept(canonical, mark, env) if mark else None
+    cache_key = key.encode("utf-8", "surrogateescape")
+    found = _kept(cache_key, mark, env) if mark else None
     if found is None:
         from .profile_file import load
 
         found, mark = load(where, name)
         if mark:
-            _keep(canonical, {"stamp": mark, **found}, env)
+            _keep(cache_key, {"stamp": mark, **found}, env)
     return {key: found[key] for key in PROFILE_KEYS if key in found}
 
 
-def _kept(canonical: bytes, mark: str, env: "Mapping[str, str]") -> dict[str, str] | None:
+def _kept(cache_key: bytes, mark: str, env: "Mapping[str, str]") -> dict[str, str] | None:
     try:
         with Folder.cache(env) as folder:
-            found = folder.record(record.name_of(canonical) + _SUFFIX, canonical)
+            found = folder.record(record.name_of(cache_key) + _SUFFIX, cache_key)
     except OSError:
         return None
     return found[0] if found is not None and found[0].get("stamp") == mark else None
 
 
-def _keep(canonical: bytes, attributes: dict[str, str], env: "Mapping[str, str]") -> None:
+def _keep(cache_key: bytes, attributes: dict[str, str], env: "Mapping[str, str]") -> None:
     """Keep a parsed profile for the next process; without a cache it is parsed again."""
-    data = record.encode(canonical, attributes, b"")
+    data = record.encode(cache_key, attributes, b"")
     try:
         with Folder.cache(env, create=True) as folder:
-            folder.write(record.name_of(canonical) + _SUFFIX, data)
+            folder.write(record.name_of(cache_key) + _SUFFIX, data)
     except OSError:
         pass

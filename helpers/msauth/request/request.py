@@ -1,6 +1,6 @@
 """The one question every helper asks, and its answer.
 
-A `TokenRequest` names everything that could change the answer; its canonical text is the cache
+A `TokenRequest` names everything that could change the answer; its text is the cache
 key, so two sign-ins can never share a record (a fault kubelogin and others had).
 """
 

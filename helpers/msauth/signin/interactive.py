@@ -68,8 +68,8 @@ def _sign_in(attempt: Attempt, kind: str) -> Token:
     kept = attempt.request.persist and store.usable
     # Who names the kind may read stderr somewhere else; `auto` wants to see a terminal.
     named = attempt.request.credential != "auto"
-    may_ask = attempt.prompt or (attempt.request.interactive and (named or prompts.terminal()))
-    until = time.monotonic() + (prompts.TIMEOUT if may_ask else _SILENT_WAIT)
+    may_prompt = attempt.prompt or (attempt.request.interactive and (named or prompts.terminal()))
+    until = time.monotonic() + (prompts.TIMEOUT if may_prompt else _SILENT_WAIT)
     lock = (
         store.locked(until, lambda: say("note", "waiting for another sign-in"))
         if kept
@@ -79,13 +79,13 @@ def _sign_in(attempt: Attempt, kind: str) -> Token:
         if held is False:
             raise prompts.busy(kind)
         with store.in_generation() if kept else nullcontext():
-            return _in_turn(attempt, kind, store, until if may_ask else None, kept=kept)
+            return _in_turn(attempt, kind, store, until if may_prompt else None, kept=kept)
 
 
 def _in_turn(
     attempt: Attempt, kind: str, store: Store, until: float | None, *, kept: bool
 ) -> Token:
-    """Sign in with the store's lock in hand; until: when to give up, None to ask nobody."""
+    """Sign in while the store's lock is held; until: when to give up, None to ask nobody."""
     why, claims = "nobody has signed in yet", attempt.claims
     if kept:
         store.prepare()
