@@ -73,6 +73,7 @@ def test_scopes(product: str, authority: str, scope: str) -> None:
         ("key-vault", PUBLIC.authority, "unknown product 'key-vault'", "did you mean keyvault?"),
         ("", PUBLIC.authority, "unknown product ''", "--list-products"),
         ("arm", "https://login.microsoftonline.de", "not known here", "--scope"),
+        ("arm", "https://login-us.microsoftonline.com", "not known here", "--scope"),
         ("arm", "https://login.sovcloud-identity.fr", "not known here", "--scope"),
     ],
 )

@@ -158,7 +158,10 @@ _BY_HOST = {host: cloud for cloud in CLOUDS for host in cloud.login_hosts}
 LOGIN_HOSTS = frozenset(_BY_HOST)
 """The sign-in hosts of every cloud."""
 # Clouds of Microsoft whose resources are not in the table: their tokens would be for others.
-_FOREIGN = (".microsoftonline.de", ".ic.gov", ".scloud", ".sovcloud-identity.fr")
+_FOREIGN = (
+    *("login-us.microsoftonline.com", ".microsoftonline.de", ".ic.gov", ".scloud"),
+    ".sovcloud-identity.fr",
+)
 
 PRODUCTS = (
     *("arm", "devops", "graph", "aks", "arc", "storage", "keyvault", "sql", "postgres", "acr"),
