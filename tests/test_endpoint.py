@@ -289,6 +289,22 @@ def test_programs_of_ours_get_the_tenant_or_nothing(env: Environment, cloud: San
     assert claims_of(done.stdout.decode().strip())["tid"] == contoso, done.stderr
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("arm", "--credential", "managed-identity", "--client-id", "another"),
+        ("get-token", "--login=msi", "--server-id=https://x", "--client-id=another"),
+        ("get-token", "--login=msi", "--server-id=https://x", "--identity-resource-id=/another"),
+    ],
+)
+def test_programs_of_ours_get_no_other_identity_than_they_name(
+    options: tuple[str, ...], env: Environment, cloud: Sandbox
+) -> None:
+    done = run_program(PROG, "--serve", "--", "msauth-token", *options, env=env)
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"msauth-run --serve has one identity" in done.stderr
+
+
 def test_git_gets_the_tenant_of_its_organisation(
     env: Environment, cloud: Sandbox, tmp_path: Path
 ) -> None:

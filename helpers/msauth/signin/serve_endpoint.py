@@ -28,9 +28,16 @@ def _reason(attempt: Attempt) -> str | None:
 def _sign_in(attempt: Attempt) -> Token:
     """Ask for the request's scopes in its tenant. Raises SignInError, UnavailableError.
 
+    There is one identity behind the endpoint, so a request that names another one is refused.
+
     azd's form (api-version 2023-07-12-preview), and of our own `claims`, the JSON of a claims
     challenge, and `refresh`, that a token which somebody holds already will not do.
     """
+    if attempt.request.client_id or attempt.request.identity_resource_id:
+        raise SignInError(
+            "managed-identity: msauth-run --serve has one identity; none can be chosen inside",
+            "leave --client-id out here, and give it to msauth-run",
+        )
     arguments: dict[str, Any] = {"scopes": attempt.request.scopes}
     if attempt.tenant:
         arguments["tenantId"] = attempt.tenant
