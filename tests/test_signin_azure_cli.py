@@ -553,6 +553,32 @@ def test_a_logout_of_az_that_crashed_ends_what_is_cached(
     assert done.stdout == b"quit=1\n"
 
 
+@pytest.mark.parametrize("off", [{}, {"MSAUTH_BACKGROUND_REFRESH": "0"}, {"CI": "1"}])
+def test_the_signal_of_az_ends_what_is_cached(
+    az_env: Environment, cloud: Sandbox, off: Environment
+) -> None:
+    """With no renewal behind the answer the very next one asks az again."""
+    signal = cache_of(az_env).with_suffix(".bin")
+    cache_of(az_env).rename(signal)
+    az_prints(az_env, cloud.issue_token("contoso", user="alex@contoso.com"))
+    options, env = ("--credential", "azure-cli"), az_env | off
+
+    def answer() -> bytes:
+        return run_program(PROG, *options, "get", env=env, stdin=HELLO).stdout
+
+    assert b"password=" in answer()
+    said = "ERROR: User 'alex@contoso.com' does not exist in MSAL token cache. Run `az login`."
+    stub(az_env, "az", f'cat >&2 <<"EOF"\n{said}\nEOF\nexit 1')
+    assert b"password=" in answer(), "as long as az has changed nothing"
+    os.utime(signal, ns=(1, 1))
+    if off:
+        assert answer() == b"quit=1\n"
+    else:
+        deadline = time.monotonic() + 30
+        while answer() != b"quit=1\n":  # a renewal behind the answer finds out
+            assert time.monotonic() < deadline
+
+
 def test_az_that_hangs_is_ended_with_all_it_started(az_env: Environment, home: Path) -> None:
     program = (
         "import os\n"

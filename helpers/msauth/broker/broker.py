@@ -6,7 +6,7 @@ from ..cache.entry import Entry, organisation_key, read_tenant
 from ..cache.folder import Folder
 from ..cache.record import GIVEN, TAKEN
 from ..request.clouds import DEVOPS_SCOPE, LOGIN_HOSTS
-from ..request.request import Token, TokenRequest, env_is_ci
+from ..request.request import Token, TokenRequest, renews_behind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,12 +55,10 @@ def cached(request: TokenRequest) -> Token | None:
             token = Entry(folder, request).read(now=now)
     except OSError:
         return None
-    if token is not None and 0 < token.refresh_on <= now:
-        env = request.env
-        if not env_is_ci(env) and env.get("MSAUTH_BACKGROUND_REFRESH") != "0":
-            from .background import renew_behind
+    if token is not None and 0 < token.refresh_on <= now and renews_behind(request.env):
+        from .background import renew_behind
 
-            renew_behind(request)
+        renew_behind(request)
     return token
 
 

@@ -53,6 +53,10 @@ class Entry:
         if token.fingerprint == request.refused or self._is_rejected(token):
             return None
         if attributes.get("signal", "") != signal_of(token.credential, request.env):
+            from ..request.request import renews_behind
+
+            if not renews_behind(request.env):
+                return None
             token.refresh_on = 1  # due: the tool may have signed out
         left = token.expires_on - now
         if left >= max(1, request.min_valid):

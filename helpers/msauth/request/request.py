@@ -21,6 +21,11 @@ def env_is_ci(env: "Mapping[str, str]") -> bool:
     return bool(env.get("CI"))
 
 
+def renews_behind(env: "Mapping[str, str]") -> bool:
+    """Say whether a token may be renewed in the background, while an older one is served."""
+    return not env_is_ci(env) and env.get("MSAUTH_BACKGROUND_REFRESH") != "0"
+
+
 class TokenRequest:
     """Sign-in selection, authority, tenant, scopes and claims; immutable.
 
