@@ -126,6 +126,7 @@ def run_program(
         capture_output=True,
         timeout=timeout,
         check=False,
+        start_new_session=True,  # no terminal of whoever runs the tests
     )
 
 
@@ -139,6 +140,7 @@ def start_program(name: str, *arguments: str, env: Environment) -> "subprocess.P
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=env,
+        start_new_session=True,
     )
 
 

@@ -17,7 +17,7 @@ from azure.identity import CredentialUnavailableError
 from .broker import broker
 from .errors import SignInError, UnavailableError
 from .request.options import Options
-from .request.request import Token, TokenRequest, env_is_ci
+from .request.request import Token, TokenRequest
 from .request.selection import select
 
 
@@ -28,7 +28,7 @@ class MsauthCredential:
     a GUID or a domain. credential: a value of `--credential`. client_id: an application of your
     own, or a managed identity. authority_host: the sign-in host of another cloud. username: the
     account to suggest to a browser sign-in. min_valid: seconds a token must still live.
-    interactive: whether a person may be asked; None means when stderr is a terminal and CI is
+    interactive: whether a person may be asked; None means where there is a terminal and CI is
     not set. persist: whether a browser or device code sign-in outlives the process.
 
     Instances are cheap, hold no token and may be used by many threads at once.
@@ -128,7 +128,7 @@ class MsauthCredential:
             options = {**options, "--tenant": tenant}
         interactive = self._interactive
         if interactive is None:
-            interactive = not env_is_ci(os.environ) and os.isatty(2)
+            interactive = broker.may_prompt(os.environ)
         return select(options, os.environ).request(
             scopes, interactive=interactive, claims=claims, cae=True if cae else None
         )

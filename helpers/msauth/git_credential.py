@@ -108,10 +108,10 @@ def _may_prompt(credential: "Credential", env: "Mapping[str, str]") -> bool:
     git gives a helper no word of `credential.interactive` (git 2.47), and by git-config(1) the
     helper is to respect it; GIT_TERMINAL_PROMPT is a boolean as git reads one.
     """
-    from .request.request import env_is_ci
+    from .request.request import env_forbids_prompts
     from .signin.programs import git_setting
 
-    if env_is_ci(env) or env.get("GIT_TERMINAL_PROMPT", "1").lower() in _FALSE:
+    if env_forbids_prompts(env) or env.get("GIT_TERMINAL_PROMPT", "1").lower() in _FALSE:
         return False
     host, path = credential.value("host"), credential.value("path")
     url = f"https://{host.decode()}/{path.decode('utf-8', 'replace')}"

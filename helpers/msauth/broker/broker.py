@@ -6,7 +6,7 @@ from ..cache.entry import Entry, organisation_key, read_tenant
 from ..cache.folder import Folder
 from ..cache.record import GIVEN, TAKEN
 from ..request.clouds import DEVOPS_SCOPE, LOGIN_HOSTS
-from ..request.request import Token, TokenRequest, renews_behind
+from ..request.request import Token, TokenRequest, env_forbids_prompts, renews_behind
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,6 +43,15 @@ def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" 
     if request.interactive and may_prompt is not None and not may_prompt():
         request = request.with_(interactive=False)
     return renewal.renew(request, requested_at=requested_at)
+
+
+def may_prompt(env: "Mapping[str, str]") -> bool:
+    """Say whether a person may be asked: somebody sits at a terminal, and nothing forbids it."""
+    if env_forbids_prompts(env):
+        return False
+    from ..signin.prompts import terminal
+
+    return terminal()
 
 
 def cached(request: TokenRequest) -> Token | None:

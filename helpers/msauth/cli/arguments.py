@@ -6,7 +6,7 @@ import sys
 from ..errors import UsageError
 from ..request.option_help import TEXT
 from ..request.options import FLAG, MANY, SIGN_IN, Options, parse
-from ..request.request import TokenRequest, env_is_ci
+from ..request.request import TokenRequest
 from ..request.selection import select
 
 SIGN_IN_OPTIONS = {**SIGN_IN, "--scope": MANY}
@@ -40,8 +40,3 @@ def request(options: Options, words: list[str], *, interactive: bool) -> TokenRe
     selection = select(options, os.environ)
     scopes = selection.chosen_scopes(words[0] if words else "", "arm")
     return selection.request(scopes, interactive=interactive)
-
-
-def may_prompt() -> bool:
-    """Say whether a person is there to be asked: a terminal, and no CI."""
-    return not env_is_ci(os.environ) and (os.isatty(0) or os.isatty(2))

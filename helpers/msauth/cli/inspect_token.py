@@ -1,5 +1,6 @@
 """`msauth inspect`: what the token that would be served says of itself, in words."""
 
+import os
 import time
 from typing import Any
 
@@ -78,7 +79,7 @@ def run(argv: list[str]) -> int:
         from . import az
 
         return az.run(as_json="--json" in options)
-    request = arguments.request(options, words, interactive=arguments.may_prompt())
+    request = arguments.request(options, words, interactive=broker.may_prompt(os.environ))
     token = broker.get_token(request)
 
     from ..signin.attempt import claims_of

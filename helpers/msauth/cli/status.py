@@ -4,6 +4,7 @@ import os
 import time
 from typing import Any
 
+from ..broker import broker
 from ..cache import record
 from ..cache.entry import Entry
 from ..cache.folder import VERSION, Folder, Refused, cache_base
@@ -46,7 +47,7 @@ def run(argv: list[str]) -> int:
         except UsageError:
             pass  # the cloud does not have it
     requests = [
-        (product, selection.request(scopes, interactive=arguments.may_prompt()))
+        (product, selection.request(scopes, interactive=broker.may_prompt(os.environ)))
         for product, scopes in wanted
     ]
     answers = [_answer(product, request, now) for product, request in requests]

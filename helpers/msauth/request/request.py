@@ -26,6 +26,11 @@ def renews_behind(env: "Mapping[str, str]") -> bool:
     return not env_is_ci(env) and env.get("MSAUTH_BACKGROUND_REFRESH") != "0"
 
 
+def env_forbids_prompts(env: "Mapping[str, str]") -> bool:
+    """Say whether nobody may be asked to sign in, whatever terminal there is."""
+    return env_is_ci(env) or env.get("MSAUTH_NO_PROMPT", "0") not in ("", "0")
+
+
 class TokenRequest:
     """Sign-in selection, authority, tenant, scopes and claims; immutable.
 

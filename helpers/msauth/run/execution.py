@@ -6,7 +6,6 @@ import os
 import stat
 
 from ..errors import MsauthError
-from ..request.request import env_is_ci
 
 _DEFAULT_PATH = "/bin:/usr/bin"  # of execvp(3) when PATH is not set
 _COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
@@ -80,8 +79,3 @@ def environment() -> dict[str, str]:
         if data and not data.startswith(b"LC_CTYPE=") and b"\0LC_CTYPE=" not in data:
             del env["LC_CTYPE"]
     return env
-
-
-def may_prompt() -> bool:
-    """Say whether a person may be asked: somebody sits at a terminal, and CI has nobody."""
-    return not env_is_ci(os.environ) and (os.isatty(2) or os.isatty(0))

@@ -93,7 +93,7 @@ class Tokens:
         token = self._known.get(scopes)
         if token is None:
             request = self.selection.request(scopes, interactive=True)
-            token = broker.get_token(request, may_prompt=execution.may_prompt)
+            token = broker.get_token(request, may_prompt=lambda: broker.may_prompt(os.environ))
             self._known[scopes] = token
         return token
 

@@ -11,7 +11,6 @@ from ..request.options import many
 from ..request.request import MIN_VALID, Token
 from ..request.selection import Selection
 from . import child
-from .execution import may_prompt
 from .server import Endpoint, SingleFlight
 from .tool_env import remove_identities
 
@@ -40,7 +39,9 @@ class TokenSource:
         self._allowed = allowed
         self._forced = set(allowed.values()) if "--force-refresh" in selection.options else set()
         self._single_flight = SingleFlight()
-        self._interactive = may_prompt()  # now: beside a command our stdin is /dev/null
+        self._interactive = broker.may_prompt(
+            os.environ
+        )  # now: beside a command our stdin is /dev/null
 
     def get(self, query: TokenQuery) -> Token:
         """Return a token with at least 5 minutes left wherever there is one to be had.

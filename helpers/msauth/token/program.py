@@ -10,7 +10,7 @@ import sys
 from ..broker import broker
 from ..protocols import exec_credential
 from ..request.options import write_and_exit
-from ..request.request import env_is_ci
+from ..request.request import env_forbids_prompts
 from .arguments import TokenArguments
 
 TYPE_CHECKING = False
@@ -55,12 +55,9 @@ def _token(arguments: TokenArguments) -> "Token":
 
     def may_prompt() -> bool:
         # spec.interactive only says that stdin is a terminal, and no sign-in of ours reads it.
-        from ..signin.prompts import terminal
+        return broker.may_prompt(env) or (info is not None and info.interactive)
 
-        return terminal() or (info is not None and info.interactive)
-
-    nobody = env_is_ci(env) or env.get("MSAUTH_NO_PROMPT", "0") not in ("", "0")
-    request = arguments.request(interactive=not nobody)
+    request = arguments.request(interactive=not env_forbids_prompts(env))
     token = broker.get_token(request, may_prompt=may_prompt)
     if info is None or request.force_refresh or request.claims is not None:
         return token
