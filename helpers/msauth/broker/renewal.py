@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from .. import signin
 from ..cache import changes, record, rejections
 from ..cache.entry import Entry
-from ..cache.folder import Folder, Refused
+from ..cache.folder import FIX_PLACE, Folder, Refused
 from ..errors import OnlyRejectedError, SignInError, UnavailableError, say, say_waiting
 from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest
@@ -113,6 +113,9 @@ def _open(request: TokenRequest) -> Folder | None:
     except Refused as refused:
         say("warning", f"not using the token cache: {refused.message}")
         say("hint", refused.fix)
+    except PermissionError as error:
+        say("warning", f"not using the token cache: {error.filename}: permission denied")
+        say("hint", FIX_PLACE)
     except OSError:
         pass
     return None

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 VERSION = "v1"
 TEMPORARY = ".tmp"
 LOCK = ".lock"
-_FIX_PLACE = "export MSAUTH_CACHE_DIR=/a/private/directory"
+FIX_PLACE = "export MSAUTH_CACHE_DIR=/a/private/directory"
 _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _CAREFUL |= getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for a writer
 _READ = os.O_RDONLY | _CAREFUL
@@ -95,7 +95,7 @@ class Folder:
             status = os.lstat(path)
             # A junction or a symbolic link could lead to a folder that others can read.
             if getattr(status, "st_reparse_tag", 0) or not stat.S_ISDIR(status.st_mode):
-                raise Refused(f"cache directory {path} is a link", _FIX_PLACE)
+                raise Refused(f"cache directory {path} is a link", FIX_PLACE)
             return cls(path, None)
         descriptor = os.open(path, _DIRECTORY)
         try:
@@ -296,7 +296,7 @@ def cache_base(env: "Mapping[str, str]") -> str:
     if chosen:
         if not os.path.isabs(chosen):
             # Relative to where git happens to run, that is, in somebody's work tree.
-            raise Refused(f"MSAUTH_CACHE_DIR={chosen} is not an absolute path", _FIX_PLACE)
+            raise Refused(f"MSAUTH_CACHE_DIR={chosen} is not an absolute path", FIX_PLACE)
         return os.path.normpath(chosen)
     if sys.platform == "win32":
         local = env.get("LOCALAPPDATA") or env.get("USERPROFILE", "") + "\\AppData\\Local"
@@ -337,7 +337,7 @@ def _home(env: "Mapping[str, str]") -> str:
         except KeyError:
             home = ""
     if not home.startswith("/"):
-        raise Refused("no home directory", _FIX_PLACE)
+        raise Refused("no home directory", FIX_PLACE)
     return home.rstrip("/")
 
 
@@ -355,7 +355,7 @@ def _make(path: str) -> None:
             _make(parent)
         else:
             if _RELATIVE and owner not in (os.geteuid(), 0):
-                raise Refused(f"{parent} belongs to another user (uid {owner})", _FIX_PLACE)
+                raise Refused(f"{parent} belongs to another user (uid {owner})", FIX_PLACE)
     try:
         os.mkdir(path, 0o700)
     except FileExistsError:
@@ -368,7 +368,7 @@ def _check(status: os.stat_result, path: str) -> None:
 
         raise Refused(
             f"directory {path} belongs to another user (uid {status.st_uid})",
-            command("sudo", "chown", "-R", str(os.geteuid()), path) if os.geteuid() else _FIX_PLACE,
+            command("sudo", "chown", "-R", str(os.geteuid()), path) if os.geteuid() else FIX_PLACE,
         )
     if status.st_mode & 0o077:
         from ..errors import command
