@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from msauth.signin.attempt import claims_of
 from msauth_sandbox import Sandbox
 
 from .conftest import Done, Environment, run_program
-from .test_exec_token import AKS, ARC, PROG, claims_in, exec_info, status
+from .test_exec_token import AKS, ARC, PROG, exec_info, status
 
 ARM = "https://management.azure.com"
 ARM_APPLICATION = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
@@ -30,7 +31,7 @@ def refused(done: Done, cloud: Sandbox, *keys: str) -> None:
 
 def audience(done: Done) -> str:
     assert (done.returncode, done.stderr) == (0, b"")
-    return str(claims_in(status(done.stdout)["token"])["aud"])
+    return str(claims_of(status(done.stdout)["token"])["aud"])
 
 
 @pytest.mark.parametrize(
@@ -105,7 +106,7 @@ def test_a_cluster_may_choose_its_server_and_a_tenant(
     tenant = cloud.tenants["contoso"].id
     done = run_program(PROG, env=env | exec_info(serverId=server, tenantId=tenant))
     assert audience(done) == server.lower()
-    assert claims_in(status(done.stdout)["token"])["tid"] == tenant
+    assert claims_of(status(done.stdout)["token"])["tid"] == tenant
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import pytest
 from msauth.protocols.exec_credential import V1, V1BETA1
 from msauth.protocols.formats import FORMATS
 from msauth.request.request import Token, TokenRequest
+from msauth.signin.attempt import claims_of
 from msauth.token import exec_retry
 from msauth.token.arguments import TokenArguments
 from msauth_sandbox import Sandbox
@@ -37,13 +38,6 @@ def exec_info(version: str = V1, interactive: bool = False, **config: str) -> En
         spec = {"cluster": {"server": "https://x", "config": config}, **spec}
     value = {"kind": "ExecCredential", "apiVersion": version, "spec": spec}
     return {"KUBERNETES_EXEC_INFO": json.dumps(value, separators=(",", ":")) + "\n"}
-
-
-def claims_in(token: str) -> dict[str, object]:
-    payload = token.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    assert isinstance(claims, dict)
-    return claims
 
 
 def status(output: bytes, version: str = V1) -> dict[str, str]:
@@ -80,7 +74,7 @@ def test_exec_answers_in_the_version_that_was_asked(
     done = run_program(PROG, *arguments, env=env | more)
     assert (done.returncode, done.stderr) == (0, b"")
     answer = status(done.stdout, version)
-    claims = claims_in(answer["token"])
+    claims = claims_of(answer["token"])
     assert claims["tid"] == cloud.tenants["contoso"].id
     expires = time.strptime(answer["expirationTimestamp"], "%Y-%m-%dT%H:%M:%SZ")
     assert 3500 < time.mktime(expires) - time.timezone - before < 3700
@@ -179,7 +173,7 @@ def exec_token_options() -> list[str]:
 def test_what_the_token_is_for(arguments: tuple[str, ...], audience: str, env: Environment) -> None:
     done = run_program(PROG, *arguments, "--format", "token", env=env)
     assert (done.returncode, done.stderr) == (0, b"")
-    claims = claims_in(done.stdout.decode().rstrip("\n"))
+    claims = claims_of(done.stdout.decode().rstrip("\n"))
     assert str(claims["aud"]).rstrip("/") == audience
 
 
@@ -194,7 +188,7 @@ def test_formats_agree_and_share_one_request(env: Environment, cloud: Sandbox) -
     value = json.loads(printed("json"))
     assert value["accessToken"] == token
     assert value["tenant"] == cloud.tenants["contoso"].id
-    assert abs(value["expires_on"] - claims_in(token)["exp"]) <= 2  # counted from two clocks
+    assert abs(value["expires_on"] - claims_of(token)["exp"]) <= 2  # counted from two clocks
     assert json.loads(printed("azd"))["token"] == token
     assert printed("github").startswith(f"::add-mask::{token}\n")
     assert status(printed("exec").encode())["token"] == token

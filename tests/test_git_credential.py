@@ -1,7 +1,6 @@
 """The conformance table of git-credential-msauth: stdin, environment → stdout, stderr, exit."""
 
 import base64
-import json
 import os
 import threading
 import time
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from msauth.signin.attempt import claims_of
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program, start_program
@@ -28,9 +28,7 @@ def attributes(output: bytes) -> dict[str, str]:
 
 
 def tenant_in(token: str) -> str:
-    payload = token.split(".")[1]
-    claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    tenant = claims["tid"]
+    tenant = claims_of(token)["tid"]
     assert isinstance(tenant, str)
     return tenant
 
