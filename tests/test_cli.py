@@ -293,6 +293,14 @@ def test_status_knows_az_account_without_az(
     assert row["problem"] is None
 
 
+def test_status_says_that_az_has_no_such_subscription(
+    env: Environment, az_folder: Path, records: Records
+) -> None:
+    env |= {"MSAUTH_SUBSCRIPTION": "nowhere", "MSAUTH_CREDENTIAL": "azure-cli-cache"}
+    found = answer("status", "--json", env=env)
+    assert "az knows no subscription nowhere" in found["answers"][0]["problem"]
+
+
 def test_status_shows_the_profiles_own_scopes(
     env: Environment, tmp_path: Path, cloud: Sandbox
 ) -> None:

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..errors import UsageError
+from ..errors import SignInError, UsageError
 from ..request.kinds import INTERACTIVE
 from ..request.request import TokenRequest
 
@@ -50,7 +50,10 @@ def _named(kind: str, attempt: "Attempt") -> Who:
     if kind in ("azure-cli", "azure-cli-cache"):
         from ..signin.az_cache import AzCache
 
-        account = AzCache(attempt.env).account(request.tenant)
+        try:
+            account = AzCache(attempt.env).account(request.tenant)
+        except SignInError as error:
+            return Who(kind, "", tenant, error.message)
         if account is None:
             return Who(kind, "", tenant, "not signed in: az login")
         return Who(kind, account.name, account.tenant, None)
