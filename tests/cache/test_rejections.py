@@ -9,7 +9,7 @@ import pytest
 
 from msauth import git_credential
 from msauth.broker import broker, renewal
-from msauth.cache import rejections
+from msauth.cache import record, rejections
 from msauth.cache.record import REJECTED
 from msauth.errors import OnlyRejectedError
 from msauth.request.request import TokenRequest
@@ -304,3 +304,15 @@ def test_a_mark_of_long_ago_goes(cache: Cache, ending: str) -> None:
     store.write(REQUEST, made_up("one"))
     with store.opened() as folder:
         assert folder.names(ending) == ["young" + ending]
+
+
+def test_parallel_refusals_are_one(cache: Cache, clock: Clock) -> None:
+    """Twelve transfers of one `git fetch -j 12` must not lock a person out for a day."""
+    token = made_up("one").text
+    for _ in range(12):
+        store.reject(token, organisation="contoso")
+    with store.opened() as folder:
+        fingerprint = record.fingerprint(token)
+        assert not rejections.is_the_only_one(folder, fingerprint)
+        clock.ahead += rejections.FIRST_PAUSE + 1
+        assert rejections.is_the_only_one(folder, fingerprint)

@@ -6,8 +6,8 @@ concerns everybody when claims came with it, or when a second organisation agree
 
 Some sources give the same token until it nears its end (azd, PowerShell, a host that caches its
 managed identity). What they give again after a refusal is not offered at once, but after a
-minute, then after two, four, …: the server decides. Otherwise one refusal would lock a person out
-for as long as the token lives.
+minute, then after two, four, … up to an hour: the server decides. Otherwise one refusal would
+lock a person out for as long as the token lives.
 """
 
 import time
@@ -20,6 +20,7 @@ FOR = 28 * 3600
 """Seconds a refusal is remembered: the longest life of a token (continuous access evaluation)."""
 FIRST_PAUSE = 60
 """Seconds until the same token is offered again for the first time."""
+LONGEST_PAUSE = 3600
 CLAIMS = ".claims"
 _CLAIMS_FOR = 3600
 _EVERYBODY = "*"
@@ -55,7 +56,7 @@ class _Mark:
     def paused(self) -> bool:
         """Whether it is too early to offer the token again."""
         pause: int = FIRST_PAUSE << max(0, min(self.count, 12) - 1)
-        return time.time() < self.at + pause
+        return time.time() < self.at + min(pause, LONGEST_PAUSE)
 
 
 def reject(folder: Folder, fingerprint: str, organisation: str, claims: str | None) -> None:
@@ -67,7 +68,8 @@ def reject(folder: Folder, fingerprint: str, organisation: str, claims: str | No
     mark.organisations.add(organisation)
     if claims is not None or len(mark.organisations) > 1:
         mark.organisations.add(_EVERYBODY)
-    mark.count += 1
+    if not mark.paused:  # what parallel transfers of one command report is one refusal
+        mark.count += 1
     mark.at = int(time.time())
     mark.write(folder, fingerprint)
 
