@@ -31,7 +31,13 @@ class UsageError(MsauthError):
 
 
 class SignInError(MsauthError):
-    """No credential could give a token; `deterministic` says that asking again cannot help."""
+    """No credential could give a token; `deterministic` says that asking again cannot help.
+
+    signed_out: the person signed out of the tool that would answer, so what it gave before is
+    not theirs to use any more.
+    """
+
+    signed_out = False
 
     def __init__(self, message: str, hint: str | None = None, *, deterministic: bool = True):
         super().__init__(message, hint)
@@ -39,13 +45,7 @@ class SignInError(MsauthError):
 
 
 class UnavailableError(SignInError):
-    """A kind of credential is not set up here; the `auto` chain goes on to the next one.
-
-    signed_out: the person signed out of the tool that would answer, so what it gave before is
-    not theirs to use any more.
-    """
-
-    signed_out = False
+    """A kind of credential is not set up here; the `auto` chain goes on to the next one."""
 
 
 class OnlyRejectedError(SignInError):

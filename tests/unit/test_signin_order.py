@@ -2,9 +2,11 @@
 
 import pytest
 
-from msauth.errors import UsageError
+from msauth.errors import SignInError, UnavailableError, UsageError
 from msauth.request.kinds import KINDS, order
-from msauth.signin.attempt import Way
+from msauth.request.request import Token, TokenRequest
+from msauth.signin import chain
+from msauth.signin.attempt import Attempt, Way
 from msauth.signin.chain import way
 
 AUTO = [
@@ -42,3 +44,28 @@ def test_a_bad_choice_is_an_error(word: str) -> None:
 )
 def test_a_class_name_chooses_one(name: str, kind: str) -> None:
     assert order(name) == (kind,)
+
+
+def test_a_failure_of_a_later_kind_does_not_hide_a_sign_out(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What the tool gave before goes from the cache also when azd then fails."""
+
+    def signed_out(_: Attempt) -> Token:
+        error = UnavailableError("nobody is signed in with az")
+        error.signed_out = True
+        raise error
+
+    def fails(_: Attempt) -> Token:
+        raise SignInError("azure-developer-cli: it broke")
+
+    ways = {"azure-cli": signed_out, "azure-developer-cli": fails}
+
+    def found(kind: str) -> Way:
+        reason = None if kind in ways else "not here"
+        return Way(lambda _: reason, ways.get(kind, fails))
+
+    monkeypatch.setattr(chain, "way", found)
+    with pytest.raises(SignInError, match="it broke") as caught:
+        chain.sign_in(Attempt(TokenRequest(("s",), {}), None, lambda _: False))
+    assert caught.value.signed_out

@@ -7,7 +7,7 @@ from .. import signin
 from ..cache import changes, record, rejections
 from ..cache.entry import Entry
 from ..cache.folder import FIX_PLACE, Folder, Refused
-from ..errors import OnlyRejectedError, SignInError, UnavailableError, say, say_waiting
+from ..errors import OnlyRejectedError, SignInError, say, say_waiting
 from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest
 
@@ -85,7 +85,7 @@ def sign_in(folder: Folder, request: TokenRequest, *, prompt: bool = False) -> T
         if token.fingerprint == request.refused or not again:
             raise
     except SignInError as error:
-        if isinstance(error, UnavailableError) and error.signed_out:
+        if error.signed_out:
             folder.remove(Entry(folder, request).name)
         changes.remember(folder, request, error)
         raise

@@ -6,7 +6,7 @@ to find out. Which kinds there are, and their order, says `request.kinds`.
 
 from importlib import import_module
 
-from ..errors import UnavailableError
+from ..errors import SignInError, UnavailableError
 from ..request import kinds
 from ..request.request import Token
 from .aadsts import login_hint
@@ -33,6 +33,9 @@ def sign_in(attempt: Attempt) -> Token:
             except UnavailableError as error:
                 signed_out = signed_out or error.signed_out
                 why = error.message.removeprefix(f"{kind}: ")
+            except SignInError as error:
+                error.signed_out = signed_out
+                raise
         tried.append(f"{kind}: {why}")
     nobody = UnavailableError(
         "no credential can sign in\n" + "\n".join(tried),
