@@ -285,6 +285,17 @@ def test_no_persist_keeps_nothing(person_env: Environment, cloud: Sandbox, home:
     assert not list((home / ".local/state/msauth").glob("*.account"))
 
 
+def test_a_login_as_somebody_else_that_is_not_kept_ends_the_earlier_one(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    assert password(ask("device-code"))
+    cloud.configure(user="sam@contoso.com", device_code="auto")
+    login = ("login", "--credential", "device-code", "--no-persist", "devops")
+    done = run_program("msauth", *login, env=person_env)
+    assert b"sam@contoso.com" in done.stdout, done.stderr
+    assert not list((home / ".local/state/msauth").glob("*.account"))
+
+
 @pytest.mark.parametrize("place", [".IdentityService", ".local/state/msauth"])
 def test_a_sign_in_that_cannot_be_kept_still_answers(
     ask: Callable[..., Done], home: Path, place: str

@@ -167,6 +167,16 @@ def test_azds_other_settings_select_nothing(place: dict[str, str], tmp_path: Pat
     assert key("azure-developer-cli", place) == before
 
 
+def test_powershell_may_keep_its_context_elsewhere(place: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "elsewhere"
+    settings = f'{{"Mode":"CurrentUser","ContextDirectory":"{folder}","ContextFile":"C.json"}}'
+    write(tmp_path / ".Azure/AzureRmContextSettings.json", settings, when=1000)
+    write(folder / "C.json", "{alex}", when=1000)
+    before = key("azure-powershell", place)
+    write(folder / "C.json", "{sam-}", when=2000)
+    assert key("azure-powershell", place) != before
+
+
 def test_a_tools_file_says_nothing_of_other_kinds(place: dict[str, str], tmp_path: Path) -> None:
     before = {name: identity_of(name, place) for name in KINDS}
     write(tmp_path / ".azure/azureProfile.json", "{}", when=1000)

@@ -51,6 +51,7 @@ def test_another_person_is_the_only_one(base: TokenRequest, tenant: str | None) 
     others.remember(account("alex"), None)
     store.remember(account("alex"), "contoso")
     store.remember(account("alex"), None)
+    store.forget_others(account("sam"))
     store.remember(account("sam"), tenant)
     for asked in (None, "contoso", "fabrikam"):
         assert kept(store, asked) == ["sam@contoso.com"]

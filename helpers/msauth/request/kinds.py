@@ -109,27 +109,36 @@ def azd_stamp(env: "Mapping[str, str]") -> str:
     """
     folder = azd_directory(env)
     stamp = _stamp(folder + "/auth.json")
-    try:
-        descriptor = os.open(folder + "/config.json", os.O_RDONLY | getattr(os, "O_CLOEXEC", 0))
-    except (OSError, ValueError):
-        return stamp
-    try:
-        _, found, rest = os.read(descriptor, 1 << 20).partition(b'"useAzCliAuth"')
-    except OSError:
-        return stamp + "+unreadable"
-    finally:
-        os.close(descriptor)
-    value = rest.lstrip(b' \t\r\n:"')[:4].lower() if found else b""
-    return f"{stamp}+{az_stamp(env)}" if value == b"true" else stamp
+    uses_az = _setting(folder + "/config.json", b"useAzCliAuth").lower() == "true"
+    return f"{stamp}+{az_stamp(env)}" if uses_az else stamp
 
 
 def powershell_stamp(env: "Mapping[str, str]") -> str:
-    """Connect-AzAccount, Disconnect-AzAccount and Set-AzContext rewrite one of these."""
-    folder = home(env) + "/.Azure/"
-    return "+".join(map(_stamp, (folder + "AzureRmContext.json", folder + _POWERSHELL_SETTINGS)))
+    """Connect-AzAccount, Disconnect-AzAccount and Set-AzContext rewrite one of these.
+
+    The settings may say that the context is kept in another file.
+    """
+    folder = home(env) + "/.Azure"
+    settings = folder + "/AzureRmContextSettings.json"
+    context = _setting(settings, b"ContextFile") or "AzureRmContext.json"
+    place = _setting(settings, b"ContextDirectory") or folder
+    return "+".join(map(_stamp, (f"{place}/{context}", settings)))
 
 
-_POWERSHELL_SETTINGS = "AzureRmContextSettings.json"
+def _setting(path: str, key: bytes) -> str:
+    """Return a text or a truth value of a JSON file, found without `json`; "" for none."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except (OSError, ValueError):
+        return ""
+    try:
+        rest = os.read(descriptor, 1 << 20).partition(b'"' + key + b'"')[2].lstrip(b" \t\r\n:")
+    except OSError:
+        return ""
+    finally:
+        os.close(descriptor)
+    value = rest[1:].partition(b'"')[0] if rest[:1] == b'"' else rest[:4]
+    return value.decode("utf-8", "surrogateescape").replace("\\\\", "\\")
 
 
 def _stamp(path: str) -> str:

@@ -26,6 +26,12 @@ def renews_behind(env: "Mapping[str, str]") -> bool:
     return not env_is_ci(env) and env.get("MSAUTH_BACKGROUND_REFRESH") != "0"
 
 
+_OUTSIDE_THE_KEY = frozenset(
+    ("claims", "force_refresh", "interactive", "min_valid", "organisation", "persist", "refused")
+)
+"""The fields of a request that do not select whose token it is."""
+
+
 def env_forbids_prompts(env: "Mapping[str, str]") -> bool:
     """Say whether nobody may be asked to sign in, whatever terminal there is."""
     return env_is_ci(env) or env.get("MSAUTH_NO_PROMPT", "0") not in ("", "0")
@@ -147,10 +153,15 @@ class TokenRequest:
 
     def with_(self, **changes: object) -> "TokenRequest":
         """Return a copy with some fields changed."""
-        derived = ("cache_key", "record_name")
-        values = {name: getattr(self, name) for name in self.__slots__ if name not in derived}
-        values.update(changes)
-        return TokenRequest(**values)
+        values = {name: getattr(self, name) for name in self.__slots__} | changes
+        if not _OUTSIDE_THE_KEY.issuperset(changes):
+            del values["cache_key"], values["record_name"]
+            return TokenRequest(**values)
+        # The stamps of the key are not looked at again: it stays the request that it was.
+        copy = object.__new__(TokenRequest)
+        for name, value in values.items():
+            object.__setattr__(copy, name, value)
+        return copy
 
     def _key(self) -> bytes:
         """Return one `name=value` line for each thing that selects the answer."""

@@ -241,6 +241,7 @@ def _authenticate(
             raise BrowserUnusable(error.message) from None
         raise SignInError(error.message, error.hint) from None
     prompts.answered(attempt.env, store.name)
+    store.forget_others(record)  # also with --no-persist: the next process must not be them again
     if kept and store.remember(record, attempt.tenant):
         _announce(store)
     if attempt.request.persist and not kept:

@@ -110,15 +110,8 @@ class Store:
         return found
 
     def remember(self, record: "AuthenticationRecord", tenant: str | None) -> bool:
-        """Keep a new sign-in; says whether it is the first one kept here.
-
-        Another person's replaces what was kept for any tenant: whoever signed in last is meant.
-        """
-        kept = self._files()
-        for file in kept:
-            other = self._record(file)
-            if other is None or other.home_account_id != record.home_account_id:
-                self._remove(file)
+        """Keep a new sign-in; says whether it is the first one kept here."""
+        first = not self._files()
         data = json.dumps({"profile": self._profile, "record": record.serialize()}).encode()
         try:
             with Folder.state(self._env, create=True) as folder:
@@ -127,7 +120,14 @@ class Store:
                     folder.write(self._file(_ANY), data)
         except OSError:
             pass  # the token is there; only the next process has to ask again
-        return not kept
+        return first
+
+    def forget_others(self, record: "AuthenticationRecord") -> None:
+        """Remove what is kept of other people, for any tenant: who signed in last is meant."""
+        for file in self._files():
+            other = self._record(file)
+            if other is None or other.home_account_id != record.home_account_id:
+                self._remove(file)
 
     def forget(self) -> None:
         """Remove the sign-ins that are kept here, and the library's cache with them."""
