@@ -308,22 +308,41 @@ def test_erase_keeps_the_claims_for_the_next_get(env: Environment, cloud: Sandbo
     assert cloud.count("token") == 1
 
 
+def come_back(answer: dict[str, str], *, by: str = "git") -> bytes:
+    """What git says of an answer that was refused, and git-lfs of any answer."""
+    state = f"state[]={answer['state[]']}\n"
+    return (state if by == "git-lfs" else "authtype=Bearer\nephemeral=1\n" + state).encode()
+
+
 def test_a_token_rejected_within_the_same_command_is_replaced(
     env: Environment, cloud: Sandbox
 ) -> None:
-    tenant = cloud.tenants["contoso"].id
-    stdin = CAPABLE + HELLO + challenge(tenant)
+    stdin = CAPABLE + HELLO + challenge(cloud.tenants["contoso"].id)
     first = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)
-    state = f"state[]={first['state[]']}\n".encode()
-    # Who refuses it so soon may not have seen it yet (git-lfs): once more.
-    second = attributes(run_program(PROG, "get", env=env, stdin=stdin + state).stdout)
-    assert second["credential"] == first["credential"]
-    assert second["continue"] == "1"
-    state = f"state[]={second['state[]']}\n".encode()
-    third = attributes(run_program(PROG, "get", env=env, stdin=stdin + state).stdout)
-    assert third["credential"] != first["credential"]
-    assert "continue" not in third
+    done = run_program(PROG, "get", env=env, stdin=stdin + come_back(first))
+    second = attributes(done.stdout)
+    assert second["credential"] != first["credential"]
+    assert "continue" not in second
     assert cloud.count("token") == 2
+
+
+@pytest.mark.parametrize("by", ["git", "git-lfs"])
+def test_the_same_token_is_the_answer_where_there_is_no_other(
+    bare_env: Environment, cloud: Sandbox, by: str
+) -> None:
+    """A host that caches its managed identity: the server decides, and nobody is locked out."""
+    cloud.configure(managed_identity_caches=True)
+    env = bare_env | cloud.environ | cloud.managed_identity_environ()
+    stdin = CAPABLE + HELLO + challenge(cloud.tenants["contoso"].id)
+    first = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)
+    done = run_program(PROG, "get", env=env, stdin=stdin + come_back(first, by=by))
+    assert done.stderr == b""
+    assert attributes(done.stdout)["credential"] == first["credential"]
+    cloud.reset()
+    cloud.configure(managed_identity_caches=True)
+    later = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)
+    assert later["credential"] == first["credential"]
+    assert cloud.count("managed_identity") == 0, "the server may have taken it"
 
 
 def test_a_rejected_token_is_replaced_though_nothing_can_be_written(
@@ -333,9 +352,8 @@ def test_a_rejected_token_is_replaced_though_nothing_can_be_written(
     tenant = cloud.tenants["contoso"].id
     stdin = CAPABLE + HELLO + challenge(tenant)
     first = attributes(run_program(PROG, "get", env=env, stdin=stdin).stdout)
-    state = f"state[]={first['state[]']}\n".encode()
     claims = '{"access_token":{"nbf":{"essential":true,"value":"1700000000"}}}'
-    again = CAPABLE + HELLO + cae_challenge(tenant, claims) + state
+    again = CAPABLE + HELLO + cae_challenge(tenant, claims) + come_back(first)
     done = run_program("sh", "-c", f"ulimit -f 0; exec {PROG} get", env=env, stdin=again)
     second = attributes(done.stdout)
     assert second["credential"] != first["credential"]

@@ -22,11 +22,7 @@ def main() -> int:
 def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
     """Return the exit code and what goes to stdout; read() returns all of stdin as bytes."""
     if argv and argv[-1] == "store":
-        data = read()
-        # A token is its own record, so nothing that git knows is worth keeping; only a git that
-        # may come back in the same command is told from its parallel transfers by this.
-        if b"\nstate[]=msauth." in data:
-            _note_taken(data)
+        read()  # a token is its own record: nothing that git knows is worth keeping
         return 0, b""
     try:
         options, words = parse(argv, OPTIONS)
@@ -72,17 +68,16 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         return 0, b""
     env = os.environ
     challenges = credential.texts("wwwauth")
-    tried, offers = git.tried(credential)
+    tried = git.tried(credential)
     may_prompt = lambda: _may_prompt(credential, env)  # noqa: E731 - two words beside its use
-    final = False
     try:
         request = broker.devops_request(select(options, env), organisation, challenges)
         if tried:
             from .protocols.challenges import claims_of
 
-            claims = claims_of(challenges)
-            token, final = broker.get_another(
-                request, tried, claims, offers=offers, may_prompt=may_prompt
+            claims, certain = claims_of(challenges), git.came_back(credential)
+            token = broker.get_another(
+                request, tried, claims, certain=certain, may_prompt=may_prompt
             )
         else:
             token = broker.get_token(request, may_prompt=may_prompt)
@@ -90,15 +85,12 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         from .errors import failed
 
         return failed(error), git.QUIT
-    if credential.can(b"state"):
-        broker.handed_out(token.fingerprint, env)
     return 0, git.answer(
         credential,
         token.text,
         token.expires_on,
         fingerprint=token.fingerprint,
-        offers=offers + 1 if tried == token.fingerprint else 1,
-        final=final,
+        final=bool(tried),
     )
 
 
@@ -130,18 +122,6 @@ def _erase(data: bytes) -> tuple[int, bytes]:
         claims = claims_of(credential.texts("wwwauth"))
         broker.reject(secret, claims, organisation=organisation, env=os.environ)
     return 0, b""
-
-
-def _note_taken(data: bytes) -> None:
-    """Note that the server took a token, for the parallel transfers of this very command."""
-    from .broker import broker
-    from .protocols import git
-
-    credential, _ = _recognised(data)
-    if credential is not None:
-        tried, _ = git.tried(credential)
-        if tried:
-            broker.handed_out(tried, os.environ, taken=True)
 
 
 def _recognised(data: bytes) -> "tuple[Credential, str] | tuple[None, str]":

@@ -14,7 +14,7 @@ from msauth.cache.record import REJECTED
 from msauth.errors import OnlyRejectedError
 from msauth.request.request import TokenRequest
 
-from ..test_git_credential import CAPABLE, FABRIKAM, HELLO, attributes
+from ..test_git_credential import CAPABLE, FABRIKAM, HELLO, attributes, come_back
 from . import store
 from .conftest import REQUEST, Cache, made_up
 from .source import Clock, Source, clock, source
@@ -167,20 +167,24 @@ Get = Callable[..., dict[str, str]]
 
 @pytest.fixture
 def git(cache: Cache, source: Source, monkeypatch: pytest.MonkeyPatch) -> Get:
-    """Ask as git does, with what the answer before said; returns the answer's attributes."""
+    """Ask as git or git-lfs does after an answer; returns the new answer's attributes."""
     monkeypatch.setenv("MSAUTH_TENANT", "contoso.com")
     monkeypatch.setenv("MSAUTH_CREDENTIAL", "service-principal")
     source.texts = ["one", "two"]
 
     def get(
-        before: dict[str, str] | None = None, *, claims: str = "", where: bytes = HELLO
+        before: dict[str, str] | None = None,
+        *,
+        by: str = "git",
+        claims: str = "",
+        where: bytes = HELLO,
     ) -> dict[str, str]:
         stdin = CAPABLE + where + b"wwwauth[]=Bearer\n"
         if claims:
             encoded = base64.b64encode(claims.encode()).decode()
             stdin += f'wwwauth[]=Bearer error="insufficient_claims", claims="{encoded}"\n'.encode()
         if before is not None:
-            stdin += f"state[]={before['state[]']}\n".encode()
+            stdin += come_back(before, by=by)
         code, output = git_credential.run(["get"], lambda: stdin)
         answer = attributes(output)
         assert (code == 0) is ("quit" not in answer)
@@ -189,89 +193,73 @@ def git(cache: Cache, source: Source, monkeypatch: pytest.MonkeyPatch) -> Get:
     return get
 
 
-def taken(answer: dict[str, str]) -> None:
-    """What git says to us when the server took the token."""
-    stdin = CAPABLE + HELLO + f"state[]={answer['state[]']}\n".encode()
-    assert git_credential.run(["store"], lambda: stdin) == (0, b"")
-
-
 def refused(cache: Cache) -> int:
     return len(list(cache.place.glob("*" + REJECTED)))
 
 
-def test_a_token_of_a_moment_ago_is_offered_once_more(
+def test_a_token_that_git_comes_back_with_is_replaced(
     git: Get, cache: Cache, source: Source
 ) -> None:
-    """git-lfs reports a 401 of a transfer that had no token yet."""
+    """At once: git takes two answers and no more. Should the server refuse that too, it erases."""
     first = git()
     second = git(first)
-    assert second["credential"] == first["credential"] == text("one")
-    assert second["state[]"] == first["state[]"].removesuffix(".1") + ".2"
-    assert second["continue"] == "1"
-    assert (source.asked, refused(cache)) == (1, 0)
-    third = git(second)
-    assert third["credential"] == text("two")
-    assert "continue" not in third
-    assert (source.asked, refused(cache)) == (2, 1)
+    assert second["credential"] == text("two")
+    assert "continue" not in second
+    assert source.asked == 2
     assert store.read(of("contoso", credential="service-principal")) == text("two")
+    assert refused(cache) == 0, "the new token has replaced it; nothing else is known"
 
 
-def test_an_older_token_is_replaced_at_once(git: Get, source: Source, clock: Clock) -> None:
+def test_the_state_of_git_lfs_refuses_nothing(git: Get, cache: Cache, source: Source) -> None:
+    """Its transfers run in parallel, and it says one's state on behalf of another."""
+    first = answer = git()
+    for _ in range(9):
+        answer = git(answer, by="git-lfs")
+        assert answer["credential"] == first["credential"] == text("one")
+        assert "continue" not in answer, "so it erases what the server does refuse"
+    assert (source.asked, refused(cache)) == (1, 0)
+
+
+def test_what_git_lfs_erases_is_replaced(git: Get, source: Source) -> None:
+    answer = git(git(), by="git-lfs")
+    erased = f"authtype=Bearer\ncredential={answer['credential']}\n".encode()
+    git_credential.run(["erase"], lambda: CAPABLE + HELLO + erased)
+    assert git(answer, by="git-lfs")["credential"] == text("two")
+    assert source.asked == 2
+
+
+@pytest.mark.parametrize("by", ["git", "git-lfs"])
+def test_claims_are_always_a_refusal(git: Get, cache: Cache, source: Source, by: str) -> None:
     first = git()
-    clock.ahead += 11
-    assert git(first)["credential"] == text("two")
-
-
-def test_claims_are_always_a_refusal(git: Get, cache: Cache, source: Source) -> None:
-    first = git()
-    taken(first)
-    assert git(first, claims=CLAIMS)["credential"] == text("two")
+    assert git(first, by=by, claims=CLAIMS)["credential"] == text("two")
     assert source.claims == CLAIMS
     assert refused(cache) == 1
 
 
-def test_a_token_that_the_server_takes_is_offered_to_every_parallel_transfer(
-    git: Get, source: Source, clock: Clock
-) -> None:
+def test_claims_that_git_lfs_repeats_are_met_once(git: Get, source: Source) -> None:
+    """It sends the last challenge with every later question, also when the new token is known."""
     answer = git()
-    taken(answer)
     for _ in range(3):
-        clock.ahead += 2
-        taken(answer)
-        answer = git(answer)
-        assert answer["credential"] == text("one")
-    assert git(answer)["credential"] == text("two"), "enough is enough"
+        answer = git(answer, by="git-lfs", claims=CLAIMS)
+        assert answer["credential"] == text("two")
+    assert source.asked == 2
 
 
-def test_what_was_taken_long_ago_says_nothing(git: Get, source: Source, clock: Clock) -> None:
-    first = git()
-    taken(first)
-    clock.ahead += 11
-    assert git(first)["credential"] == text("two")
-
-
-def test_without_a_state_nothing_is_noted(git: Get, cache: Cache, source: Source) -> None:
-    git_credential.run(["store"], lambda: HELLO + b"password=x\n")
-    foreign = b"protocol=https\nhost=github.com\nstate[]=msauth.tried=abc.1\n"
-    git_credential.run(["store"], lambda: foreign)
-    assert not cache.base.exists()
-    git()
-    git_credential.run(["store"], lambda: foreign)
-    assert list(cache.place.glob("*.taken")) == []
-
-
+@pytest.mark.parametrize("by", ["git", "git-lfs"])
 def test_there_is_no_quit_because_a_token_was_refused(
-    git: Get, source: Source, capfd: pytest.CaptureFixture[str]
+    git: Get, cache: Cache, source: Source, capfd: pytest.CaptureFixture[str], by: str
 ) -> None:
-    """A source without another token: the same one, for the server to decide, and then the end."""
+    """A source without another token: the same one, for the server to decide."""
     source.texts = ["one"]
-    answer = git(git())
+    answer = git()
     for _ in range(3):
-        answer = git(answer)
+        answer = git(answer, by=by)
         assert answer["credential"] == text("one")
-        assert "quit" not in answer
         assert "continue" not in answer
     assert capfd.readouterr().err == ""
+    before = source.asked
+    assert git()["credential"] == text("one"), "the next command has it from the cache"
+    assert (source.asked, refused(cache)) == (before, 0)
 
 
 def test_claims_that_the_only_token_does_not_satisfy_are_an_error(
@@ -283,14 +271,11 @@ def test_claims_that_the_only_token_does_not_satisfy_are_an_error(
     assert "the only token was rejected" in capfd.readouterr().err
 
 
-def test_the_refusal_in_one_command_concerns_its_organisation(git: Get, cache: Cache) -> None:
-    first = git()
-    git(git(first))
+def test_a_refusal_with_claims_in_one_command_concerns_everybody(git: Get, cache: Cache) -> None:
+    git(git(), claims=CLAIMS)
     assert refused(cache) == 1
     with store.opened() as folder:
-        fingerprint = made_up("one").fingerprint
-        assert rejections.concerns(folder, fingerprint, "contoso")
-        assert not rejections.concerns(folder, fingerprint, "fabrikam")
+        assert rejections.concerns(folder, made_up("one").fingerprint, "fabrikam")
     assert git(where=FABRIKAM)["credential"] == text("two")
 
 

@@ -63,7 +63,7 @@ def test_unicode_line_separators_end_no_line() -> None:
 
 
 def test_answer_for_an_old_git() -> None:
-    text = git.answer(parsed(PLAIN), "tok", 1700000000, fingerprint="f", offers=1, final=False)
+    text = git.answer(parsed(PLAIN), "tok", 1700000000, fingerprint="f", final=False)
     assert text == b"username=msauth\npassword=tok\npassword_expiry_utc=1700000000\n"
 
 
@@ -79,27 +79,27 @@ def test_answer_for_an_old_git() -> None:
 )
 def test_the_user_name_holds_no_colon(username: bytes, expected: bytes) -> None:
     credential = parsed(PLAIN + b"username=" + username + b"\n")
-    text = git.answer(credential, "tok", 1, fingerprint="f", offers=1, final=False)
+    text = git.answer(credential, "tok", 1, fingerprint="f", final=False)
     assert text.startswith(b"username=" + expected + b"\n")
 
 
 def test_answer_with_authtype_and_state() -> None:
-    text = git.answer(parsed(NEW), "tok", 5, fingerprint="fp", offers=1, final=False)
+    text = git.answer(parsed(NEW), "tok", 5, fingerprint="fp", final=False)
     assert text == (
         b"capability[]=authtype\ncapability[]=state\nauthtype=Bearer\ncredential=tok\n"
-        b"ephemeral=1\nstate[]=msauth.tried=fp.1\ncontinue=1\npassword_expiry_utc=5\n"
+        b"ephemeral=1\nstate[]=msauth.tried=fp\ncontinue=1\npassword_expiry_utc=5\n"
     )
 
 
 def test_the_final_answer_does_not_continue() -> None:
-    text = git.answer(parsed(NEW), "tok", 5, fingerprint="fp", offers=1, final=True)
+    text = git.answer(parsed(NEW), "tok", 5, fingerprint="fp", final=True)
     assert b"continue" not in text
-    assert b"state[]=msauth.tried=fp.1\n" in text
+    assert b"state[]=msauth.tried=fp\n" in text
 
 
 def test_answer_with_authtype_alone() -> None:
     credential = parsed(b"capability[]=authtype\n" + PLAIN)
-    text = git.answer(credential, "tok", 5, fingerprint="fp", offers=1, final=False)
+    text = git.answer(credential, "tok", 5, fingerprint="fp", final=False)
     assert text == (
         b"capability[]=authtype\nauthtype=Bearer\ncredential=tok\nephemeral=1\n"
         b"password_expiry_utc=5\n"
@@ -108,34 +108,26 @@ def test_answer_with_authtype_alone() -> None:
 
 def test_state_without_authtype_is_an_old_git() -> None:
     credential = parsed(b"capability[]=state\n" + PLAIN)
-    assert b"authtype" not in git.answer(credential, "t", 5, fingerprint="f", offers=1, final=False)
+    assert b"authtype" not in git.answer(credential, "t", 5, fingerprint="f", final=False)
 
 
 def test_the_tried_token_and_the_erased_secret() -> None:
-    assert git.tried(parsed(b"state[]=other.x=1\nstate[]=msauth.tried=abc.2\n")) == ("abc", 2)
-    assert git.tried(parsed(PLAIN)) == ("", 0)
+    assert git.tried(parsed(b"state[]=other.x=1\nstate[]=msauth.tried=abc\n")) == "abc"
+    assert git.tried(parsed(PLAIN)) == ""
     assert git.secret(parsed(b"password=p%0aq\n")) == "p%0aq"
     assert git.secret(parsed(b"credential=c\npassword=p\n")) == "c"
 
 
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [
-        (b"abc.1", ("abc", 1)),
-        (b"abc.250", ("abc", 99)),
-        (b"abc", ("", 0)),
-        (b"abc.", ("", 0)),
-        (b"abc.-1", ("", 0)),
-        (b"abc.1.2", ("", 0)),
-        ("abc.\u0663".encode(), ("", 0)),
-        (b"../x.1", ("", 0)),
-        (b"ABC.1", ("", 0)),
-        (b".1", ("", 1)),
-    ],
-)
-def test_a_state_that_is_not_ours_names_no_token(state: bytes, expected: tuple[str, int]) -> None:
-    """It becomes part of a file name, and git hands back whatever a helper or a user put there."""
-    assert git.tried(parsed(b"state[]=msauth.tried=" + state + b"\n")) == expected
+@pytest.mark.parametrize("state", [b"abc.1", b"../x", b"ABC", "\u0663".encode(), b" a"])
+def test_a_state_that_is_not_ours_names_no_token(state: bytes) -> None:
+    """git hands back whatever a helper or a user put there."""
+    assert git.tried(parsed(b"state[]=msauth.tried=" + state + b"\n")) == ""
+
+
+def test_git_says_more_of_the_answer_than_git_lfs_does() -> None:
+    state = b"state[]=msauth.tried=abc\n"
+    assert git.came_back(parsed(NEW + b"authtype=Bearer\nephemeral=1\n" + state))
+    assert not git.came_back(parsed(NEW + state))
 
 
 @given(st.binary(max_size=300))

@@ -4,7 +4,6 @@ import time
 
 from ..cache.entry import Entry, organisation_key, read_tenant
 from ..cache.folder import Folder
-from ..cache.record import GIVEN, TAKEN
 from ..request.clouds import DEVOPS_SCOPE, LOGIN_HOSTS
 from ..request.request import Token, TokenRequest, env_forbids_prompts, renews_behind
 
@@ -16,9 +15,6 @@ if TYPE_CHECKING:
 
 _TENANT_TTL = 24 * 3600
 _NO_TENANT_TTL = 600
-_MOMENT = 10
-"""Seconds for which a token that was handed out, or taken by a server, counts as good."""
-_MOST_OFFERS = 4
 
 
 def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" = None) -> Token:
@@ -154,52 +150,40 @@ def reject(secret: str, claims: str | None, *, organisation: str, env: "Mapping[
         trace(f"rejected: held by {len(holders)} records, claims {claims is not None}", env)
 
 
-def handed_out(fingerprint: str, env: "Mapping[str, str]", *, taken: bool = False) -> None:
-    """Note the moment at which a token was handed out, or taken by a server; never raises."""
-    try:
-        with Folder.cache(env) as folder:
-            folder.touch(fingerprint + (TAKEN if taken else GIVEN))
-    except OSError:
-        pass
-
-
 def get_another(
     request: TokenRequest,
     fingerprint: str,
     claims: str | None,
     *,
-    offers: int,
+    certain: bool,
     may_prompt: "Callable[[], bool]",
-) -> tuple[Token, bool]:
-    """Return a token in place of one that a server is said to have refused, and whether it is new.
+) -> Token:
+    """Return the token for whoever was given one before and asks again.
 
-    git-lfs says so on behalf of a transfer that had no token yet. So without claims a token that
-    was handed out or taken by the server only a moment ago is offered again first; offers: how
-    often it was. Where no other token can be had, the same one is the answer all the same: the
-    server decides. claims: as for `reject`. Raises SignInError.
+    fingerprint: of the token given before. claims: as for `reject`. certain: a server has refused
+    that token. Otherwise the one who asks may never have sent it (git-lfs), so the cache's token
+    is the answer, the same one too; if it was refused, an `erase` follows.
+
+    Without claims nothing is noted: a new token takes the old one's place in the cache anyway,
+    and where no other can be had, the same one is the answer and the server decides.
+    Raises SignInError.
     """
     from ..errors import OnlyRejectedError
 
-    token = cached(request.with_(min_valid=0))
-    if token is not None and token.fingerprint == fingerprint:
-        if claims is None and _is_good(fingerprint, offers, request.env):
-            return token, False
-        reject(token.text, claims, organisation=request.organisation, env=request.env)
+    if not certain:
+        token = cached(request.with_(claims=claims))
+        if token is not None:
+            return token
+        fingerprint = fingerprint if claims is not None else ""
+    if claims is not None:
+        token = cached(request.with_(min_valid=0))
+        if token is not None and token.fingerprint == fingerprint:
+            reject(token.text, claims, organisation=request.organisation, env=request.env)
     another = request.with_(claims=claims, refused=fingerprint)
     try:
-        return get_token(another, may_prompt=may_prompt), True
+        return get_token(another, may_prompt=may_prompt)
     except OnlyRejectedError as error:
         if claims is not None:
             raise
-        return error.token, True
-
-
-def _is_good(fingerprint: str, offers: int, env: "Mapping[str, str]") -> bool:
-    try:
-        with Folder.cache(env) as folder:
-            given, taken = (folder.age(fingerprint + mark) for mark in (GIVEN, TAKEN))
-    except OSError:
-        return False
-    if taken is not None and taken < _MOMENT:
-        return offers < _MOST_OFFERS
-    return offers < 2 and given is not None and given < _MOMENT
+        same: Token = error.token
+        return same

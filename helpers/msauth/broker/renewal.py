@@ -81,8 +81,9 @@ def sign_in(folder: Folder, request: TokenRequest, *, prompt: bool = False) -> T
         token = signin.acquire(request, claims=claims, rejected=rejected, prompt=prompt)
     except OnlyRejectedError as error:
         token = error.token
-        again = rejections.is_the_only_one(folder, token.fingerprint)
-        if token.fingerprint == request.refused or not again:
+        if token.fingerprint == request.refused:
+            raise
+        if not rejections.is_the_only_one(folder, token.fingerprint):
             raise
     except SignInError as error:
         if error.signed_out:

@@ -10,14 +10,14 @@ from ..request.request import Token, TokenRequest
 from . import record, rejections
 from .entry import organisation_key, signal_of
 from .folder import LOCK, TEMPORARY, Folder
-from .record import FORCED, GIVEN, REJECTED, RENEWING, TAKEN, TENANT, TOKEN
+from .record import FORCED, GIVEN, REJECTED, RENEWING, TENANT, TOKEN
 
 FAILURE = ".fail"
 _ABANDONED = 600
 """Seconds after which a temporary can only be of a writer that was killed."""
 _FIRST, _LONGEST, _NETWORK = 5, 60, 3
 """Seconds: the first memory of a sign-in error, its longest, and that of a network error."""
-_PASSING = (TOKEN, REJECTED, rejections.CLAIMS, FAILURE, GIVEN, TAKEN, FORCED, RENEWING)
+_PASSING = (TOKEN, REJECTED, rejections.CLAIMS, FAILURE, GIVEN, FORCED, RENEWING)
 """What says nothing any more when it is older than a refusal can be."""
 _MARKED = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "SYSTEM_ACCESSTOKEN")
 

@@ -23,7 +23,7 @@ _CHECK_END = len(MAGIC) + 16
 MAX_BYTES = 65536
 TOKEN, REJECTED, TENANT = ".tok", ".rej", ".org"
 """How the names end of a token's record, of a refusal's and of an organisation's."""
-GIVEN, TAKEN, FORCED, RENEWING = ".given", ".taken", ".forced", ".renewing"
+GIVEN, FORCED, RENEWING = ".given", ".forced", ".renewing"
 """And of empty files whose time says when something was done last: after a day it says nothing."""
 _B64TOKEN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 _CHECK_PRIME = 0xFFFFFFFFFFFFFFC5

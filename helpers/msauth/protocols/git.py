@@ -67,17 +67,28 @@ def _encoded_control(value: bytes) -> bool:
     return b"%0a" in lower or b"%0d" in lower or b"%00" in lower
 
 
-def tried(credential: Credential) -> tuple[str, int]:
-    """Return the fingerprint of the token that was offered, and how often, or "" and 0.
+def tried(credential: Credential) -> str:
+    """Return the fingerprint of the token that was given before, or "".
 
     It is our own `state[]`, which git hands back; its value is believed only in our own form.
     """
     for item in credential.lists.get("state", ()):
         if item.startswith(b"msauth.tried="):
-            fingerprint, _, count = item[13:].decode("ascii", "replace").partition(".")
-            if _HEX.issuperset(fingerprint) and count.isascii() and count.isdigit():
-                return fingerprint, min(int(count[:3]), 99)
-    return "", 0
+            fingerprint = item[13:].decode("ascii", "replace")
+            if _HEX.issuperset(fingerprint):
+                return fingerprint
+    return ""
+
+
+def came_back(credential: Credential) -> bool:
+    """Say whether our `state[]` comes from git, whose server has then refused our token.
+
+    git comes back with all that it was answered before, less the secret (git 2.46 to 2.47).
+    git-lfs (3.8) says the last state it saw with every question, also for a transfer that has
+    had no token, and says nothing else of the answer. Its path is often git's own, so that does
+    not tell them apart.
+    """
+    return "authtype" in credential.values
 
 
 def secret(credential: Credential) -> str:
@@ -92,7 +103,6 @@ def answer(
     expires_on: int,
     *,
     fingerprint: str,
-    offers: int,
     final: bool,
 ) -> bytes:
     """Return the attributes of a served token.
@@ -100,7 +110,8 @@ def answer(
     With `authtype` (git 2.46) it is a Bearer credential that no other helper may store; for an
     older git it is a password, and the user name holds no colon (RFC 7617). `continue=1` with
     our state makes git come back in the same command if the token is rejected; the second
-    answer (final) goes without, so that a second rejection ends as usual.
+    answer (final) goes without: git ends as usual at a second rejection, and git-lfs says
+    `erase` at the first and asks again.
     """
     lines = []
     if credential.can(b"authtype"):
@@ -109,7 +120,7 @@ def answer(
             lines.append("capability[]=state")
         lines += ["authtype=Bearer", f"credential={token}", "ephemeral=1"]
         if credential.can(b"state"):
-            lines.append(f"state[]=msauth.tried={fingerprint}.{offers}")
+            lines.append(f"state[]=msauth.tried={fingerprint}")
             if not final:
                 lines.append("continue=1")
     else:
