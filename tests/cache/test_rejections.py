@@ -279,7 +279,7 @@ def test_a_refusal_with_claims_in_one_command_concerns_everybody(git: Get, cache
     assert git(where=FABRIKAM)["credential"] == text("two")
 
 
-@pytest.mark.parametrize("ending", [".given", ".taken", ".forced", ".renewing"])
+@pytest.mark.parametrize("ending", [".given", ".forced", ".renewing"])
 def test_a_mark_of_long_ago_goes(cache: Cache, ending: str) -> None:
     with store.opened() as folder:
         for name, age in (("old", rejections.FOR + 60), ("young", 60)):

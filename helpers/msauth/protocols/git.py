@@ -83,10 +83,10 @@ def tried(credential: Credential) -> str:
 def came_back(credential: Credential) -> bool:
     """Say whether our `state[]` comes from git, whose server has then refused our token.
 
-    git comes back with all that it was answered before, less the secret (seen with git 2.47).
-    git-lfs (seen with 3.8) says the last state it saw with every question, also for a transfer that has
-    had no token, and says nothing else of the answer. Its path is often git's own, so that does
-    not tell them apart.
+    git (seen with 2.47) comes back with all that it was answered before, less the secret.
+    git-lfs (seen with 3.8) says the last state it saw with every question, also for a transfer
+    that has had no token, and nothing else of the answer. Its path is often git's own, so that
+    does not tell them apart.
     """
     return "authtype" in credential.values
 
