@@ -325,6 +325,18 @@ def test_a_refresh_inside_is_a_refresh(env: Environment, cloud: Sandbox) -> None
     assert cloud.count("token") == 2
 
 
+def test_a_token_that_an_organisation_refused_is_replaced_inside(
+    env: Environment, cloud: Sandbox
+) -> None:
+    asked = "protocol=https\\nhost=dev.azure.com\\npath=contoso/hello/_git/hello\\n"
+    get = f"printf '{asked}' | git-credential-msauth get | sed -n 's/^password=//p'"
+    erase = f"printf '{asked}password=%s\\n' $first | git-credential-msauth erase"
+    inner = f"first=$({get}); {erase}; echo $first $({get})"
+    done = run_program(PROG, "--serve", "--", "sh", "-c", inner, env=env)
+    assert len(set(done.stdout.split())) == 2, done.stderr
+    assert cloud.count("token") == 2
+
+
 @pytest.mark.parametrize(
     "address", ["http://127.0.0.1.evil.example:80", "http://evil.example:80", "127.0.0.1:80", ""]
 )

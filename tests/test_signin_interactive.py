@@ -566,6 +566,18 @@ def test_a_login_as_somebody_else_leaves_nothing_of_the_earlier_person(
     assert accounts(home) == {person}
 
 
+def test_a_prompt_answered_as_somebody_else_leaves_nothing_of_the_earlier_person(
+    ask: Callable[..., Done], person_env: Environment, cloud: Sandbox
+) -> None:
+    arm = ("--credential", "device-code", "arm")
+    assert b"alex@contoso.com" in run_program("msauth", "login", *arm, env=person_env).stdout
+    cloud.revoke_refresh_tokens()
+    cloud.configure(user="sam@contoso.com")
+    assert claims_of(password(ask("device-code")))["upn"] == "sam@contoso.com"
+    done = run_program("msauth-token", *arm, "--format", "token", env=person_env)
+    assert claims_of(done.stdout.decode().strip())["upn"] == "sam@contoso.com", done.stderr
+
+
 def test_logout_wins_over_a_silent_sign_in_in_flight(
     ask: Callable[..., Done], person_env: Environment, cloud: Sandbox, home: Path
 ) -> None:

@@ -2,8 +2,11 @@
 
 import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport import RequestsTransport
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -16,11 +19,16 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import NameOID
 
+from msauth.errors import SignInError
 from msauth.request.kinds import KINDS
+from msauth.request.request import TokenRequest
+from msauth.signin import network
+from msauth.signin.attempt import Attempt
+from msauth.signin.managed_identity import MANAGED_IDENTITY
 from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program
-from .signin_stubs import HELLO, attributes
+from .signin_stubs import ARM, HELLO, attributes
 
 PROG = "git-credential-msauth"
 Key = rsa.RSAPrivateKey
@@ -159,6 +167,32 @@ def test_managed_identity(network_env: Environment, cloud: Sandbox, protocol: st
     env = network_env | cloud.managed_identity_environ(protocol)
     done = run_program(PROG, "get", env=env, stdin=HELLO)
     assert "password" in attributes(done.stdout), done.stderr
+
+
+def test_a_managed_identity_is_no_workload_identity(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """In a pod with both, the process's variables chose the other one, unknown to the cache key."""
+    token = tmp_path / "token"
+    token.write_text("e30.e30.e30")
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/")
+    monkeypatch.setenv("AZURE_TENANT_ID", "contoso.com")
+    monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(token))
+    urls: list[str] = []
+
+    class NoNetwork(RequestsTransport):
+        def send(self, request: Any, **_: Any) -> Any:
+            urls.append(request.url)
+            raise ServiceRequestError("no network")
+
+        def sleep(self, duration: float) -> None:
+            pass
+
+    monkeypatch.setattr(network, "transport", lambda *_, **__: NoNetwork())
+    request = TokenRequest((ARM,), {}, credential="managed-identity", client_id="hello")
+    with pytest.raises(SignInError):
+        MANAGED_IDENTITY.sign_in(Attempt(request, None, lambda _: False))
+    assert {url.partition("/metadata/")[0] for url in urls} == {"http://169.254.169.254"}
 
 
 @pytest.mark.parametrize(

@@ -242,6 +242,13 @@ def test_what_is_no_token_goes_no_further(
     assert done.stdout == b"quit=1\n"
 
 
+def test_an_expiry_that_is_no_time_is_no_fault_of_ours(person_env: Environment) -> None:
+    stub(person_env, "az", """echo '{"accessToken": "hello", "expires_on": Infinity}'""")
+    options = ("arm", "--credential", "azure-cli")
+    done = run_program("msauth-token", *options, env=person_env)
+    assert b"az's answer cannot be understood" in done.stderr
+
+
 @pytest.mark.parametrize("kind", ["azure-developer-cli", "azure-powershell", "azure-cli"])
 def test_a_token_of_another_tenant_is_an_error(
     person_env: Environment, cloud: Sandbox, home: Path, kind: str

@@ -130,3 +130,13 @@ def test_unanswered_prompts_are_forgotten_in_time(
     later = time.time() + 901
     monkeypatch.setattr(prompts.time, "time", lambda: later)
     prompts.refuse_if_ignored(env, "device-code", "name", None)
+
+
+def test_a_folder_in_which_others_may_write_keeps_no_sign_in(
+    base: TokenRequest, home: Path
+) -> None:
+    """They could put a file of theirs where the library will write the refresh token."""
+    store = Store(base, "client")
+    assert store.usable
+    (home / ".IdentityService").chmod(0o777)
+    assert not store.usable

@@ -91,7 +91,7 @@ def sign_in(folder: Folder, request: TokenRequest, *, prompt: bool = False) -> T
         changes.remember(folder, request, error)
         raise
     try:
-        by_person = prompt and token.credential in INTERACTIVE
+        by_person = token.asked or (prompt and token.credential in INTERACTIVE)
         if by_person and changes.supersede(folder, request, token, INTERACTIVE):
             generation = folder.generation(request.profile)
         if asked_for:

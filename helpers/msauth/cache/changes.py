@@ -130,10 +130,8 @@ def logout(folder: Folder, profile: str | None) -> int:
         owner = None if found is None else found[0].get("request.profile", "")
         if profile is None or owner == quoted(profile):
             removed += folder.remove(file)
-            stem = file[: -len(TOKEN)]
-            folder.remove(stem + rejections.CLAIMS)
     # Failures and refusals say nothing of whose they are; without one a sign-in is tried again.
-    for suffix in (FAILURE, REJECTED, *((rejections.CLAIMS, TENANT) if profile is None else ())):
+    for suffix in (FAILURE, REJECTED, rejections.CLAIMS, *((TENANT,) if profile is None else ())):
         for file in folder.names(suffix):
             folder.remove(file)
     # A killed writer's temporary holds a token too; a living writer has answered already.

@@ -92,6 +92,8 @@ def concerns(folder: Folder, fingerprint: str, organisation: str) -> bool:
 def is_the_only_one(folder: Folder, fingerprint: str) -> bool:
     """Note that a source gives no other token; say whether it may be offered again already."""
     mark = _Mark(folder, fingerprint)
+    if not mark.at:
+        return True  # what cannot be said of anybody would be taken for everybody's refusal
     mark.only = True
     try:
         mark.write(folder, fingerprint)

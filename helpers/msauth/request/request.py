@@ -197,11 +197,13 @@ class Token:
 
     text: RFC 6750 b64token characters only. expires_on, refresh_on: epoch seconds; refresh_on
     is when a renewal becomes worth trying (0: nobody knows). credential: the kind that gave it.
+    asked: whether a person was asked for it just now, and is who signs in from now on.
     """
 
     __slots__ = (
         "_fingerprint",
         "account",
+        "asked",
         "credential",
         "expires_on",
         "issued",
@@ -230,6 +232,7 @@ class Token:
         self.tenant = tenant
         self.account = account
         self.credential = credential
+        self.asked = False
 
     @property
     def fingerprint(self) -> str:

@@ -207,7 +207,7 @@ def _az_token(attempt: Attempt, output: str) -> Token:
             expires_on = int(said["expires_on"])
         else:  # az before 2.54
             expires_on = int(datetime.datetime.fromisoformat(said["expiresOn"]).timestamp())
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError):
         text, expires_on = None, 0
     if not isinstance(text, str):
         raise SignInError(f"{_KIND}: az's answer cannot be understood", "az version")

@@ -247,9 +247,11 @@ def _authenticate(
     if attempt.request.persist and not kept:
         places = "~/.IdentityService and ~/.local/state/msauth must be directories of yours alone"
         say("warning", f"the sign-in cannot be kept: {places}")
-    return attempt.token(
+    token = attempt.token(
         kind, info.token, int(info.expires_on), refresh_on=int(info.refresh_on or 0)
     )
+    token.asked = kept
+    return token
 
 
 def _announce(store: Store) -> None:

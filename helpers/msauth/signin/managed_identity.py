@@ -48,6 +48,9 @@ def _sign_in(attempt: Attempt) -> Token:
             identity_config={"resource_id": resource_id} if resource_id else None,
             transport=network.transport(attempt.env, connect=5),
             retry_total=2,
+            # It would be chosen by the process's own variables, also where kubelogin's flags or
+            # the cache key know nothing of them; `workload-identity` is a kind of its own.
+            _exclude_workload_identity_credential=True,
         )
     return attempt.ask("managed-identity", credential)
 

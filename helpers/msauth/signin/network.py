@@ -9,6 +9,7 @@ requests' own list does not know it.
 
 import ipaddress
 import os
+import socket
 import sys
 import urllib.parse
 import urllib.request
@@ -87,8 +88,11 @@ def _is_local(host: str) -> bool:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_link_local
+        try:  # the system's resolver also takes 127.1 and 2130706433
+            address = ipaddress.ip_address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_link_local or address.is_unspecified
 
 
 def _is_excepted(host: str, netloc: str, excepted: str) -> bool:

@@ -59,7 +59,7 @@ class Store:
             return False
         finally:
             os.umask(old)
-        return os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+        return _is_ours(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
 
     def options(self) -> "TokenCachePersistenceOptions":
         """Return azure-identity's options; the plain file is its fallback, announced by us."""
@@ -290,6 +290,12 @@ def _has_libsecret() -> bool:
     from importlib.util import find_spec
 
     return find_spec("gi") is not None
+
+
+def _is_ours(path: str) -> bool:
+    """Say whether nobody else can put a file of theirs where the library will write a token."""
+    status = os.stat(path)
+    return os.name != "posix" or (status.st_uid == os.geteuid() and not status.st_mode & 0o002)
 
 
 def _unlink(path: str) -> None:
