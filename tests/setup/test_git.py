@@ -280,7 +280,9 @@ def test_git_finds_a_helper_off_path(tmp_path: Path, place: dict[str, str], fold
     assert b"username=found\n" in done.stdout, done.stderr
 
 
-def test_a_helper_on_path_is_called_by_its_name(tmp_path: Path) -> None:
+def test_a_helper_on_path_is_called_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     program, other = tmp_path / "a/git-credential-msauth", tmp_path / "b/git-credential-msauth"
     for path in (program, other):
         path.parent.mkdir()
@@ -290,7 +292,7 @@ def test_a_helper_on_path_is_called_by_its_name(tmp_path: Path) -> None:
     assert command(str(program), {"PATH": f"/bin:{program.parent}"}) == "msauth"
     assert command(str(program), {"PATH": f"{other.parent}:{program.parent}"}) == str(program)
     assert command(str(program), {"PATH": ""}) == str(program)
-    os.chdir(program.parent)
+    monkeypatch.chdir(program.parent)
     assert command(str(program), {"PATH": ":.:"}) == str(program)
 
 
