@@ -411,3 +411,15 @@ def test_what_is_refused_is_refused_with_the_reason(
     with pytest.raises(ValueError, match=message) as raised:
         translated(line, env)
     assert hint in raised.value.args[1]
+
+
+def test_a_credential_of_the_environment_keeps_its_secret() -> None:
+    env = {
+        "MSAUTH_CREDENTIAL": "environment",
+        "AZURE_TENANT_ID": "t",
+        "AZURE_CLIENT_ID": "c",
+        "AZURE_CLIENT_SECRET": "s",
+    }
+    options, changes = kubelogin.translate({"--server-id": "x"}, env)
+    assert options["--credential"] == "environment"
+    assert {**env, **changes}["AZURE_CLIENT_SECRET"] == "s"

@@ -102,6 +102,18 @@ def test_a_source_with_one_token_only(cache: Cache, source: Source, clock: Clock
         assert source.asked == before, "the cache has it"
 
 
+def test_two_hostile_organisations_take_the_only_token_from_nobody_else(
+    cache: Cache, source: Source
+) -> None:
+    ask()
+    for organisation in ("evil", "evil2"):
+        store.reject(text("one"), organisation=organisation)
+    assert ask("contoso") == text("one")
+    for organisation in ("evil", "evil2"):
+        with pytest.raises(OnlyRejectedError):
+            ask(organisation)
+
+
 @pytest.mark.parametrize("organisation", ["", "contoso", "adatum"])
 def test_a_source_with_one_token_that_everybody_refuses(
     cache: Cache, source: Source, clock: Clock, organisation: str
@@ -298,6 +310,7 @@ def test_parallel_refusals_are_one(cache: Cache, clock: Clock) -> None:
         store.reject(token, organisation="contoso")
     with store.opened() as folder:
         fingerprint = record.fingerprint(token)
-        assert not rejections.is_the_only_one(folder, fingerprint)
+        rejections.is_the_only_one(folder, fingerprint)
+        assert rejections.concerns(folder, fingerprint, "contoso")
         clock.ahead += rejections.FIRST_PAUSE + 1
-        assert rejections.is_the_only_one(folder, fingerprint)
+        assert not rejections.concerns(folder, fingerprint, "contoso")

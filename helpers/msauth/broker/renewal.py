@@ -83,7 +83,8 @@ def sign_in(folder: Folder, request: TokenRequest, *, prompt: bool = False) -> T
         token = error.token
         if token.fingerprint == request.refused:
             raise
-        if not rejections.is_the_only_one(folder, token.fingerprint):
+        rejections.is_the_only_one(folder, token.fingerprint)
+        if rejections.concerns(folder, token.fingerprint, request.organisation):
             raise
     except SignInError as error:
         if error.signed_out:

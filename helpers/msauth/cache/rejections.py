@@ -7,7 +7,8 @@ concerns everybody when claims came with it, or when a second organisation agree
 Some sources give the same token until it nears its end (azd, PowerShell, a host that caches its
 managed identity). What they give again after a refusal is not offered at once, but after a
 minute, then after two, four, … up to an hour: the server decides. Otherwise one refusal would
-lock a person out for as long as the token lives.
+lock a person out for as long as the token lives. Nor can any number of organisations take from the
+others the only token there is.
 """
 
 import time
@@ -23,14 +24,14 @@ FIRST_PAUSE = 60
 LONGEST_PAUSE = 3600
 CLAIMS = ".claims"
 _CLAIMS_FOR = 3600
-_EVERYBODY = "*"
 
 
 class _Mark:
     """What is remembered of a refused token.
 
     organisations: who refused it. count: how often; at: when last, epoch seconds (0: nothing is
-    known). only: whether its source has no other token to give.
+    known). claims: whether claims came with it. only: whether its source has no other token to
+    give.
     """
 
     def __init__(self, folder: Folder, fingerprint: str) -> None:
@@ -40,6 +41,7 @@ class _Mark:
         self.organisations = {"" if name == "-" else name for name in names if name}
         self.count = record.number(attributes.get("count"))
         self.at = record.number(attributes.get("at"))
+        self.claims = attributes.get("claims") == "1"
         self.only = attributes.get("only") == "1"
 
     def write(self, folder: Folder, fingerprint: str) -> None:
@@ -47,6 +49,7 @@ class _Mark:
             "organisations": " ".join(sorted(name or "-" for name in self.organisations)),
             "count": str(self.count),
             "at": str(self.at),
+            "claims": str(int(self.claims)),
             "only": str(int(self.only)),
         }
         data = record.encode(_key(fingerprint), attributes, b"")
@@ -66,8 +69,7 @@ def reject(folder: Folder, fingerprint: str, organisation: str, claims: str | No
     """
     mark = _Mark(folder, fingerprint)
     mark.organisations.add(organisation)
-    if claims is not None or len(mark.organisations) > 1:
-        mark.organisations.add(_EVERYBODY)
+    mark.claims = mark.claims or claims is not None
     if not mark.paused:  # what parallel transfers of one command report is one refusal
         mark.count += 1
     mark.at = int(time.time())
@@ -86,20 +88,21 @@ def concerns(folder: Folder, fingerprint: str, organisation: str) -> bool:
         return True
     if mark.at + FOR < time.time() or (mark.only and not mark.paused):
         return False
-    return organisation in mark.organisations or _EVERYBODY in mark.organisations
+    # Where there is no other token, those who refuse it cannot take it from everybody else.
+    everybody = mark.claims or (len(mark.organisations) > 1 and not mark.only)
+    return everybody or organisation in mark.organisations
 
 
-def is_the_only_one(folder: Folder, fingerprint: str) -> bool:
-    """Note that a source gives no other token; say whether it may be offered again already."""
+def is_the_only_one(folder: Folder, fingerprint: str) -> None:
+    """Note that the source of a refused token gives no other."""
     mark = _Mark(folder, fingerprint)
     if not mark.at:
-        return True  # what cannot be said of anybody would be taken for everybody's refusal
+        return  # what cannot be said of anybody would be taken for everybody's refusal
     mark.only = True
     try:
         mark.write(folder, fingerprint)
     except OSError:
         pass
-    return not mark.paused
 
 
 def forget(folder: Folder, fingerprint: str) -> None:

@@ -216,10 +216,10 @@ def translate(
         options["--tenant"] = tenant
     if client:
         options["--client-id"] = client
-    if kind in ("service-principal", "workload-identity"):
+    if kind in ("environment", "service-principal", "workload-identity"):
         changes["AZURE_CLIENT_ID"] = client or None
         changes["AZURE_TENANT_ID"] = tenant or None
-    if kind == "service-principal":
+    if kind in ("environment", "service-principal"):
         changes.update(_secret(flags, value))
     elif kind == "workload-identity":
         changes["AZURE_FEDERATED_TOKEN_FILE"] = value("--federated-token-file") or None

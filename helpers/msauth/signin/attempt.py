@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..cache.record import is_token
-from ..errors import OnlyRejectedError, SignInError, UnavailableError
+from ..errors import OnlyRejectedError, SignInError, UnavailableError, command
 from ..protocols.base64url import json_object
 from ..request.clouds import is_guid
 from ..request.request import Token, TokenRequest
@@ -106,7 +106,8 @@ class Attempt:
         """Return the error for a token that a server rejected, where there is no other."""
         return OnlyRejectedError(
             f"{kind}: the only token to be had is the one that the server rejected",
-            aadsts.login_hint(kind, self.request, self.claims),
+            aadsts.login_hint(kind, self.request, self.claims)
+            or command("msauth", "login", "--credential", kind, "--scope", self.request.scopes[0]),
             token,
         )
 
