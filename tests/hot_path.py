@@ -5,8 +5,8 @@ STANDARD = {"errno", "posix", "pwd", "time"}
 
 OURS = {
     "msauth",
-    *(f"msauth.broker{part}" for part in ("", ".broker")),
-    *(f"msauth.cache{part}" for part in ("", ".entry", ".folder", ".record")),
+    *(f"msauth.broker{part}" for part in ("", ".broker", ".entry")),
+    *(f"msauth.cache{part}" for part in ("", ".folder", ".record")),
     "msauth.errors",
     "msauth.git_credential",
     "msauth.protocols",

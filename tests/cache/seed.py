@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from msauth.cache import changes
+from msauth.broker import changes
 from msauth.cache.folder import Folder
 from msauth.request.request import Token
 from msauth.request.selection import select

@@ -3,8 +3,8 @@
 import os
 import time
 
-from msauth.cache import changes, entry
-from msauth.cache.entry import Entry
+from msauth.broker import changes, entry
+from msauth.broker.entry import Entry
 from msauth.cache.folder import Folder
 from msauth.errors import SignInError
 from msauth.request.request import Token, TokenRequest

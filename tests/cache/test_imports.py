@@ -95,7 +95,7 @@ def test_a_cached_answer_loads_only_these(
     assert found <= ALLOWED
     if cached:
         assert "msauth.broker.renewal" not in found
-        assert "msauth.cache.entry" in found
+        assert "msauth.broker.entry" in found
 
 
 def test_store_loads_next_to_nothing(bare_env: Environment, tmp_path: Path) -> None:

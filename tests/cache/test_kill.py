@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import changes, rejections
+from msauth.broker import changes
+from msauth.cache import rejections
 from msauth.cache.record import REJECTED, TOKEN
 from msauth_sandbox import Sandbox
 
@@ -26,7 +27,8 @@ MARK = "/the-mark"
 OLD, NEW = made_up("old"), made_up("new")
 PROGRAM = f"""
 import os, hmac, random, time
-from msauth.cache import changes, record, rejections
+from msauth.broker import changes
+from msauth.cache import record, rejections
 from msauth.cache.folder import Folder
 from msauth.request.request import Token, TokenRequest
 request = TokenRequest(

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cache import changes, record
+from msauth.broker import changes
+from msauth.cache import record
 from msauth.errors import SignInError
 from msauth.request.request import Token
 from msauth_sandbox import Sandbox

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from msauth.broker import broker, renewal
-from msauth.cache.changes import FAILURE
+from msauth.broker.changes import FAILURE
 from msauth.cache.folder import Folder
 from msauth.errors import SignInError, UnavailableError
 from msauth.request.request import Token, TokenRequest

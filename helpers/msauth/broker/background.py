@@ -114,8 +114,8 @@ def _request(arguments: list[str]) -> TokenRequest:
 
 def main(arguments: list[str]) -> int:
     """Renew one key if nobody else does; the old token stays until the new one is written."""
-    from ..cache.entry import Entry
     from ..errors import MsauthError
+    from .entry import Entry
     from .renewal import sign_in
 
     request = _request(arguments)

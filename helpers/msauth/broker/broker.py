@@ -2,10 +2,10 @@
 
 import time
 
-from ..cache.entry import Entry, organisation_key, read_tenant
 from ..cache.folder import Folder
 from ..request.clouds import DEVOPS_SCOPE, LOGIN_HOSTS
 from ..request.request import Token, TokenRequest, env_forbids_prompts, renews_behind
+from .entry import Entry, organisation_key, read_tenant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,8 +112,9 @@ def _challenged_tenant(
 
 def _probe(organisation: str, env: "Mapping[str, str]") -> str | None:
     """Ask the organisation for its tenant, once however many ask, and remember the answer."""
-    from ..cache import changes, record
+    from ..cache import record
     from ..signin import discovery
+    from . import changes
 
     try:
         folder = Folder.cache(env, create=True)
@@ -135,7 +136,7 @@ def reject(secret: str, claims: str | None, *, organisation: str, env: "Mapping[
 
     claims: the JSON of the refusal's claims challenge, honoured by the next sign-in.
     """
-    from ..cache import changes
+    from . import changes
 
     try:
         with Folder.cache(env, create=bool(secret)) as folder:

@@ -4,12 +4,13 @@ import time
 from contextlib import ExitStack
 
 from .. import signin
-from ..cache import changes, record, rejections
-from ..cache.entry import Entry
+from ..cache import record, rejections
 from ..cache.folder import FIX_PLACE, Folder, Refused
 from ..errors import OnlyRejectedError, SignInError, say, say_waiting
 from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest
+from . import changes
+from .entry import Entry
 
 LOCK_TIMEOUT = 30
 """Seconds to wait for another process's silent sign-in before going on without it."""

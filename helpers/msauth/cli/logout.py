@@ -4,7 +4,7 @@ import os
 import sys
 
 from .. import signin
-from ..cache import changes
+from ..broker import changes
 from ..cache.folder import VERSION, Folder, Refused, cache_base, disk_base
 from ..errors import MsauthError, UsageError, command, nearest, say
 from ..request import profile_file, profiles

@@ -5,8 +5,8 @@ import time
 from typing import Any
 
 from ..broker import broker
+from ..broker.entry import Entry
 from ..cache import record
-from ..cache.entry import Entry
 from ..cache.folder import VERSION, Folder, Refused, cache_base
 from ..errors import MsauthError, UsageError, say
 from ..request import profile_file, profiles

@@ -4,13 +4,13 @@ import os
 import time
 from hmac import compare_digest
 
+from ..cache import record, rejections
+from ..cache.folder import LOCK, TEMPORARY, Folder
+from ..cache.record import FORCED, GIVEN, REJECTED, RENEWING, TENANT, TOKEN
 from ..errors import SignInError, UnavailableError
 from ..request.kinds import quoted
 from ..request.request import Token, TokenRequest
-from . import record, rejections
 from .entry import organisation_key, signal_of
-from .folder import LOCK, TEMPORARY, Folder
-from .record import FORCED, GIVEN, REJECTED, RENEWING, TENANT, TOKEN
 
 FAILURE = ".fail"
 _ABANDONED = 600

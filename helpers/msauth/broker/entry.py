@@ -5,9 +5,9 @@ removes a record to make it invalid: a logout begins a new generation and a reje
 of its own, and both are looked at on every read. So a renewal that is late cannot undo either.
 """
 
-from . import record
-from .folder import Folder
-from .record import REJECTED, TENANT, TOKEN
+from ..cache import record
+from ..cache.folder import Folder
+from ..cache.record import REJECTED, TENANT, TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ class Entry:
     def _is_rejected(self, token: "Token") -> bool:
         if not self.folder.exists(token.fingerprint + REJECTED):
             return False
-        from .rejections import concerns
+        from ..cache.rejections import concerns
 
         return concerns(self.folder, token.fingerprint, self.request.organisation)
 
