@@ -8,7 +8,7 @@ from ..cache import record, rejections
 from ..cache.folder import LOCK, TEMPORARY, Folder
 from ..cache.record import FORCED, GIVEN, REJECTED, RENEWING, TENANT, TOKEN
 from ..errors import SignInError, UnavailableError
-from ..request.kinds import quoted
+from ..request.kinds import KINDS, quoted
 from ..request.request import Token, TokenRequest
 from .entry import organisation_key, signal_of
 
@@ -19,7 +19,7 @@ _FIRST, _LONGEST, _NETWORK = 5, 60, 3
 """Seconds: the first memory of a sign-in error, its longest, and that of a network error."""
 _PASSING = (TOKEN, REJECTED, rejections.CLAIMS, FAILURE, GIVEN, FORCED, RENEWING)
 """What says nothing any more when it is older than a refusal can be."""
-_MARKED = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PASSWORD", "SYSTEM_ACCESSTOKEN")
+_MARKED = sorted({name for kind in KINDS.values() for name in kind.secrets})
 
 
 def keep(
@@ -229,7 +229,8 @@ def _mark(folder: Folder, request: TokenRequest) -> str:
 
     A token file that Kubernetes has renewed counts as a corrected secret.
     """
-    secrets = [request.env.get(name, "") for name in _MARKED]
+    names = (*_MARKED, "AZURE_CLIENT_CERTIFICATE_PASSWORD")
+    secrets = [request.env.get(name, "") for name in names]
     for name in ("AZURE_CLIENT_CERTIFICATE_PATH", "AZURE_FEDERATED_TOKEN_FILE"):
         try:
             secrets.append(str(os.stat(request.env.get(name, "")).st_mtime_ns))

@@ -25,12 +25,13 @@ class Kind:
     identity. stamp: from the environment to a text that changes when another person signs in
     with the tool. signal: the same for what may also change for other reasons, so a cached token
     is still answered, but asked for again behind the answer. set_up: how to set the kind up
-    where it is not. where: `module:NAME` of its `Way` below `signin`.
+    where it is not. tool: the program that signs in. login: the command by which a person does,
+    with a field in braces behind each option. where: `module:NAME` of its `Way` below `signin`.
     """
 
     __slots__ = (
-        *("class_name", "group", "keys", "secrets", "set_up", "signal", "stamp", "values"),
-        "where",
+        *("class_name", "group", "keys", "login", "secrets", "set_up", "signal", "stamp"),
+        *("tool", "values", "where"),
     )
 
     def __init__(
@@ -45,6 +46,8 @@ class Kind:
         keys: tuple[str, ...] = (),
         stamp: "Callable[[Mapping[str, str]], str] | None" = None,
         signal: "Callable[[Mapping[str, str]], str] | None" = None,
+        tool: str = "",
+        login: str = "",
     ) -> None:
         self.group = group
         self.class_name = class_name
@@ -55,6 +58,8 @@ class Kind:
         self.keys = keys
         self.stamp = stamp
         self.signal = signal
+        self.tool = tool
+        self.login = login
 
 
 def az_directory(env: "Mapping[str, str]") -> str:
@@ -161,6 +166,9 @@ _SET_UP_PRINCIPAL = (
 )
 _AZ = ("AZURE_CONFIG_DIR", "AZURE_CLOUD_NAME", "MSAUTH_SUBSCRIPTION")
 
+_AZ_LOGIN = "az login --tenant {tenant} --scope {scope} --claims-challenge {claims}"
+_LOGIN_OPTIONS = " --tenant {tenant} --client-id {client_id} --username {username} --scope {scope}"
+
 KINDS = {
     "environment": Kind(
         DEPLOYED,
@@ -230,6 +238,8 @@ KINDS = {
         values=_AZ,
         stamp=az_stamp,
         signal=az_signal,
+        tool="az",
+        login=_AZ_LOGIN,
     ),
     "azure-cli-cache": Kind(
         BY_NAME,
@@ -239,6 +249,8 @@ KINDS = {
         values=_AZ,
         stamp=az_stamp,
         signal=az_signal,
+        tool="az",
+        login=_AZ_LOGIN,
     ),
     "azure-powershell": Kind(
         DEVELOPER,
@@ -247,6 +259,8 @@ KINDS = {
         "install PowerShell with Az.Accounts, or choose another --credential",
         values=("AzContextAutoSave",),
         stamp=powershell_stamp,
+        tool="pwsh",
+        login="Connect-AzAccount -Tenant {tenant} -ClaimsChallenge {claims}",
     ),
     "azure-developer-cli": Kind(
         DEVELOPER,
@@ -256,24 +270,29 @@ KINDS = {
         values=("AZD_CONFIG_DIR", "AZURE_SUBSCRIPTION_ID", "AZD_AUTH_ENDPOINT"),
         keys=("AZD_AUTH_KEY",),
         stamp=azd_stamp,
+        tool="azd",
+        login="azd auth login --tenant-id {tenant}",
     ),
     "broker": Kind(
         DEVELOPER,
         "BrokerCredential",
         "interactive:BROKER",
         "pip install azure-identity-broker, or choose another --credential",
+        login="msauth login --credential broker" + _LOGIN_OPTIONS,
     ),
     "browser": Kind(
         DEVELOPER,
         "InteractiveBrowserCredential",
         "interactive:BROWSER",
         "msauth login --credential browser",
+        login="msauth login --credential browser" + _LOGIN_OPTIONS,
     ),
     "device-code": Kind(
         DEVELOPER,
         "DeviceCodeCredential",
         "interactive:DEVICE_CODE",
         "msauth login --credential device-code",
+        login="msauth login --credential device-code" + _LOGIN_OPTIONS,
     ),
 }
 """Every kind by its name, in the order in which `auto` tries those of a group."""

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import SignInError, UnavailableError, command
-from ..request.kinds import INTERACTIVE
+from ..request.kinds import KINDS
 from ..request.request import TokenRequest
 
 if TYPE_CHECKING:
@@ -145,25 +145,25 @@ def _hint(kind: str, hint: str, request: TokenRequest, claims: str | None) -> st
 
 def login_hint(kind: str, request: TokenRequest, claims: str | None) -> str | None:
     """Return the command by which a person signs in for this kind, or None if none can help."""
-    tenant = ("--tenant", request.tenant) if request.tenant else ()
-    scope = ("--scope", request.scopes[0]) if request.scopes else ()
-    challenge = base64.b64encode(claims.encode()).decode() if claims is not None else ""
-    if kind in ("azure-cli", "azure-cli-cache", "auto"):
-        more = ("--claims-challenge", challenge) if challenge else ()
-        return command("az", "login", *tenant, *scope, *more)
-    if kind == "azure-developer-cli":
-        return command("azd", "auth", "login", *(("--tenant-id", tenant[1]) if tenant else ()))
-    if kind == "azure-powershell":
-        place = ("-Tenant", tenant[1]) if tenant else ()
-        more = ("-ClaimsChallenge", challenge) if challenge else ()
-        return command("Connect-AzAccount", *place, *more)
-    if kind in INTERACTIVE:
-        if request.profile:
-            return command("msauth", "login", "--profile", request.profile)
-        client = ("--client-id", request.client_id) if request.client_id else ()
-        user = ("--username", request.username) if request.username else ()
-        return command("msauth", "login", "--credential", kind, *tenant, *client, *user, *scope)
-    return None
+    words = KINDS["azure-cli" if kind == "auto" else kind].login.split()
+    if words[:1] == ["msauth"] and request.profile:
+        return command("msauth", "login", "--profile", request.profile)
+    fields = {
+        "{tenant}": request.tenant or "",
+        "{scope}": request.scopes[0] if request.scopes else "",
+        "{claims}": "" if claims is None else base64.b64encode(claims.encode()).decode(),
+        "{client_id}": request.client_id,
+        "{username}": request.username,
+    }
+    shown: list[str] = []
+    for word in words:
+        if word not in fields:
+            shown.append(word)
+        elif fields[word]:
+            shown.append(fields[word])
+        else:
+            shown.pop()  # its option, too
+    return command(*shown) if shown else None
 
 
 @contextmanager

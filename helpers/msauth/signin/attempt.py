@@ -8,6 +8,7 @@ from ..cache.record import is_token
 from ..errors import OnlyRejectedError, SignInError, UnavailableError, command
 from ..protocols.base64url import json_object
 from ..request.clouds import is_guid
+from ..request.kinds import KINDS
 from ..request.request import Token, TokenRequest
 from . import aadsts, network
 
@@ -135,9 +136,9 @@ class Way(NamedTuple):
 
 
 def _mend(kind: str) -> str:
-    tools = {"azure-cli": "az", "azure-developer-cli": "azd", "azure-powershell": "pwsh"}
-    if kind in tools:
-        return f"check which {tools[kind]} is first in PATH, and its version"
+    tool = KINDS[kind].tool
+    if tool:
+        return f"check which {tool} is first in PATH, and its version"
     return "choose another --credential"
 
 
