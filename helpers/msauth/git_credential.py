@@ -69,7 +69,10 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
     env = os.environ
     challenges = credential.texts("wwwauth")
     tried = git.tried(credential)
-    may_prompt = lambda: _may_prompt(credential, env)  # noqa: E731 - two words beside its use
+
+    def may_prompt() -> bool:
+        return _may_prompt(credential, env)
+
     try:
         request = broker.devops_request(select(options, env), organisation, challenges)
         if tried:
