@@ -11,7 +11,7 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from msauth.errors import MsauthError
-from msauth.setup import git
+from msauth.setup import files, git
 
 REPOSITORY = Path(__file__).parent.parent.parent
 VALUE = b"~/.config/msauth/gitconfig"
@@ -194,12 +194,12 @@ def place(tmp_path: Path) -> dict[str, str]:
     return {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "GIT_CONFIG_NOSYSTEM": "1"}
 
 
-def add(env: dict[str, str], helper: str = "msauth") -> list[git.Change]:
+def add(env: dict[str, str], helper: str = "msauth") -> list[files.Change]:
     text = git.include_text(helper)
     return git.add(git.config_file(env), git.include_file(env), text, env)
 
 
-def remove(env: dict[str, str]) -> list[git.Change]:
+def remove(env: dict[str, str]) -> list[files.Change]:
     return git.remove(git.config_file(env), git.include_file(env), env)
 
 
@@ -344,8 +344,8 @@ def test_the_lock_of_git_is_respected(tmp_path: Path, place: dict[str, str]) -> 
 
 
 def test_only_one_holds_the_lock(tmp_path: Path) -> None:
-    with git._locked(str(tmp_path / "config")):
-        with pytest.raises(MsauthError, match="exists"), git._locked(str(tmp_path / "config")):
+    with files._locked(str(tmp_path / "config")):
+        with pytest.raises(MsauthError, match="exists"), files._locked(str(tmp_path / "config")):
             pass
         assert os.listdir(tmp_path) == ["config.lock"]
     assert os.listdir(tmp_path) == []
@@ -366,7 +366,7 @@ def test_git_respects_our_lock(tmp_path: Path) -> None:
         return (data or b"") + b"# end\n"
 
     seen: list[bytes | None] = []
-    git._edit(str(config), change)
+    files.edit(str(config), change)
     assert seen == [b"[user]\n\tname = B\n"]
     assert config.read_bytes() == b"[user]\n\tname = B\n# end\n"
     assert os.listdir(tmp_path) == ["config"]
@@ -406,7 +406,7 @@ def test_a_preview_is_a_patch_and_writes_nothing(tmp_path: Path, place: dict[str
     wanted = config.read_bytes(), include.read_bytes()
     remove(place)
     if shutil.which("patch"):
-        text = git.diff(changes).encode()
+        text = files.diff(changes).encode()
         subprocess.run(["patch", "-p0", "-d", "/", "-s"], input=text, check=True)
         assert (config.read_bytes(), include.read_bytes()) == wanted
 

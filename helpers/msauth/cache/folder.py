@@ -63,15 +63,10 @@ class Folder:
     def state(cls, env: "Mapping[str, str]", *, create: bool = False) -> "Folder":
         """Open the directory that outlives a reboot: who signed in, and the locks around it.
 
-        It is platformdirs' user_state_dir, `~/.local/state/msauth` on Linux. It holds no secret.
+        It is platformdirs' user_state_dir, `~/.local/state/msauth` on Linux. It holds no secret
+        but in `setup`, where the backups of edited files are. Raises as `open`.
         """
-        import platformdirs
-
-        where = platformdirs.user_state_dir("msauth", appauthor=False)
-        if sys.platform not in ("darwin", "win32"):
-            xdg = env.get("XDG_STATE_HOME", "")
-            where = (xdg if xdg.startswith("/") else _home(env) + "/.local/state") + "/msauth"
-        return cls.open(where, create=create)
+        return cls.open(state_base(env), create=create)
 
     @classmethod
     def open(cls, path: str, *, create: bool = False) -> "Folder":
@@ -115,7 +110,9 @@ class Folder:
             os.close(self._descriptor)
             self._descriptor = None
 
-    def read(self, name: str, *, remove_loose: bool = True) -> bytes | None:
+    def read(
+        self, name: str, *, remove_loose: bool = True, limit: int = record.MAX_BYTES
+    ) -> bytes | None:
         """Return a file's bytes if it is regular, ours, private and small, else None.
 
         What a hostile file system could put there instead (a link, a pipe, another user's file,
@@ -128,7 +125,7 @@ class Folder:
             return None
         try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > record.MAX_BYTES:
+            if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
                 return None
             if _RELATIVE:
                 # A just-replaced inode has no link left; more than one is a trap.
@@ -138,7 +135,7 @@ class Folder:
                     if remove_loose:
                         self.remove(name)
                     return None
-            data = os.read(descriptor, record.MAX_BYTES + 1)
+            data = os.read(descriptor, limit + 1)
             return data if len(data) == status.st_size else None
         except OSError:
             return None
@@ -313,6 +310,16 @@ def disk_base(env: "Mapping[str, str]") -> str:
     if xdg.startswith("/"):
         return xdg.rstrip("/") + "/msauth"
     return _home(env) + ("/Library/Caches/msauth" if sys.platform == "darwin" else "/.cache/msauth")
+
+
+def state_base(env: "Mapping[str, str]") -> str:
+    """Return the path of the directory that `Folder.state` opens; it may not exist."""
+    if sys.platform in ("darwin", "win32"):
+        import platformdirs
+
+        return platformdirs.user_state_dir("msauth", appauthor=False)
+    xdg = env.get("XDG_STATE_HOME", "")
+    return (xdg.rstrip("/") if xdg.startswith("/") else _home(env) + "/.local/state") + "/msauth"
 
 
 def _is_private(path: str) -> bool:

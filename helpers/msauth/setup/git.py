@@ -12,15 +12,15 @@ MsauthError with the command that helps, and then have changed nothing.
 
 import os
 import re
+import shlex
 import shutil
-import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import IO, NamedTuple
+from collections.abc import Mapping
 
+from ..errors import MsauthError, failed
 from ..request.clouds import DEVOPS_HOST, LEGACY_DOMAIN
+from . import files
 
 HOSTS = (f"https://{DEVOPS_HOST}", f"https://*{LEGACY_DOMAIN}")
 """The URLs, as `credential.<url>` takes them, that are asked of us."""
@@ -227,14 +227,6 @@ def _not_ours(lines: list[bytes]) -> bytes:
 # --- Files --------------------------------------------------------------------------------------
 
 
-class Change(NamedTuple):
-    """What would be written: a file, and its bytes before and after (None: no such file)."""
-
-    file: str
-    before: bytes | None
-    after: bytes | None
-
-
 def config_file(env: Mapping[str, str]) -> str:
     """Return the file that `git config --global` writes, found as git finds it."""
     if chosen := env.get("GIT_CONFIG_GLOBAL"):
@@ -253,13 +245,13 @@ def add(
     *,
     mode: int = 0o600,
     dry_run: bool = False,
-) -> list[Change]:
+) -> list[files.Change]:
     """Make config include a file with text, and return what that changes: nothing, if done before.
 
     mode: the permissions of the included file (0o644 where others are to read it, too).
     """
     new = os.fsencode(text)
-    missing = _missing_folders(include)
+    missing = files.missing_folders(include)
     value, absolute = _spellings(include, env)
 
     def whole(data: bytes | None) -> bytes:
@@ -271,19 +263,19 @@ def add(
         return added(data if value == absolute else removed(data, absolute), value)
 
     # Both without writing first: where one cannot be changed, the other is not.
-    changes = _edit(include, whole, dry_run=True) + _edit(config, including, dry_run=True)
+    changes = files.edit(include, whole, dry_run=True) + files.edit(config, including, dry_run=True)
     if dry_run or not changes:
         return changes
     try:
         os.makedirs(os.path.dirname(include), mode | (mode & 0o444) >> 2, exist_ok=True)
     except OSError as error:
-        raise _error(f"cannot make a folder for {include}: {error.strerror}", None) from error
-    return _edit(include, whole, mode=mode) + _edit(config, including)
+        raise MsauthError(f"cannot make a folder for {include}: {error.strerror}", None) from error
+    return files.edit(include, whole, mode=mode) + files.edit(config, including)
 
 
 def remove(
     config: str, include: str, env: Mapping[str, str], *, dry_run: bool = False
-) -> list[Change]:
+) -> list[files.Change]:
     """Undo `add`, and the block of an older version; return what that changes."""
 
     def without(data: bytes | None) -> bytes | None:
@@ -294,56 +286,26 @@ def remove(
             _check(data, config)
         return after
 
-    ours, _ = _read(include)
+    ours, _ = files.read(include)
     made = 0 if ours is None else _folders_made(ours, include)
-    changes = _edit(config, without, dry_run=dry_run) if os.path.isfile(config) else []
+    changes = files.edit(config, without, dry_run=dry_run) if os.path.isfile(config) else []
     if ours is None:
         return changes
-    changes += _edit(include, lambda _: None, dry_run=dry_run)
-    folder = include
-    for _ in range(0 if dry_run else made):
-        folder = os.path.dirname(folder)
-        try:
-            os.rmdir(folder)
-        except OSError:
-            break  # something else has moved in since
+    changes += files.edit(include, lambda _: None, dry_run=dry_run)
+    if not dry_run:
+        files.remove_folders(include, made)
     return changes
-
-
-def diff(changes: list[Change]) -> str:
-    """Return changes as a unified diff."""
-    import difflib
-
-    lines: list[str] = []
-    for file, *versions in changes:
-        old, new = (
-            re.findall(r"[^\n]*\n|[^\n]+\Z", (data or b"").decode("utf-8", "backslashreplace"))
-            for data in versions
-        )
-        name = "/dev/null" if versions[0] is None else file
-        new_name = "/dev/null" if versions[1] is None else file
-        for line in difflib.unified_diff(old, new, name, new_name):
-            lines.append(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n")
-    return "".join(lines)
 
 
 def _spellings(include: str, env: Mapping[str, str]) -> tuple[bytes, bytes]:
     return include_value(include, env.get("HOME")), include_value(include)
 
 
-def _missing_folders(file: str) -> int:
-    """Return how many folders above a file are to be made for it."""
-    count, folder = 0, os.path.dirname(file)
-    while not os.path.lexists(folder):
-        count, folder = count + 1, os.path.dirname(folder)
-    return count
-
-
 def _folders_made(data: bytes, include: str) -> int:
     """Return how many folders above it the included file says were made for it."""
     if not data.startswith(_OURS.encode()):
-        hint = f"move it away: mv {_shell(include)} {_shell(include + '.old')}"
-        raise _error(f"{include} exists and was not made by msauth", hint)
+        hint = f"move it away: mv {shlex.quote(include)} {shlex.quote(include + '.old')}"
+        raise MsauthError(f"{include} exists and was not made by msauth", hint)
     found = re.search(rb"(?m)^" + _FOLDERS.encode() + rb"(\d{1,3})$", data)
     return int(found[1]) if found else 0
 
@@ -352,137 +314,26 @@ def _check(data: bytes | None, config: str) -> None:
     """Raise unless git can read a configuration: what it cannot read is not ours to mend."""
     folder = os.path.dirname(os.path.realpath(config))
     if not os.path.isdir(folder):
-        raise _error(
-            f"cannot change {config}: its folder does not exist", f"mkdir -p {_shell(folder)}"
+        raise MsauthError(
+            f"cannot change {config}: its folder does not exist", f"mkdir -p {shlex.quote(folder)}"
         )
     try:
         # Not in the current directory, which may be a repository of somebody else's.
         command = ["git", "config", "--file", "-", "--no-includes", "--list"]
         done = subprocess.run(command, input=data or b"", capture_output=True, cwd="/", check=False)
     except FileNotFoundError:
-        raise _error("git is not installed", "apt-get install git") from None
+        raise MsauthError("git is not installed", "apt-get install git") from None
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
-        raise _error(
-            f"git cannot read {config}: {said}", f"mend it: ${{EDITOR:-vi}} {_shell(config)}"
+        raise MsauthError(
+            f"git cannot read {config}: {said}", f"mend it: ${{EDITOR:-vi}} {shlex.quote(config)}"
         )
-
-
-def _edit(
-    file: str,
-    change: Callable[[bytes | None], bytes | None],
-    *,
-    mode: int | None = None,
-    dry_run: bool = False,
-) -> list[Change]:
-    """Replace a file's bytes by what change makes of them; return what was (to be) changed.
-
-    Links are followed and stay. The lock is git's own (`lockfile.h`): whoever creates FILE.lock
-    may write; it is filled and renamed to FILE, so that readers see the old or the new bytes.
-    """
-    target = os.path.realpath(file)
-    try:
-        before = _read(target)[0]
-        after = change(before)
-        if after == before:
-            return []
-        _check_writable(target)
-        if dry_run:
-            return [Change(file, before, after)]
-        with _locked(target) as lock:
-            again, status = _read(target)
-            if again != before:
-                before, after = again, change(again)
-            if after is None:
-                os.unlink(target)
-            else:
-                _fill(lock, after, status, mode)
-                os.replace(lock.name, target)
-    except OSError as error:
-        raise _error(f"cannot change {file}: {error.strerror or error}", None) from error
-    return [Change(file, before, after)]
-
-
-def _read(target: str) -> tuple[bytes | None, os.stat_result | None]:
-    """Return a file's bytes and status. Raise where the name leads to anything but a file."""
-    try:
-        status = os.stat(target)
-        if not stat.S_ISREG(status.st_mode):
-            raise _error(f"{target} is not a regular file", f"ls -ld {_shell(target)}")
-        with open(target, "rb") as stream:
-            return stream.read(), status
-    except FileNotFoundError:
-        return None, None
-
-
-def _check_writable(target: str) -> None:
-    """Raise where a file is locked, or read-only (which a rename would not be stopped by)."""
-    if os.path.exists(target) and not os.stat(target).st_mode & 0o222:
-        raise _error(f"{target} is read-only", f"chmod u+w {_shell(target)}")
-    folder = os.path.dirname(target)
-    if os.path.exists(folder) and not os.access(folder, os.W_OK):
-        raise _error(f"the folder {folder} is not yours to write", f"ls -ld {_shell(folder)}")
-    if os.path.lexists(target + ".lock"):
-        raise _locked_by_another(target)
-
-
-def _locked_by_another(target: str) -> Exception:
-    name = target + ".lock"
-    message = f"{name} exists: git is changing {target}, or a git that died left it"
-    return _error(message, f"rm {_shell(name)}")
-
-
-@contextmanager
-def _locked(target: str) -> Iterator[IO[bytes]]:
-    """Hold git's lock on a file, and yield the lock file, open; it is gone afterwards."""
-    name = target + ".lock"
-    try:
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-    except FileExistsError:
-        raise _locked_by_another(target) from None
-    identity = os.fstat(descriptor)
-    try:
-        with open(name, "wb", opener=lambda *_: descriptor) as lock:
-            yield lock
-    finally:
-        try:  # after the rename the name is free, or another program's lock
-            if os.path.samestat(os.lstat(name), identity):
-                os.unlink(name)
-        except FileNotFoundError:
-            pass
-
-
-def _fill(lock: IO[bytes], data: bytes, status: os.stat_result | None, mode: int | None) -> None:
-    """Write what the lock file is to become: with the mode and owner of the file it replaces."""
-    if status is not None:
-        mode = stat.S_IMODE(status.st_mode)
-        try:
-            os.fchown(lock.fileno(), status.st_uid, status.st_gid)
-        except OSError:
-            pass  # only root may; git does not try
-    if mode is not None:
-        os.fchmod(lock.fileno(), mode)
-    lock.write(data)
-    lock.flush()
-    os.fsync(lock.fileno())
 
 
 def _home(env: Mapping[str, str]) -> str:
     if home := env.get("HOME"):
         return home
-    raise _error("HOME is not set", "export HOME=/your/home/directory")
-
-
-def _shell(text: str) -> str:
-    import shlex
-
-    return shlex.quote(text)
-
-
-def _error(message: str, hint: str | None) -> Exception:
-    from ..errors import MsauthError
-
-    return MsauthError(message, hint)
+    raise MsauthError("HOME is not set", "export HOME=/your/home/directory")
 
 
 # --- For install.sh -----------------------------------------------------------------------------
@@ -493,8 +344,6 @@ def main(argv: list[str]) -> int:
 
     CONFIG and INCLUDE may follow `remove`, and say what to undo.
     """
-    from ..errors import MsauthError, failed
-
     action, *rest = argv
     env = os.environ
     try:
@@ -511,7 +360,7 @@ def main(argv: list[str]) -> int:
     except MsauthError as error:
         return failed(error)
     if action == "show":
-        sys.stdout.write(diff(changes))
+        sys.stdout.write(files.diff(changes))
         return 3 if changes else 0
     for change in changes:
         print("Removed" if change.after is None else "Wrote", change.file)
