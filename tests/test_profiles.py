@@ -25,6 +25,7 @@ from .conftest import Environment, run_program
 GRAPH = "https://graph.microsoft.com/.default"
 APP = "11111111-2222-3333-4444-555555555555"
 Write = Callable[..., Path]
+Monkey = pytest.MonkeyPatch
 
 
 @pytest.fixture
@@ -68,6 +69,7 @@ username = "alex@contoso.com"
 identity_resource_id = "/subscriptions/s/resourcegroups/g/providers/x/y/z w"
 persist = false
 scopes = ["https://graph.microsoft.com/User.Read", "https://graph.microsoft.com/Mail.Read"]
+az_config_dir = "~/az-work"
 """
 
 
@@ -385,4 +387,100 @@ def test_git_takes_a_default_beside_the_profiles(
         done = run_program("git", "ls-remote", url, env=env)
         assert done.returncode == 0, done.stderr
         assert cloud.count("token", tenant=name) == 1
-    assert len(list(Path(env["MSAUTH_CACHE_DIR"]).glob("v1/*.profile"))) == 1
+    # One is the profile that was asked for, one says that the file matches none.
+    assert len(list(Path(env["MSAUTH_CACHE_DIR"]).glob("v1/*.profile"))) == 2
+
+
+MATCHED = """
+[work]
+tenant = "contoso.com"
+[customer]
+tenant = "fabrikam.com"
+[match.organisation]
+Contoso = "work"
+[match.registry]
+"fabrikam.azurecr.io" = "customer"
+[match.host]
+"dev.azure.com" = "customer"
+"""
+
+
+@pytest.mark.parametrize(
+    ("organisation", "host", "profile"),
+    [
+        ("contoso", "dev.azure.com", "work"),
+        ("contoso", "contoso.visualstudio.com", "work"),
+        ("other", "dev.azure.com", "customer"),
+        ("", "fabrikam.azurecr.io", "customer"),
+        ("", "other.azurecr.io", ""),
+        ("other", "pkgs.dev.azure.com", ""),
+        ("", "", ""),
+    ],
+)
+def test_a_profile_is_matched_to_an_organisation_or_a_host(
+    write: Write, organisation: str, host: str, profile: str
+) -> None:
+    write(MATCHED)
+    for _ in range(2):  # parsed, then from the record
+        assert select({}, os.environ, organisation=organisation, host=host).profile == profile
+
+
+def test_what_is_chosen_beats_what_is_matched(write: Write, monkeypatch: Monkey) -> None:
+    write(MATCHED)
+    where = {"organisation": "contoso", "host": "dev.azure.com"}
+    assert select({"--profile": "customer"}, os.environ, **where).profile == "customer"
+    assert select({"--profile": ""}, os.environ, **where).profile == ""
+    monkeypatch.setenv("MSAUTH_PROFILE", "customer")
+    assert select({}, os.environ, **where).profile == "customer"
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "message", "hint"),
+    [
+        ("[match]\norganization = {}\n", 2, "unknown key 'organization'", "organisation"),
+        ('[match]\norganisation = "work"\n', 2, "must be a table", ""),
+        ('[match.organisation]\na = "wrok"\n', 2, "'a' is matched to 'wrok', which is no", "work"),
+        ('[match.organisation]\n"a/b" = "work"\n', 2, "'a/b' is no name of a organisation", ""),
+        ('[match.registry]\n"https://x" = "work"\n', 2, "is no name of a registry", ""),
+        ('[match.host]\n"dev.azure.com" = "match"\n', 2, "which is no profile", "work"),
+        ('[match.host]\n"dev.azure.com" = 1\n', 2, "which is no profile", "work"),
+    ],
+)
+def test_a_wrong_match_is_an_error_for_whoever_is_matched(
+    write: Write, text: str, line: int, message: str, hint: str
+) -> None:
+    where = write(text + "[work]\n")
+    with pytest.raises(UsageError) as error:
+        select({}, os.environ, organisation="contoso", host="dev.azure.com")
+    assert error.value.message.startswith(f"{where}, line {line}: ")
+    assert message in error.value.message
+    assert hint in (error.value.hint or "")
+    assert select({"--profile": "work"}, os.environ, organisation="contoso").profile == "work"
+    assert select({}, os.environ).profile == ""
+    assert profile_file.names(str(where)) == ["work"]
+
+
+def test_git_is_answered_by_the_profile_that_is_matched_to_the_organisation(
+    env: Environment, write: Write, config: Path, cloud: Sandbox
+) -> None:
+    write(
+        f'[work]\ntenant = "{cloud.tenants["fabrikam"].id}"\n'
+        '[match.organisation]\nfabrikam = "work"\n'
+    )
+    env |= {"MSAUTH_CONFIG": str(config)}
+    url = b"protocol=https\nhost=dev.azure.com\npath=fabrikam/widgets/_git/widgets\n\n"
+    done = run_program("git-credential-msauth", "get", env=env, stdin=url)
+    assert b"password=" in done.stdout, done.stderr
+    assert b"\nrequest.profile=work\n" in b"".join(
+        path.read_bytes() for path in Path(env["MSAUTH_CACHE_DIR"]).glob("v1/*.tok")
+    )
+
+
+def test_az_config_dir_chooses_among_several_sign_ins_of_az(write: Write) -> None:
+    write('[a]\naz_config_dir = "~/az-a"\n[b]\naz_config_dir = "/az/b"\n[c]\naz_config_dir = "b"\n')
+    home = os.environ["HOME"].rstrip("/")
+    assert request("a").env["AZURE_CONFIG_DIR"] == f"{home}/az-a"
+    assert request("b").env["AZURE_CONFIG_DIR"] == "/az/b"
+    assert request("a").cache_key != request("b").cache_key
+    with pytest.raises(UsageError, match="must be an absolute path, or begin with ~/"):
+        request("c")

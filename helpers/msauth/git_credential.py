@@ -74,7 +74,9 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         return _may_prompt(credential, env)
 
     try:
-        request = broker.devops_request(select(options, env), organisation, challenges)
+        host = credential.value("host").decode().lower().removesuffix(":443")
+        selection = select(options, env, organisation=organisation, host=host)
+        request = broker.devops_request(selection, organisation, challenges)
         if tried:
             from .protocols.challenges import claims_of
 

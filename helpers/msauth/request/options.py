@@ -41,8 +41,12 @@ PROFILE_KEYS = {
     "identity_resource_id": ("--identity-resource-id", "MSAUTH_IDENTITY_RESOURCE_ID"),
     "persist": ("--no-persist", ""),
     "scopes": ("", ""),
+    "az_config_dir": ("", ""),
 }
-"""The keys of a profile; scopes have no option."""
+"""The keys of a profile; the last two have no option."""
+
+MATCH = "match"
+"""The table of profiles.toml that is no profile: which one is for an organisation or a host."""
 
 Options = dict[str, str | list[str]]
 

@@ -15,7 +15,7 @@ from ..errors import UsageError, command, nearest
 from . import values
 from .clouds import normalise_scope
 from .kinds import NAMES, file_stamp
-from .options import PROFILE_KEYS
+from .options import MATCH, PROFILE_KEYS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,6 +32,7 @@ _PLACE = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
 def load(where: str, name: str) -> tuple[dict[str, str], str]:
     """Return a profile's values as texts, and the file's stamp ("" when it is not to be kept).
 
+    The name MATCH asks for that table: `organisation.NAME` and `host.NAME`, each to a profile.
     Raises UsageError: no such file or profile, a file that others may write, bad TOML, an
     unknown key, a wrong type or a value that cannot be meant.
     """
@@ -42,6 +43,8 @@ def load(where: str, name: str) -> tuple[dict[str, str], str]:
         )
     text, mark = _read(where, name)
     document = _parse(where, text)
+    if name == MATCH:
+        return _matches(where, text, document), mark
     table = document.get(name)
     if table is None:
         raise _no_profile(where, name, list(document))
@@ -65,7 +68,34 @@ def names(where: str) -> list[str]:
     """
     if not os.path.exists(where):
         return []
-    return list(_parse(where, _read(where, "")[0]))
+    return [name for name in _parse(where, _read(where, "")[0]) if name != MATCH]
+
+
+def _matches(where: str, text: str, document: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Return `[match]` flat: a registry is a host, and a name is compared in lower case."""
+    found = {}
+    for kind, names in document.get(MATCH, {}).items():
+        line = _line(text, MATCH, kind)
+        if kind not in _MATCHES:
+            near = nearest(kind, _MATCHES)
+            hint = f"did you mean {near}?" if near else "the keys are: " + ", ".join(_MATCHES)
+            raise _wrong(where, line, f"unknown key {kind!r} in [{MATCH}]", hint)
+        if not isinstance(names, dict):
+            raise _wrong(where, line, f"{kind} of [{MATCH}] must be a table", None)
+        for name, profile in names.items():
+            line = _line(text, f"{MATCH}.{kind}", name)
+            if not _MATCHES[kind].fullmatch(name):
+                raise _wrong(where, line, f"{name!r} is no name of a {kind}", None)
+            if profile == MATCH or profile not in document:
+                problem = f"{name!r} is matched to {profile!r}, which is no profile"
+                raise _wrong(where, line, problem, f"profiles there: {', '.join(document)}")
+            key = "organisation" if kind == "organisation" else "host"
+            found[f"{key}.{name.lower()}"] = profile
+    return found
+
+
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+_MATCHES = {"organisation": re.compile(r"[A-Za-z0-9-]{1,50}"), "registry": _HOST, "host": _HOST}
 
 
 def _read(where: str, name: str) -> tuple[str, str]:
@@ -162,6 +192,13 @@ def _kind(value: object) -> tuple[str, str]:
     return f"is {shown!r}, which is no kind of credential{hint}", ""
 
 
+def _folder(value: object) -> tuple[str, str]:
+    problem, shown = _text(value)
+    if not problem and not shown.startswith("~/") and not os.path.isabs(shown):
+        problem = "must be an absolute path, or begin with ~/"
+    return problem, shown
+
+
 def _scopes(value: object) -> tuple[str, str]:
     if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
         return "must be an array of strings", ""
@@ -199,6 +236,7 @@ _CHECKS: dict[str, Callable[[object], tuple[str, str]]] = {
     "identity_resource_id": _text,
     "persist": _unless,
     "scopes": _scopes,
+    "az_config_dir": _folder,
 }
 
 

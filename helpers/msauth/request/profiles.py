@@ -12,7 +12,7 @@ from ..cache import record
 from ..cache.folder import Folder
 from . import values as checks
 from .kinds import file_stamp, home
-from .options import PROFILE_KEYS
+from .options import MATCH, PROFILE_KEYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,25 @@ def values(name: str, env: "Mapping[str, str]") -> dict[str, str]:
 
     Raises UsageError for a file or a profile that is missing, unsafe or wrong.
     """
+    found = _load(path(env), name, env)
+    return {key: found[key] for key in PROFILE_KEYS if key in found}
+
+
+def match(organisation: str, host: str, env: "Mapping[str, str]") -> str:
+    """Return the profile that `[match]` chooses for an organisation or a host, or "".
+
+    An organisation beats its host. Both in lower case; "" is none. Raises UsageError for a file
+    or a table that is unsafe or wrong: the wrong person must not answer.
+    """
     where = path(env)
+    if not os.path.exists(where):
+        return ""
+    found = _load(where, MATCH, env)
+    return found.get(f"organisation.{organisation}") or found.get(f"host.{host}") or ""
+
+
+def _load(where: str, name: str, env: "Mapping[str, str]") -> dict[str, str]:
+    """Return a table of the file as texts, from the record that is kept of it if it still holds."""
     try:
         mark = file_stamp(os.stat(where))
     except (OSError, ValueError):
@@ -59,7 +77,7 @@ def values(name: str, env: "Mapping[str, str]") -> dict[str, str]:
         found, mark = load(where, name)
         if mark:
             _keep(cache_key, {"stamp": mark, **found}, env)
-    return {key: found[key] for key in PROFILE_KEYS if key in found}
+    return found
 
 
 def _kept(cache_key: bytes, mark: str, env: "Mapping[str, str]") -> dict[str, str] | None:

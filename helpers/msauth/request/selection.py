@@ -1,10 +1,12 @@
 """From options, environment and profile to a `TokenRequest`: the one place that knows who wins.
 
 Options beat `MSAUTH_*` variables, those beat the profile, and that beats `AZURE_*` defaults.
+The profile itself: `--profile`, else `MSAUTH_PROFILE`, else what `[match]` in profiles.toml says
+of the organisation or the host that a token is for.
 """
 
 from . import clouds, profiles, values
-from .kinds import NAMES
+from .kinds import NAMES, home
 from .options import PROFILE_KEYS, many, one, usage_error
 from .request import MIN_VALID, TokenRequest
 
@@ -24,12 +26,17 @@ class Selection:
 
     __slots__ = ("_fields", "authority", "env", "explicit_tenant", "options", "profile", "scopes")
 
-    def __init__(self, options: "Options", env: "Mapping[str, str]") -> None:
+    def __init__(
+        self, options: "Options", env: "Mapping[str, str]", organisation: str = "", host: str = ""
+    ) -> None:
         """Read the profile and check every value; raises UsageError, as `select`."""
         self.env = env
-        self.profile = one(options, "--profile") if "--profile" in options else ""
-        if "--profile" not in options:
-            self.profile = env.get("MSAUTH_PROFILE", "")
+        if "--profile" in options:
+            self.profile = one(options, "--profile")
+        elif "MSAUTH_PROFILE" in env:
+            self.profile = env["MSAUTH_PROFILE"]
+        else:
+            self.profile = profiles.match(organisation, host, env) if organisation or host else ""
         environment = "" if one(options, "--authority-host") else one(options, "--environment")
         scopes = ""
         if self.profile:
@@ -37,6 +44,10 @@ class Selection:
             for key, value in profiles.values(self.profile, env).items():
                 if key == "scopes":
                     scopes = value
+                    continue
+                if key == "az_config_dir":
+                    folder = home(env) + value[1:] if value.startswith("~/") else value
+                    self.env = {**env, "AZURE_CONFIG_DIR": folder}
                     continue
                 option, variable = PROFILE_KEYS[key]
                 if not options.get(option) and not env.get(variable):
@@ -154,11 +165,14 @@ class Selection:
         return values.name(what, value)
 
 
-def select(options: "Options", env: "Mapping[str, str]") -> Selection:
+def select(
+    options: "Options", env: "Mapping[str, str]", *, organisation: str = "", host: str = ""
+) -> Selection:
     """Return what options, environment and profile choose.
 
+    organisation, host: what the token is for, in lower case, where a profile may be matched to it.
     Raises UsageError for a value that cannot be meant: an unknown credential, a tenant that is
     neither a GUID nor a domain, an authority that is not https, a bad number of seconds, a
     profile that does not exist or is wrong.
     """
-    return Selection(options, env)
+    return Selection(options, env, organisation, host)
