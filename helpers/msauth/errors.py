@@ -83,7 +83,7 @@ def printable(text: str) -> str:
 def program() -> str:
     """Return the name under which this process speaks to people: its own, if it is one of ours."""
     name = os.path.basename(sys.argv[0]) if sys.argv else ""
-    return name if name.startswith(("msauth", "git-credential-msauth")) else "msauth"
+    return name if name.startswith("msauth") or "-msauth" in name else "msauth"
 
 
 def say(level: str, text: str) -> None:

@@ -36,5 +36,11 @@ def drop(site_packages: str) -> None:
     sys.path[:] = [path for path in sys.path if path not in unwanted]
 
 
-if os.path.basename(sys.argv[0]).removesuffix(".exe") in PROGRAMS and "site_packages" in globals():
+def is_ours(program: str) -> bool:
+    """Say whether argv[0] is one of PROGRAMS, or by a name with a profile: NAME-work."""
+    name = os.path.basename(program).removesuffix(".exe")
+    return any(name == known or name.startswith(known + "-") for known in PROGRAMS)
+
+
+if is_ours(sys.argv[0]) and "site_packages" in globals():
     drop(globals()["site_packages"])

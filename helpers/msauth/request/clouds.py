@@ -20,6 +20,8 @@ DEVOPS_SERVICES = ("pkgs", "feeds", "vssps", "vsrm", "aex")
 LEGACY_DOMAIN = ".visualstudio.com"
 """`{organisation}.visualstudio.com`, and `{organisation}.{service}.visualstudio.com`."""
 LEGACY_SERVICES = ("pkgs", "feeds", "vssps", "vsrm")
+REGISTRY_DOMAINS = (".azurecr.io", ".azurecr.us", ".azurecr.cn")
+"""`{registry}.azurecr.io`: container registries, one domain for each of CLOUDS, in their order."""
 
 _EVERYWHERE = {
     "aks": AKS_SERVER,

@@ -1,0 +1,1 @@
+"""Helpers of package managers, registries and build tools, one small file each."""

@@ -1,0 +1,100 @@
+"""From the URL of a feed to the token for it; every helper here asks through this module.
+
+Whether a URL is ours is decided on its raw bytes: https, the default port, an exact host, and
+nothing in it that two readers could read differently (a user part, a backslash, a space, a
+percent sign in the host, a letter outside ASCII). For any other URL there is no answer and no
+request.
+"""
+
+from ..broker import broker
+from ..request import organisations
+from ..request.clouds import REGISTRY_DOMAINS
+from ..request.selection import select
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..request.options import Options
+    from ..request.request import Token, TokenRequest
+
+_HOST = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789.-")
+_LABEL = frozenset(b"abcdefghijklmnopqrstuvwxyz0123456789-")
+_MAX_URL = 8192
+
+
+def split(url: bytes) -> tuple[bytes, bytes] | None:
+    """Return host and path of an https URL, the host in lower case and without its port, or None.
+
+    The path begins with a slash, or is empty, and ends before a query or fragment.
+    """
+    if len(url) > _MAX_URL or url[:8].lower() != b"https://" or not url.isascii():
+        return None
+    if b"\\" in url or min(url) <= 0x20 or max(url) >= 0x7F:
+        return None
+    rest = url[8:].partition(b"#")[0].partition(b"?")[0]
+    host, slash, path = rest.partition(b"/")
+    host = host.lower().removesuffix(b":443")
+    if not host or not _HOST.issuperset(host):
+        return None
+    return host, slash + path
+
+
+def place(url: bytes) -> tuple[str, str] | None:
+    """Return host and organisation ("" if it names none) of an Azure DevOps URL, or None."""
+    parts = split(url)
+    if parts is None:
+        return None
+    host, path = parts
+    organisation = organisations.organisation(b"https", host, path, b"")
+    return None if organisation is None else (host.decode("ascii"), organisation)
+
+
+def registry(text: bytes) -> str | None:
+    """Return the host of an Azure container registry, given it or an https URL of it, or None."""
+    parts = split(text if b"://" in text else b"https://" + text)
+    if parts is None:
+        return None
+    host = parts[0].decode("ascii")
+    name, dot, domain = host.partition(".")
+    known = dot + domain in REGISTRY_DOMAINS and 0 < len(name) <= 63
+    return host if known and _LABEL.issuperset(name.encode()) and name.strip("-") == name else None
+
+
+def devops_request(
+    url: bytes, options: "Options", env: "Mapping[str, str]", challenges: "list[str] | None" = None
+) -> "TokenRequest | None":
+    """Return the request for the organisation that a URL names, or None for a stranger's.
+
+    challenges: the `WWW-Authenticate` values that the tool was answered, where it tells them.
+    Raises UsageError.
+    """
+    found = place(url)
+    if found is None:
+        return None
+    host, organisation = found
+    selection = select(options, env, organisation=organisation, host=host)
+    return broker.devops_request(selection, organisation, challenges or [])
+
+
+def devops_token(
+    url: bytes, options: "Options", env: "Mapping[str, str]", challenges: "list[str] | None" = None
+) -> "Token | None":
+    """Return a token for a URL of Azure DevOps, or None for a stranger's.
+
+    Raises UsageError or SignInError.
+    """
+    request = devops_request(url, options, env, challenges)
+    if request is None:
+        return None
+    return broker.get_token(request, may_prompt=lambda: broker.may_prompt(env))
+
+
+def profile_of_program(program: str, base: str) -> str:
+    """Return what stands behind a helper's own name in the name it was started by, or "".
+
+    program: argv[0]. `docker-credential-msauth-work` chooses the profile `work`: for the tools
+    that tell their helper nothing else.
+    """
+    name = program.replace("\\", "/").rpartition("/")[2].removesuffix(".exe")
+    return name[len(base) + 1 :] if name.startswith(base + "-") else ""
