@@ -42,6 +42,12 @@ def reject(token: str, claims: str | None = None, *, organisation: str = "") -> 
         return changes.reject(folder, token, organisation, claims)
 
 
+def let_tidy() -> None:
+    """Let the next change tidy the folder, as if the last time was long ago."""
+    with opened() as folder:
+        folder.remove(changes.PRUNED)
+
+
 def logout(profile: str | None) -> int:
     with opened() as folder:
         return changes.logout(folder, profile)

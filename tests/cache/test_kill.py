@@ -14,7 +14,7 @@ import pytest
 
 from msauth.broker import changes
 from msauth.cache import rejections
-from msauth.cache.record import REJECTED, TOKEN
+from msauth.cache.record import HOLDERS, REJECTED, TOKEN
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment
@@ -197,6 +197,7 @@ def test_what_a_killed_writer_leaves_is_pruned(cache: Cache) -> None:
     cache.put(NEW)
     assert left.exists(), "a living writer may be slow"
     os.utime(left, (1, 1))
+    store.let_tidy()
     cache.put(NEW)
     assert not left.exists()
     left.write_bytes(OLD.text.encode())
@@ -204,7 +205,7 @@ def test_what_a_killed_writer_leaves_is_pruned(cache: Cache) -> None:
     assert not left.exists(), "a logout waits for nobody"
 
 
-@pytest.mark.parametrize("suffix", [TOKEN, REJECTED, rejections.CLAIMS, changes.FAILURE])
+@pytest.mark.parametrize("suffix", [TOKEN, REJECTED, HOLDERS, rejections.CLAIMS, changes.FAILURE])
 def test_what_nobody_needs_any_more_is_pruned(cache: Cache, suffix: str) -> None:
     """Each `az login` makes new keys; the records of the old ones do not stay for ever."""
     cache.put(OLD)
@@ -212,6 +213,9 @@ def test_what_nobody_needs_any_more_is_pruned(cache: Cache, suffix: str) -> None
     for path in (dead, alive):
         path.write_bytes(b"")
     os.utime(dead, (1, 1))
+    cache.put(NEW)
+    assert dead.exists(), "not with every change: it looks at every file"
+    store.let_tidy()
     cache.put(NEW)
     assert not dead.exists()
     assert alive.exists()

@@ -298,6 +298,7 @@ def test_a_mark_of_long_ago_goes(cache: Cache, ending: str) -> None:
             folder.touch(name + ending)
             written = time.time() - age
             os.utime(folder.path_of(name + ending), (written, written))
+    store.let_tidy()
     store.write(REQUEST, made_up("one"))
     with store.opened() as folder:
         assert folder.names(ending) == ["young" + ending]

@@ -6,7 +6,7 @@ from hmac import compare_digest
 
 from ..cache import record, rejections
 from ..cache.folder import LOCK, TEMPORARY, Folder
-from ..cache.record import FORCED, GIVEN, REJECTED, RENEWING, TENANT, TOKEN
+from ..cache.record import FORCED, GIVEN, HOLDERS, REJECTED, RENEWING, TENANT, TOKEN
 from ..errors import SignInError, UnavailableError
 from ..request.kinds import KINDS, quoted
 from ..request.request import Token, TokenRequest
@@ -17,8 +17,11 @@ _ABANDONED = 600
 """Seconds after which a temporary can only be of a writer that was killed."""
 _FIRST, _LONGEST, _NETWORK = 5, 60, 3
 """Seconds: the first memory of a sign-in error, its longest, and that of a network error."""
-_PASSING = (TOKEN, REJECTED, rejections.CLAIMS, FAILURE, GIVEN, FORCED, RENEWING)
+_PASSING = (*(TOKEN, REJECTED, rejections.CLAIMS, FAILURE, GIVEN, FORCED, RENEWING, HOLDERS),)
 """What says nothing any more when it is older than a refusal can be."""
+PRUNED = "pruned"
+_PRUNE_EVERY = 900
+"""Seconds; an empty file's time says when the folder was tidied last."""
 _MARKED = sorted({name for kind in KINDS.values() for name in kind.secrets})
 
 
@@ -47,7 +50,14 @@ def keep(
     if claims is not None:
         attributes["claims"] = record.fingerprint(claims)
     name = request.record_name + TOKEN
+    before = folder.record(name, None)
+    # First, so that a refusal finds the record however soon it comes.
+    if request.record_name not in _holders(folder, token.fingerprint):
+        folder.append(token.fingerprint + HOLDERS, f"{request.record_name}\n".encode("ascii"))
     folder.write(name, record.encode(request.cache_key, attributes, payload))
+    earlier = before[0].get("fingerprint", "") if before is not None else ""
+    if earlier != token.fingerprint and _holders(folder, earlier) == [request.record_name]:
+        folder.remove(earlier + HOLDERS)
     rejected = rejections.concerns(folder, token.fingerprint, "")
     if rejected or folder.generation(request.profile) != generation:
         evict(folder, name, token.text)  # a miss already; none stays behind a logout or an erase
@@ -77,11 +87,11 @@ def reject(folder: Folder, token: str, organisation: str, claims: str | None) ->
     else:
         noted = True
     holders = []
-    for name in folder.names(TOKEN):
+    for stem in _holders(folder, fingerprint):
+        name = stem + TOKEN
         found = folder.record(name, None)
         if found is None or not compare_digest(found[1], token.encode("utf-8", "replace")):
             continue
-        stem = name[: -len(TOKEN)]
         if claims is not None:
             try:
                 rejections.keep_claims(folder, stem, claims)
@@ -93,6 +103,16 @@ def reject(folder: Folder, token: str, organisation: str, claims: str | None) ->
         holders.append(name)
     _prune(folder)
     return holders
+
+
+def _holders(folder: Folder, fingerprint: str) -> list[str]:
+    """Return the stems of the records that may hold a token.
+
+    Looking into every record would cost more the more there are.
+    """
+    data = folder.read(fingerprint + HOLDERS) or b""
+    stems = {line for line in data.decode("ascii", "replace").split("\n") if line.isalnum()}
+    return sorted(stems)
 
 
 def supersede(folder: Folder, request: TokenRequest, token: Token, kinds: tuple[str, ...]) -> bool:
@@ -243,8 +263,15 @@ def _mark(folder: Folder, request: TokenRequest) -> str:
 
 
 def _prune(folder: Folder) -> None:
-    """Remove what has outlived its use: refusals, dead tokens, temporaries of killed writers."""
+    """Remove what has outlived its use: refusals, dead tokens, temporaries of killed writers.
+
+    It looks at every file, so with many of them it must not come with every change.
+    """
+    age = folder.age(PRUNED)
+    if age is not None and age < _PRUNE_EVERY:
+        return
     try:
+        folder.touch(PRUNED)
         found = folder.listing()
     except OSError:
         return  # tidying is no reason to fail

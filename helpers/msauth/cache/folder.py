@@ -32,6 +32,7 @@ _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(
 _CAREFUL |= getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for a writer
 _READ = os.O_RDONLY | _CAREFUL
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _CAREFUL
 _DIRECTORY = os.O_RDONLY | _CAREFUL | getattr(os, "O_DIRECTORY", 0)
 _RELATIVE = os.open in os.supports_dir_fd
 
@@ -173,6 +174,14 @@ class Folder:
                 os.fsync(self._descriptor)
             except OSError:
                 pass  # the rename is done; only its durability is unknown
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add a few bytes to the end of a file, also while others do; raises OSError."""
+        handle = self._open_file(name, _APPEND)
+        try:
+            os.write(handle, data)
+        finally:
+            os.close(handle)
 
     def remove(self, name: str) -> bool:
         """Remove a file; say whether it did."""

@@ -25,6 +25,8 @@ TOKEN, REJECTED, TENANT = ".tok", ".rej", ".org"
 """How the names end of a token's record, of a refusal's and of an organisation's."""
 GIVEN, FORCED, RENEWING = ".given", ".forced", ".renewing"
 """And of empty files whose time says when something was done last: after a day it says nothing."""
+HOLDERS = ".held"
+"""And of a token's list of the records that may hold it: their stems, a line each."""
 _B64TOKEN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/")
 _CHECK_PRIME = 0xFFFFFFFFFFFFFFC5
 _NAME_PRIME = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF61
