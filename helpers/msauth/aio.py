@@ -1,6 +1,7 @@
 """`msauth.aio.MsauthCredential`: the same credential for asyncio; see `msauth.credential`.
 
-The work is done in a thread, so the event loop never waits for a lock, a server or a person.
+A token that this process was given before is answered at once. Any other work is done in a thread,
+so the event loop never waits for a lock, a server or a person.
 """
 
 import asyncio
@@ -30,6 +31,9 @@ class MsauthCredential:
         **_: Any,
     ) -> AccessToken:
         """Return a token; expires_on is in epoch seconds. Without scopes: the profile's own."""
+        token = self._credential._known(scopes, claims, tenant_id, enable_cae)
+        if token is not None:
+            return AccessToken(token.text, token.expires_on)
         return await asyncio.to_thread(
             self._credential.get_token,
             *scopes,

@@ -3,7 +3,8 @@
     from msauth import MsauthCredential
     client = GraphServiceClient(credentials=MsauthCredential(profile="intune"), scopes=[...])
 
-A hundred scripts share one sign-in; a token that is cached costs one small file read.
+A hundred scripts share one sign-in; a token that is cached costs one small file read, and one
+that this process was given before costs a look at the times of three or four files.
 """
 
 import os
@@ -12,9 +13,9 @@ from typing import Any
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 from azure.core.exceptions import ClientAuthenticationError
-from azure.identity import CredentialUnavailableError
 
 from .broker import broker
+from .broker.remembered import Remembered, remember
 from .errors import SignInError, UnavailableError
 from .request.options import Options
 from .request.request import Token, TokenRequest
@@ -31,7 +32,8 @@ class MsauthCredential:
     interactive: whether a person may be asked; None means where there is a terminal and CI is
     not set. persist: whether a browser or device code sign-in outlives the process.
 
-    Instances are cheap, hold no token and may be used by many threads at once.
+    Instances are cheap and may be used by many threads at once. A logout, a refusal, a renewal and
+    another sign-in take effect at once, whichever process does it.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class MsauthCredential:
         }
         self._options: Options = {k: v for k, v in chosen.items() if v is not None}
         self._interactive = interactive
+        self._remembered: dict[tuple[object, ...], Remembered] = {}
 
     def get_token(
         self,
@@ -77,7 +80,9 @@ class MsauthCredential:
         CredentialUnavailableError when there is nothing to sign in with, and msauth's UsageError
         for an option or a profile that is wrong.
         """
-        token = self._get(scopes, claims, tenant_id, enable_cae)
+        token = self._known(scopes, claims, tenant_id, enable_cae)
+        if token is None:
+            token = self._get(scopes, claims, tenant_id, enable_cae)
         return AccessToken(token.text, token.expires_on)
 
     def get_token_info(
@@ -88,10 +93,21 @@ class MsauthCredential:
         options: azure-core's `claims`, `tenant_id` and `enable_cae`. Raises as `get_token`.
         """
         given = options or {}
-        token = self._get(
-            scopes, given.get("claims"), given.get("tenant_id"), bool(given.get("enable_cae"))
-        )
+        asked = given.get("claims"), given.get("tenant_id"), bool(given.get("enable_cae"))
+        token = self._known(scopes, *asked) or self._get(scopes, *asked)
         return AccessTokenInfo(token.text, token.expires_on, refresh_on=token.refresh_on or None)
+
+    def _known(
+        self, scopes: tuple[str, ...], claims: str | None, tenant: str | None, cae: bool
+    ) -> Token | None:
+        """Return the token that was given for this before, if it still is the answer, or None.
+
+        It waits for nothing, so it may be asked in an event loop.
+        """
+        if claims is not None:
+            return None
+        found = self._remembered.get((scopes, tenant, cae))
+        return found.token if found is not None and found.holds() else None
 
     def close(self) -> None:
         """Do nothing; there is nothing open. The cached sign-in stays, for everybody else."""
@@ -112,11 +128,18 @@ class MsauthCredential:
     ) -> Token:
         request = self._request(scopes, claims, tenant, cae)
         try:
-            return broker.get_token(request)
+            token = broker.get_token(request)
         except SignInError as error:
+            from azure.identity import CredentialUnavailableError
+
             text = f"{error.message} ({error.hint})" if error.hint else error.message
             unavailable = isinstance(error, UnavailableError)
             kind = CredentialUnavailableError if unavailable else ClientAuthenticationError
+        else:
+            found = remember(request, token) if claims is None and request.persist else None
+            if found is not None:
+                self._remembered[(scopes, tenant, cae)] = found
+            return token
         # Outside of the except block: a context would show the request in a traceback.
         raise kind(message=text)
 

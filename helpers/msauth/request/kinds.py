@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+_SIGNATURE = "msal_token_cache.sig"
 DEPLOYED, DEVELOPER, BY_NAME = "prod", "dev", ""
 """Groups: the words of AZURE_TOKEN_CREDENTIALS; BY_NAME is never tried by `auto`."""
 
@@ -24,14 +25,15 @@ class Kind:
     they are set. keys: keys of local endpoints, where another run may listen for another
     identity. stamp: from the environment to a text that changes when another person signs in
     with the tool. signal: the same for what may also change for other reasons, so a cached token
-    is still answered, but asked for again behind the answer. set_up: how to set the kind up
+    is still answered, but asked for again behind the answer. files: from the environment to the
+    files that stamp and signal look at. set_up: how to set the kind up
     where it is not. tool: the program that signs in. login: the command by which a person does,
     with a field in braces behind each option. where: `module:NAME` of its `Way` below `signin`.
     """
 
     __slots__ = (
-        *("class_name", "group", "keys", "login", "secrets", "set_up", "signal", "stamp"),
-        *("tool", "values", "where"),
+        *("class_name", "files", "group", "keys", "login", "secrets", "set_up", "signal"),
+        *("stamp", "tool", "values", "where"),
     )
 
     def __init__(
@@ -46,6 +48,7 @@ class Kind:
         keys: tuple[str, ...] = (),
         stamp: "Callable[[Mapping[str, str]], str] | None" = None,
         signal: "Callable[[Mapping[str, str]], str] | None" = None,
+        files: "Callable[[Mapping[str, str]], list[str]] | None" = None,
         tool: str = "",
         login: str = "",
     ) -> None:
@@ -58,6 +61,7 @@ class Kind:
         self.keys = keys
         self.stamp = stamp
         self.signal = signal
+        self.files = files
         self.tool = tool
         self.login = login
 
@@ -90,9 +94,29 @@ def home(env: "Mapping[str, str]") -> str:
         return "/nonexistent"
 
 
+def az_files(env: "Mapping[str, str]") -> list[str]:
+    """Return az's files that say who is signed in: its profile, and its encrypted tokens."""
+    folder = az_directory(env)
+    return [f"{folder}/{n}" for n in ("azureProfile.json", "msal_token_cache.bin", _SIGNATURE)]
+
+
+def azd_files(env: "Mapping[str, str]") -> list[str]:
+    """Return azd's files that say who is signed in, and az's, who may be asked by it."""
+    folder = azd_directory(env)
+    return [folder + "/auth.json", folder + "/config.json", *az_files(env)]
+
+
+def powershell_files(env: "Mapping[str, str]") -> list[str]:
+    """Return Azure PowerShell's context, and the settings that may say that it is elsewhere."""
+    folder = home(env) + "/.Azure"
+    settings = folder + "/AzureRmContextSettings.json"
+    context = _setting(settings, b"ContextFile") or "AzureRmContext.json"
+    return [f"{_setting(settings, b'ContextDirectory') or folder}/{context}", settings]
+
+
 def az_stamp(env: "Mapping[str, str]") -> str:
     """`az login`, `az logout` and `az account set` rewrite this file; `get-access-token` never."""
-    return _stamp(az_directory(env) + "/azureProfile.json")
+    return _stamp(az_files(env)[0])
 
 
 def az_signal(env: "Mapping[str, str]") -> str:
@@ -101,8 +125,7 @@ def az_signal(env: "Mapping[str, str]") -> str:
     An `az logout` that loses its keyring removes the tokens and leaves azureProfile.json, so the
     stamp alone would miss it. az also touches these files for every token that it fetches.
     """
-    cache = az_directory(env) + "/msal_token_cache."
-    stamps = [_stamp(cache + suffix) for suffix in ("bin", "sig")]
+    stamps = [_stamp(file) for file in az_files(env)[1:]]
     return "" if stamps == ["none", "none"] else "+".join(stamps)
 
 
@@ -112,22 +135,14 @@ def azd_stamp(env: "Mapping[str, str]") -> str:
     With `auth.useAzCliAuth` azd answers as whoever is signed in with az. config.json itself
     changes for many reasons, so only that value counts; it is searched for without `json`.
     """
-    folder = azd_directory(env)
-    stamp = _stamp(folder + "/auth.json")
-    uses_az = _setting(folder + "/config.json", b"useAzCliAuth").lower() == "true"
-    return f"{stamp}+{az_stamp(env)}" if uses_az else stamp
+    auth, config, *_ = azd_files(env)
+    uses_az = _setting(config, b"useAzCliAuth").lower() == "true"
+    return f"{_stamp(auth)}+{az_stamp(env)}" if uses_az else _stamp(auth)
 
 
 def powershell_stamp(env: "Mapping[str, str]") -> str:
-    """Connect-AzAccount, Disconnect-AzAccount and Set-AzContext rewrite one of these.
-
-    The settings may say that the context is kept in another file.
-    """
-    folder = home(env) + "/.Azure"
-    settings = folder + "/AzureRmContextSettings.json"
-    context = _setting(settings, b"ContextFile") or "AzureRmContext.json"
-    place = _setting(settings, b"ContextDirectory") or folder
-    return "+".join(map(_stamp, (f"{place}/{context}", settings)))
+    """Connect-AzAccount, Disconnect-AzAccount and Set-AzContext rewrite one of these."""
+    return "+".join(map(_stamp, powershell_files(env)))
 
 
 def _setting(path: str, key: bytes) -> str:
@@ -238,6 +253,7 @@ KINDS = {
         values=_AZ,
         stamp=az_stamp,
         signal=az_signal,
+        files=az_files,
         tool="az",
         login=_AZ_LOGIN,
     ),
@@ -249,6 +265,7 @@ KINDS = {
         values=_AZ,
         stamp=az_stamp,
         signal=az_signal,
+        files=az_files,
         tool="az",
         login=_AZ_LOGIN,
     ),
@@ -259,6 +276,7 @@ KINDS = {
         "install PowerShell with Az.Accounts, or choose another --credential",
         values=("AzContextAutoSave",),
         stamp=powershell_stamp,
+        files=powershell_files,
         tool="pwsh",
         login="Connect-AzAccount -Tenant {tenant} -ClaimsChallenge {claims}",
     ),
@@ -270,6 +288,7 @@ KINDS = {
         values=("AZD_CONFIG_DIR", "AZURE_SUBSCRIPTION_ID", "AZD_AUTH_ENDPOINT"),
         keys=("AZD_AUTH_KEY",),
         stamp=azd_stamp,
+        files=azd_files,
         tool="azd",
         login="azd auth login --tenant-id {tenant}",
     ),
