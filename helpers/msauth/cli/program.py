@@ -6,21 +6,23 @@ import sys
 from ..errors import MsauthError, UsageError, failed, nearest
 
 PROG = "msauth"
-HELP = """\
+COMMANDS = {
+    "login": ("login", "sign in now, and say as whom and until when"),
+    "status": ("status", "who would answer for each product, and what is cached"),
+    "inspect": ("inspect_token", "the claims of the token that would be served, explained"),
+    "logout": ("logout", "end the cached sign-ins"),
+    "setup": ("setup", "make git and other programs ask msauth, and undo it"),
+}
+"""Each command's module and what it does, in one line."""
+
+HELP = f"""\
 usage: msauth COMMAND [options]
 
 One sign-in and one token cache for git, kubectl, scripts and SDKs.
 
-  login [PRODUCT]    sign in now, and say as whom and until when
-  status             who would answer for each product, and what is cached
-  inspect [PRODUCT]  the claims of the token that would be served, explained
-  inspect --az       what az's own token cache holds
-  logout             end the cached sign-ins
-
+{"".join(f"  {name:17}  {summary}" + chr(10) for name, (_, summary) in COMMANDS.items())}
 `msauth COMMAND --help` tells more. `--version` shows the version.
 """
-COMMANDS = {"login": "login", "status": "status", "inspect": "inspect_token", "logout": "logout"}
-"""Each command's module."""
 
 
 def main() -> int:
@@ -44,7 +46,7 @@ def run(argv: list[str]) -> int:
         if command in COMMANDS:
             from importlib import import_module
 
-            code: int = import_module(f".{COMMANDS[command]}", __package__).run(argv[1:])
+            code: int = import_module(f".{COMMANDS[command][0]}", __package__).run(argv[1:])
             return code
         if command in ("--help", "-h", "help", ""):
             sys.stdout.write(HELP)

@@ -20,7 +20,9 @@ from collections.abc import Mapping
 
 from ..errors import MsauthError, failed
 from ..request.clouds import DEVOPS_HOST, LEGACY_DOMAIN
+from ..request.options import Options
 from . import files
+from .targets import DRY_RUN, State, Target
 
 HOSTS = (f"https://{DEVOPS_HOST}", f"https://*{LEGACY_DOMAIN}")
 """The URLs, as `credential.<url>` takes them, that are asked of us."""
@@ -365,3 +367,42 @@ def main(argv: list[str]) -> int:
     for change in changes:
         print("Removed" if change.after is None else "Wrote", change.file)
     return 0
+
+
+# --- For `msauth setup git` ---------------------------------------------------------------------
+
+
+def helper_program() -> str:
+    """Return the executable `git-credential-msauth` that was installed with the running program.
+
+    The one beside it in the folder that it was called from comes first: an installer's link stays
+    when what it leads to moves. Raises MsauthError where there is none.
+    """
+    name = "git-credential-msauth"
+    called = shutil.which(sys.argv[0]) or sys.argv[0]
+    for beside in (os.path.abspath(called), os.path.realpath(called), sys.executable):
+        path = os.path.join(os.path.dirname(beside), name)
+        if os.access(path, os.X_OK):
+            return path
+    if found := shutil.which(name):
+        return os.path.abspath(found)
+    raise MsauthError(f"{name} is not installed", "pipx install msauth")
+
+
+def _add(options: Options, env: Mapping[str, str]) -> list[files.Change]:
+    text = include_text(helper_command(helper_program(), env))
+    return add(config_file(env), include_file(env), text, env, dry_run=DRY_RUN in options)
+
+
+def _remove(options: Options, env: Mapping[str, str]) -> list[files.Change]:
+    return remove(config_file(env), include_file(env), env, dry_run=DRY_RUN in options)
+
+
+def _state(env: Mapping[str, str]) -> State:
+    config = config_file(env)
+    data, _ = files.read(config)
+    done = any(_find(data or b"", value) for value in _spellings(include_file(env), env))
+    return State("git" if shutil.which("git") else "", done, config)
+
+
+TARGET = Target("git", "make git ask msauth for Azure DevOps", {}, _add, _remove, _state)

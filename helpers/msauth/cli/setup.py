@@ -1,0 +1,103 @@
+"""`msauth setup`: make other programs ask msauth, and undo it; what changes is shown."""
+
+import os
+import sys
+from importlib import import_module
+
+from ..errors import UsageError, nearest, printable, say
+from ..request.options import FLAG, Options
+from ..setup import files
+from ..setup.targets import DRY_RUN, WORDS, Target
+from . import arguments, show
+
+MODULES = {"git": "git"}
+"""Each target's module in msauth.setup."""
+
+
+def target(name: str) -> Target:
+    """Return a target of MODULES."""
+    found: Target = import_module(f"msauth.setup.{MODULES[name]}").TARGET
+    return found
+
+
+_COMMON = {DRY_RUN: FLAG, "--undo": FLAG}
+_COMMON_HELP = """\
+  --dry-run              show what would change, as a diff, and change nothing
+  --undo                 take it back; what you have changed since stays
+"""
+OPTIONS = {
+    **_COMMON,
+    **{key: kind for name in MODULES for key, kind in target(name).options.items()},
+}
+"""The options of all targets; each takes only its own."""
+
+HELP = f"""\
+usage: msauth setup [TARGET [--dry-run | --undo] [options]]
+
+Makes another program ask msauth for its tokens. Without a TARGET: lists what can be set up on
+this machine, and what is. `msauth setup TARGET --help` tells more.
+
+{"".join(f"  {name:21}  {target(name).what}" + chr(10) for name in MODULES)}
+{_COMMON_HELP}"""
+
+
+def run(argv: list[str]) -> int:
+    """Set up or undo a target; 1 if it still cannot work. Raises UsageError and MsauthError."""
+    if not argv or argv[0].startswith("-"):
+        if arguments.parse_or_help(argv, {}, HELP) is not None:
+            _list()
+        return 0
+    name, *rest = argv
+    if name not in MODULES:
+        near = nearest(name, MODULES)
+        raise UsageError(
+            f"nothing called {name} to set up",
+            f"did you mean msauth setup {near}?" if near else "msauth setup",
+        )
+    chosen = target(name)
+    words = len(rest) if chosen.words else 0
+    given = arguments.parse_or_help(rest, _COMMON | chosen.options, _help(chosen), words=words)
+    if given is None:
+        return 0
+    options: Options = {**given[0], WORDS: given[1]}
+    undo, dry_run = "--undo" in options, DRY_RUN in options
+    changes = (chosen.remove if undo else chosen.add)(options, os.environ)
+    if not changes:
+        sys.stdout.write("nothing to do\n")
+    elif dry_run:
+        sys.stdout.write(files.diff(changes, chosen.shown))
+    else:
+        for change in changes:
+            done = "removed" if change.after is None else "wrote"
+            sys.stdout.write(f"{done} {printable(change.file)}\n")
+    return 0 if undo or dry_run else _tell_findings(chosen, options)
+
+
+def _tell_findings(chosen: Target, options: Options) -> int:
+    """Say what still stands in the way of what was set up; 1 if it cannot work like this."""
+    if chosen.findings is None:
+        return 0
+    found = chosen.findings(options, os.environ)
+    for finding in found:
+        place = f" ({finding.place})" if finding.place else ""
+        say(finding.severity, f"{finding.message}{place}: {finding.why}")
+        if finding.fix:
+            say("hint", finding.fix)
+    return int(any(finding.severity == "error" for finding in found))
+
+
+def _help(chosen: Target) -> str:
+    words = f" {chosen.words}" if chosen.words else ""
+    return (
+        f"usage: msauth setup {chosen.name}{words} [--dry-run | --undo] [options]\n\n"
+        f"{chosen.what[0].upper()}{chosen.what[1:]}.\n\n{chosen.help}{_COMMON_HELP}"
+    )
+
+
+def _list() -> None:
+    rows = []
+    for name in MODULES:
+        available, done, place = target(name).state(os.environ)
+        state = "set up" if done else f"msauth setup {name}" if available else "not on this machine"
+        rows.append((name, available, state, place))
+    show.table("", ("target", "found", "state", "file"), rows)
