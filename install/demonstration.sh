@@ -13,6 +13,7 @@ show() { # print a command, then run it
 }
 
 say 'git asks msauth, which signs in once (here as a service principal) and shares the token.'
+show msauth setup git
 git config --global user.name Alex
 git config --global user.email alex@contoso.com
 show git clone https://contoso@dev.azure.com/contoso/hello/_git/hello

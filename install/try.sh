@@ -14,7 +14,6 @@ trap 'rm -rf "$scratch"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 mkdir -m 700 "$scratch/home"
-cp "$repo/install/gitconfig" "$scratch/home/.gitconfig"
 cd -- "$scratch/home"
 env -i \
 	PATH="$build/try/bin:$PATH" HOME="$scratch/home" TERM="${TERM-dumb}" LANG="${LANG-C.UTF-8}" \

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from msauth.setup.git import include_text
 from msauth_sandbox import Sandbox
 
 from .conftest import SCRIPTS, Done, Environment, run_program
 
-SNIPPET = (Path(__file__).parent.parent / "install" / "gitconfig").read_text()
+SNIPPET = include_text("msauth")
 HELLO = "https://dev.azure.com/contoso/hello/_git/hello"
 HELLO_AS_COPIED = "https://contoso@dev.azure.com/contoso/hello/_git/hello"
 WIDGETS = "https://dev.azure.com/fabrikam/widgets/_git/widgets"

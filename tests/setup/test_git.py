@@ -11,9 +11,8 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from msauth.errors import MsauthError
-from msauth.setup import files, git
+from msauth.setup import files, git, git_places, gitconfig
 
-REPOSITORY = Path(__file__).parent.parent.parent
 VALUE = b"~/.config/msauth/gitconfig"
 URL = "https://dev.azure.com/contoso/hello/_git/hello"
 
@@ -69,21 +68,21 @@ def test_the_include_is_read_last_and_goes_without_a_trace(before: bytes) -> Non
     settings_before = listed(before)
     assume(settings_before is not None)
     assert settings_before is not None
-    once = git.added(before, VALUE)
+    once = gitconfig.added(before, VALUE)
     assert listed(once) == [*settings_before, b"include.path\n" + VALUE]
-    assert git.removed(once, VALUE) == before
-    assert git.added(once, VALUE) == once
+    assert gitconfig.removed(once, VALUE) == before
+    assert gitconfig.added(once, VALUE) == once
 
 
 def test_a_file_that_was_not_there_goes_again() -> None:
-    assert git.added(None, VALUE) == b"[include]\n\tpath = " + VALUE + b"\n"
-    assert git.removed(git.added(None, VALUE), VALUE) is None
-    assert git.removed(None, VALUE) is None
+    assert gitconfig.added(None, VALUE) == b"[include]\n\tpath = " + VALUE + b"\n"
+    assert gitconfig.removed(gitconfig.added(None, VALUE), VALUE) is None
+    assert gitconfig.removed(None, VALUE) is None
 
 
 @pytest.mark.parametrize("eol", [b"\n", b"\r\n"])
 def test_lines_end_as_those_of_the_file_do(eol: bytes) -> None:
-    once = git.added(b"[user]" + eol + b"\tname = A" + eol, VALUE)
+    once = gitconfig.added(b"[user]" + eol + b"\tname = A" + eol, VALUE)
     assert once.count(eol) == once.count(b"\n") == 4
 
 
@@ -91,34 +90,34 @@ def test_lines_end_as_those_of_the_file_do(eol: bytes) -> None:
 def test_what_was_written_since_stays(before: bytes, since: bytes) -> None:
     newline = b"" if before.endswith(b"\n") else b"\n"  # git writes it before it adds a section
     since = b"[core]\n" + since
-    after = git.removed(git.added(before, VALUE) + newline + since, VALUE)
+    after = gitconfig.removed(gitconfig.added(before, VALUE) + newline + since, VALUE)
     assert after is not None
     assert after.startswith(before)
     assert after.endswith(since)
-    between = after[len(before) : -len(since)].replace(git._CONTINUED, b"")
+    between = after[len(before) : -len(since)].replace(gitconfig._CONTINUED, b"")
     assert between.strip() == b""
 
 
 def test_what_was_written_since_does_not_continue_a_line() -> None:
-    once = git.added(b"[user]\n\tname = A\\\n", VALUE) + b"[core]\n\tpager = less\n"
-    settings_after = listed(git.removed(once, VALUE) or b"")
+    once = gitconfig.added(b"[user]\n\tname = A\\\n", VALUE) + b"[core]\n\tpager = less\n"
+    settings_after = listed(gitconfig.removed(once, VALUE) or b"")
     assert settings_after == [b"user.name\nA", b"core.pager\nless"]
 
 
 def test_what_git_adds_to_our_section_stays(tmp_path: Path) -> None:
     file = tmp_path / "config"
-    file.write_bytes(git.added(b"[user]\n\tname = A\n", VALUE))
+    file.write_bytes(gitconfig.added(b"[user]\n\tname = A\n", VALUE))
     for arguments in (["--add", "include.path", "mine"], ["core.pager", "less"]):
         subprocess.run(["git", "config", "-f", file, *arguments], check=True)
-    left = git.removed(file.read_bytes(), VALUE)
+    left = gitconfig.removed(file.read_bytes(), VALUE)
     assert left == b"[user]\n\tname = A\n[include]\n\tpath = mine\n[core]\n\tpager = less\n"
 
 
 def test_it_moves_behind_what_would_decide_after_it() -> None:
-    once = git.added(b"[user]\n", VALUE)
-    assert git.added(once + b"[safe]\n", VALUE) == once + b"[safe]\n"
+    once = gitconfig.added(b"[user]\n", VALUE)
+    assert gitconfig.added(once + b"[safe]\n", VALUE) == once + b"[safe]\n"
     later = b"[Credential]\n\thelper = store\n"
-    assert git.added(once + later, VALUE) == b"[user]\n" + later + once.removeprefix(b"[user]\n")
+    assert gitconfig.added(once + later, VALUE) == b"[user]\n" + later + once.removeprefix(b"[user]\n")
 
 
 # --- The marked block of msauth 0.1 ---
@@ -136,8 +135,8 @@ def test_it_moves_behind_what_would_decide_after_it() -> None:
     ],
 )
 def test_an_older_block_is_replaced(old: bytes, after: bytes | None) -> None:
-    assert git.removed(old, VALUE) == after
-    assert git.added(old, VALUE) == git.added(after, VALUE)
+    assert gitconfig.removed(old, VALUE) == after
+    assert gitconfig.added(old, VALUE) == gitconfig.added(after, VALUE)
 
 
 MINE = b"[credential]\n\thelper =\n\tuseHttpPath = true\n[alias]\n\thelper = x\n"
@@ -170,7 +169,7 @@ MINE = b"[credential]\n\thelper =\n\tuseHttpPath = true\n[alias]\n\thelper = x\n
     ],
 )
 def test_a_damaged_block_takes_none_of_the_persons_lines(damaged: bytes, after: bytes) -> None:
-    assert git.removed(damaged, VALUE) == after
+    assert gitconfig.removed(damaged, VALUE) == after
 
 
 @given(st.lists(st.sampled_from([*OLD.splitlines(True), b"\tname = A\n", b"[user]\n", b"# x\n"])))
@@ -179,7 +178,7 @@ def test_no_line_of_the_persons_is_ever_lost(lines: list[bytes]) -> None:
         return [line for line in text.splitlines() if line not in [*OLD.splitlines(), b"[user]"]]
 
     data = b"".join(lines)
-    after = git.removed(data, VALUE)
+    after = gitconfig.removed(data, VALUE)
     assert after is not None
     assert theirs(after) == theirs(data)
     if OLD_FIRST not in data and OLD_LAST not in data:
@@ -196,11 +195,11 @@ def place(tmp_path: Path) -> dict[str, str]:
 
 def add(env: dict[str, str], helper: str = "msauth") -> list[files.Change]:
     text = git.include_text(helper)
-    return git.add(git.config_file(env), git.include_file(env), text, env)
+    return git.add(git_places.place("--global", env), text, env)
 
 
 def remove(env: dict[str, str]) -> list[files.Change]:
-    return git.remove(git.config_file(env), git.include_file(env), env)
+    return git.remove(git_places.place("--global", env), env)
 
 
 def tree(root: Path) -> dict[str, tuple[int, object]]:
@@ -228,13 +227,13 @@ def test_a_home_is_as_it_was(
         (tmp_path / ".gitconfig").write_bytes(before)
     then = tree(tmp_path)
     assert [change.file for change in add(place)] == [
-        git.include_file(place),
-        git.config_file(place),
+        git_places.include_file(place),
+        git_places.config_file(place),
     ]
-    assert stat.S_IMODE(os.stat(git.include_file(place)).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(git_places.include_file(place)).st_mode) == 0o600
     assert not prepared[1:] or (tmp_path / ".config/msauth/gitconfig").exists()
     assert add(place) == []
-    assert [change.file for change in add(place, "/other")] == [git.include_file(place)]
+    assert [change.file for change in add(place, "/other")] == [git_places.include_file(place)]
     assert remove(place)
     assert tree(tmp_path) == then
     assert remove(place) == []
@@ -382,8 +381,8 @@ def test_what_cannot_be_edited_is_left_alone(
     if case == "read-only":
         config.chmod(0o444)
     elif case == "foreign":
-        Path(git.include_file(place)).parent.mkdir(parents=True)
-        Path(git.include_file(place)).write_text("[user]\n\tname = A\n")
+        Path(git_places.include_file(place)).parent.mkdir(parents=True)
+        Path(git_places.include_file(place)).write_text("[user]\n\tname = A\n")
     elif case == "no folder":
         place["GIT_CONFIG_GLOBAL"] = str(tmp_path / "no" / "gitconfig")
     elif case != "broken":
@@ -400,7 +399,8 @@ def test_a_preview_is_a_patch_and_writes_nothing(tmp_path: Path, place: dict[str
     config, include = tmp_path / ".gitconfig", tmp_path / ".config/msauth/gitconfig"
     config.write_text("[user]\n\tname = A")
     then = tree(tmp_path)
-    changes = git.add(str(config), str(include), git.include_text("msauth"), place, dry_run=True)
+    text = git.include_text("msauth")
+    changes = git.add(git_places.place("--global", place), text, place, dry_run=True)
     assert tree(tmp_path) == then
     add(place)
     wanted = config.read_bytes(), include.read_bytes()
@@ -409,13 +409,3 @@ def test_a_preview_is_a_patch_and_writes_nothing(tmp_path: Path, place: dict[str
         text = files.diff(changes).encode()
         subprocess.run(["patch", "-p0", "-d", "/", "-s"], input=text, check=True)
         assert (config.read_bytes(), include.read_bytes()) == wanted
-
-
-def test_the_documented_snippet_is_what_we_write() -> None:
-    def code(text: str) -> str:
-        return "\n".join(line for line in text.split("\n") if not line.startswith("#"))
-
-    snippet = code((REPOSITORY / "install" / "gitconfig").read_text())
-    assert snippet == code(git.include_text("msauth"))
-    readme = (REPOSITORY / "README.md").read_text().replace("    ", "\t")
-    assert snippet.strip() in readme

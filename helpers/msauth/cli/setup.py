@@ -70,14 +70,14 @@ def run(argv: list[str]) -> int:
         for change in changes:
             done = "removed" if change.after is None else "wrote"
             sys.stdout.write(f"{done} {printable(change.file)}\n")
-    return 0 if undo or dry_run else _tell_findings(chosen, options)
+    return 0 if undo or dry_run else _tell_findings(chosen)
 
 
-def _tell_findings(chosen: Target, options: Options) -> int:
+def _tell_findings(chosen: Target) -> int:
     """Say what still stands in the way of what was set up; 1 if it cannot work like this."""
     if chosen.findings is None:
         return 0
-    found = chosen.findings(options, os.environ)
+    found = chosen.findings(os.environ)
     for finding in found:
         place = f" ({finding.place})" if finding.place else ""
         say(finding.severity, f"{finding.message}{place}: {finding.why}")

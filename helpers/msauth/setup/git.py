@@ -1,38 +1,39 @@
-"""git's configuration: one `include.path` line that leads to a file of ours.
+"""git: one `include.path` line in a configuration, which leads to a file of ours.
 
 Everything that we tell git stands in the included file, which is ours alone; the person's file
-gets one section at its end, added and removed byte for byte. `git config` cannot do this: it puts
-a new `include.path` into an `[include]` section that is there already (so the person's own
-helpers may come after ours), writes LF into CRLF files, adds a final newline where there was
-none, and leaves an empty file behind. So bytes are edited here, under git's own lock.
+gets one section at its end, added and removed byte for byte (`gitconfig`) under git's own lock
+(`files`). Each scope of git's has an included file of its own.
 
-The functions on bytes are pure; None stands for a file that does not exist. The others raise
-MsauthError with the command that helps, and then have changed nothing.
+Every function raises MsauthError with the command that helps, and then has changed nothing.
 """
 
 import os
 import re
 import shlex
 import shutil
-import subprocess
+import stat
 import sys
 from collections.abc import Mapping
+from pathlib import PurePath
 
-from ..errors import MsauthError, failed
-from ..request.clouds import DEVOPS_HOST, LEGACY_DOMAIN
-from ..request.options import Options
-from . import files
+from ..errors import MsauthError, UsageError, failed, say
+from ..request.options import FLAG, SIGN_IN, Options
+from . import files, git_findings, git_settings
+from .finding import Finding
+from .git_findings import findings
+from .git_places import Place, config_file, place, place_of
+from .gitconfig import HOSTS, added, quoted, removed
 from .targets import DRY_RUN, State, Target
 
-HOSTS = (f"https://{DEVOPS_HOST}", f"https://*{LEGACY_DOMAIN}")
-"""The URLs, as `credential.<url>` takes them, that are asked of us."""
+__all__ = ["TARGET", "findings", "include_text", "main"]
 
 _OURS = (
     "# Made by msauth and included by git's configuration. Changes are lost: msauth rewrites it."
 )
 _FOLDERS = "# folders made with this file: "
-# A backslash at the end of the person's file would make our first line a part of their value.
-_CONTINUED = b"# msauth: a comment, because the line above ends in a backslash"
+_HELPER = "git-credential-msauth"
+# What everybody's PATH has: by it alone may a configuration for all users name a program.
+_EVERYBODYS_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 # --- The file of ours ---------------------------------------------------------------------------
@@ -42,20 +43,32 @@ def include_text(helper: str, hosts: tuple[str, ...] = HOSTS) -> str:
     """Return the included file's text for a helper as `helper_command` gives it.
 
     The empty `helper =` resets the list: no other helper sees, stores or answers for these hosts.
+    proactiveAuth (git 2.46; older ones ignore it) sends the token with the first request, and so
+    saves the one that the server would answer 401.
     """
     lines = [_OURS]
     for host in hosts:
-        lines += [f'[credential "{host}"]', "\thelper =", f"\thelper = {_quoted(helper)}"]
+        lines += [f'[credential "{host}"]', "\thelper =", f"\thelper = {quoted(helper)}"]
         lines.append("\tuseHttpPath = true")
+    for host in hosts:
+        lines += [f'[http "{host}"]', "\tproactiveAuth = auto"]
     return "\n".join(lines) + "\n"
 
 
-def include_file(env: Mapping[str, str]) -> str:
-    """Return where the file of ours is kept: with msauth's settings, not with its programs."""
-    folder = env.get("XDG_CONFIG_HOME", "")
-    if not os.path.isabs(folder):  # a relative one is to be ignored (XDG Base Directory)
-        folder = os.path.join(_home(env), ".config")
-    return os.path.join(folder, "msauth", "gitconfig")
+def helper_program() -> str:
+    """Return the executable `git-credential-msauth` that was installed with the running program.
+
+    The one beside it in the folder that it was called from comes first: an installer's link stays
+    when what it leads to moves.
+    """
+    called = shutil.which(sys.argv[0]) or sys.argv[0]
+    for beside in (os.path.abspath(called), os.path.realpath(called), sys.executable):
+        path = os.path.join(os.path.dirname(beside), _HELPER)
+        if os.access(path, os.X_OK):
+            return path
+    if found := shutil.which(_HELPER):
+        return os.path.abspath(found)
+    raise MsauthError(f"{_HELPER} is not installed", "pipx install msauth")
 
 
 def helper_command(program: str, env: Mapping[str, str]) -> str:
@@ -72,220 +85,58 @@ def helper_command(program: str, env: Mapping[str, str]) -> str:
             return name.removeprefix("git-credential-")
     except OSError:
         pass
-    return re.sub(r"([^\w@%+=:,./-])", r"\\\1", os.path.abspath(program), flags=re.ASCII)
+    return _escaped(os.path.abspath(program))
 
 
-# --- The person's file, as bytes ----------------------------------------------------------------
-
-
-def include_value(include: str, home: str | None = None) -> bytes:
-    """Return a file's name as the value of `include.path`, in git's quoting.
-
-    Below home it starts with `~/`, so that the line still holds when the home directory moves.
-    """
-    path = os.path.abspath(include)
-    if home:
-        inside = os.path.join(os.path.abspath(home), "")
-        if path.startswith(inside):
-            path = "~/" + path.removeprefix(inside)
-    return os.fsencode(_quoted(path))
-
-
-def added(data: bytes | None, value: bytes) -> bytes:
-    """Return a configuration that includes value, at its end: what is read last decides.
-
-    An `[include]` of ours stays where it is unless something that may matter comes after it. A
-    file that ends without a newline goes on doing so, which is how `removed` knows.
-    """
-    text = _without_block(data)
-    if text is not None:
-        ours = _find(text, value)
-        if ours and not re.search(rb"(?im)^[ \t]*\[[ \t]*(credential|include)", text[ours.end() :]):
-            return text
-    text = removed(text, value)
-    eol = b"\r\n" if re.search(rb"\r\n[^\n]*\Z", text or b"") else b"\n"
-    block = b"[include]" + eol + b"\tpath = " + value
-    if text is None:
-        return block + eol
-    if re.search(rb"(?<!\\)(\\\\)*\\(\r?\n)?\Z", text):
-        block = _CONTINUED + eol + block
-    if text.endswith(b"\n"):
-        return text + block + eol
-    return text + (eol if text else b"") + block
-
-
-def removed(data: bytes | None, value: bytes) -> bytes | None:
-    """Return a configuration as it was before `added`, with all that was written into it since."""
-    text = _without_block(data)
-    while text is not None and (line := _find(text, value)):
-        before, after = text[: line.start()], text[line.end() :]
-        header = re.search(rb"(?i)(?:^|(?<=\n))[ \t]*\[include\][ \t]*(\r?\n)\Z", before)
-        # git puts another `include.path` into this section: then its heading must stay.
-        if header is None or re.match(rb"(?:\s|[#;][^\n]*(?:\n|\Z))*[^\s#;\[]", after):
-            text = before + after
-            continue
-        eol, before = header[1], before[: header.start()]
-        if not after:
-            before = before.removesuffix(_CONTINUED + eol)
-        if not line[0].endswith(b"\n"):
-            before = before.removesuffix(eol)
-        elif not before + after:
-            return None  # only a file that we made has our lines alone, and a newline
-        text = before + after
-    return text
-
-
-def _find(text: bytes, value: bytes) -> "re.Match[bytes] | None":
-    """Return the first line with our path that stands in a section `[include]`."""
-    pattern = rb"(?m)^[ \t]*(?i:path)[ \t]*=[ \t]*" + re.escape(value) + rb"[ \t]*(?:\r?\n|\r?\Z)"
-    for line in re.finditer(pattern, text):
-        headers = re.findall(rb"(?m)^[ \t]*\[([^\]\n]*)", text[: line.start()])
-        if headers and headers[-1].strip().lower() == b"include":
-            return line
-    return None
-
-
-def _quoted(value: str) -> str:
-    r"""Return a value as git's configuration writes it, in quotes only where it must be."""
-    if re.fullmatch(r"[^\s\"\\#;]+( [^\s\"\\#;]+)*", value):
-        return value
-    for plain, escaped in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
-        value = value.replace(plain, escaped)
-    return f'"{value}"'
-
-
-# --- What msauth 0.1 wrote: a marked block instead of an include --------------------------------
-
-_BEGIN, _END = b"# >>> msauth >>>", b"# <<< msauth <<<"
-_NO_NEWLINE = b"# the line above had no newline"
-_NEW_FILE = b"# this file was made for the lines below"
-_BLOCK_HEADERS = tuple(f'[credential "{host}"]'.encode() for host in HOSTS)
-_BLOCK_KEY = re.compile(rb'(?i)(helper\s*=|helper\s*=\s*("?)[^"]*msauth\2|usehttppath\s*=\s*true)')
-
-
-def _without_block(data: bytes | None) -> bytes | None:
-    """Take the block of an older version out: of all lines within it, only those that it wrote."""
-    if data is None or (_BEGIN not in data and _END not in data):
-        return data
-    lines = re.findall(rb"[^\n]*\n|[^\n]+\Z", data)
-    start, stop = _block(lines)
-    if start == stop:
-        return data
-    before, after = b"".join(lines[:start]), b"".join(lines[stop:])
-    notes = [line.strip() for line in lines[start:stop]]
-    after = _not_ours(lines[start:stop]) + after
-    if _NO_NEWLINE in notes and not after:
-        before = before.removesuffix(b"\n").removesuffix(b"\r")
-    if _NEW_FILE in notes and not before + after:
-        return None
-    return _without_block(before + after)
-
-
-def _block(lines: list[bytes]) -> tuple[int, int]:
-    """Return where the block starts and stops (line numbers), also when a marker is missing."""
-    bare = [line.strip() for line in lines]
-    if _BEGIN in bare:
-        start = bare.index(_BEGIN)
-        for stop in range(start + 1, len(bare)):
-            if bare[stop] == _END:
-                return start, stop + 1
-            if bare[stop] == _BEGIN:
-                return start, stop
-        for stop in range(start + 1, len(bare)):
-            if bare[stop].startswith(b"[") and bare[stop] not in _BLOCK_HEADERS:
-                return start, stop
-        return start, len(bare)
-    if _END not in bare:
-        return 0, 0
-    start = bare.index(_END)
-    stop = start + 1
-    while start and (bare[start - 1] in _BLOCK_HEADERS or _BLOCK_KEY.fullmatch(bare[start - 1])):
-        start -= 1
-    while bare[start] not in (*_BLOCK_HEADERS, _END):  # keys above belong to a section not ours
-        start += 1
-    return start, stop
-
-
-def _not_ours(lines: list[bytes]) -> bytes:
-    """Return what the person, or `git config`, has written into the block, with its headings."""
-    kept = heading = b""
-    ours = True
-    for line in lines:
-        bare = line.strip()
-        if bare.startswith(b"["):
-            ours = bare in _BLOCK_HEADERS
-            heading = line if ours else b""
-            kept += b"" if ours else line
-        elif bare in (_BEGIN, _END, _NO_NEWLINE, _NEW_FILE):
-            continue
-        elif not ours or not bare or bare.startswith((b"#", b";")):
-            kept += line
-        elif not _BLOCK_KEY.fullmatch(bare):
-            kept += heading + line
-            heading = b""
-    return kept
+def _escaped(word: str) -> str:
+    return re.sub(r"([^\w@%+=:,./-])", r"\\\1", word, flags=re.ASCII)
 
 
 # --- Files --------------------------------------------------------------------------------------
 
 
-def config_file(env: Mapping[str, str]) -> str:
-    """Return the file that `git config --global` writes, found as git finds it."""
-    if chosen := env.get("GIT_CONFIG_GLOBAL"):
-        return chosen
-    home = os.path.join(_home(env), ".gitconfig")
-    folder = env.get("XDG_CONFIG_HOME") or os.path.join(_home(env), ".config")
-    xdg = os.path.join(folder, "git", "config")
-    return xdg if os.path.exists(xdg) and not os.path.exists(home) else home
-
-
 def add(
-    config: str,
-    include: str,
-    text: str,
-    env: Mapping[str, str],
-    *,
-    mode: int = 0o600,
-    dry_run: bool = False,
+    where: Place, text: str, env: Mapping[str, str], *, dry_run: bool = False
 ) -> list[files.Change]:
-    """Make config include a file with text, and return what that changes: nothing, if done before.
-
-    mode: the permissions of the included file (0o644 where others are to read it, too).
-    """
+    """Make a configuration include a file with text; return what that changes: nothing if done."""
+    config, include, values, mode = where
     new = os.fsencode(text)
     missing = files.missing_folders(include)
-    value, absolute = _spellings(include, env)
 
     def whole(data: bytes | None) -> bytes:
         made = missing if data is None else _folders_made(data, include)
         return new + (f"{_FOLDERS}{made}\n".encode() if made else b"")
 
     def including(data: bytes | None) -> bytes:
-        _check(data, config)
-        return added(data if value == absolute else removed(data, absolute), value)
+        _check(data, config, env)
+        for other in values[1:]:
+            data = removed(data, other) if other != values[0] else data
+        return added(data, values[0])
 
     # Both without writing first: where one cannot be changed, the other is not.
     changes = files.edit(include, whole, dry_run=True) + files.edit(config, including, dry_run=True)
     if dry_run or not changes:
         return changes
+    folder = os.path.dirname(include)
     try:
-        os.makedirs(os.path.dirname(include), mode | (mode & 0o444) >> 2, exist_ok=True)
+        os.makedirs(folder, exist_ok=True)
+        if missing:  # whatever the umask: git fails for whom an included file is out of reach
+            os.chmod(folder, mode | (mode & 0o444) >> 2)
     except OSError as error:
-        raise MsauthError(f"cannot make a folder for {include}: {error.strerror}", None) from error
+        raise MsauthError(f"cannot make a folder for {include}: {error.strerror}") from error
     return files.edit(include, whole, mode=mode) + files.edit(config, including)
 
 
-def remove(
-    config: str, include: str, env: Mapping[str, str], *, dry_run: bool = False
-) -> list[files.Change]:
+def remove(where: Place, env: Mapping[str, str], *, dry_run: bool = False) -> list[files.Change]:
     """Undo `add`, and the block of an older version; return what that changes."""
+    config, include, values, _ = where
 
     def without(data: bytes | None) -> bytes | None:
         after = data
-        for value in _spellings(include, env):
+        for value in values:
             after = removed(after, value)
         if after != data:
-            _check(data, config)
+            _check(data, config, env)
         return after
 
     ours, _ = files.read(include)
@@ -299,43 +150,146 @@ def remove(
     return changes
 
 
-def _spellings(include: str, env: Mapping[str, str]) -> tuple[bytes, bytes]:
-    return include_value(include, env.get("HOME")), include_value(include)
-
-
 def _folders_made(data: bytes, include: str) -> int:
     """Return how many folders above it the included file says were made for it."""
     if not data.startswith(_OURS.encode()):
-        hint = f"move it away: mv {shlex.quote(include)} {shlex.quote(include + '.old')}"
+        hint = f"mv {shlex.quote(include)} {shlex.quote(include + '.old')}"
         raise MsauthError(f"{include} exists and was not made by msauth", hint)
     found = re.search(rb"(?m)^" + _FOLDERS.encode() + rb"(\d{1,3})$", data)
     return int(found[1]) if found else 0
 
 
-def _check(data: bytes | None, config: str) -> None:
+def _check(data: bytes | None, config: str, env: Mapping[str, str]) -> None:
     """Raise unless git can read a configuration: what it cannot read is not ours to mend."""
     folder = os.path.dirname(os.path.realpath(config))
     if not os.path.isdir(folder):
         raise MsauthError(
             f"cannot change {config}: its folder does not exist", f"mkdir -p {shlex.quote(folder)}"
         )
-    try:
-        # Not in the current directory, which may be a repository of somebody else's.
-        command = ["git", "config", "--file", "-", "--no-includes", "--list"]
-        done = subprocess.run(command, input=data or b"", capture_output=True, cwd="/", check=False)
-    except FileNotFoundError:
-        raise MsauthError("git is not installed", "apt-get install git") from None
+    # Not in the current directory, which may be a repository of somebody else's.
+    arguments = ("config", "--file", "-", "--no-includes", "--list")
+    done = git_settings.ask(*arguments, env=env, stdin=data or b"")
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().removeprefix("fatal: ")
+        what = git_settings.said(done)
         raise MsauthError(
-            f"git cannot read {config}: {said}", f"mend it: ${{EDITOR:-vi}} {shlex.quote(config)}"
+            f"git cannot read {config}: {what}", f"${{EDITOR:-vi}} {shlex.quote(config)}"
         )
 
 
-def _home(env: Mapping[str, str]) -> str:
-    if home := env.get("HOME"):
-        return home
-    raise MsauthError("HOME is not set", "export HOME=/your/home/directory")
+# --- `msauth setup git` -------------------------------------------------------------------------
+
+_SCOPES = ("--global", "--system", "--local")
+_HELP = f"""\
+One line of git's configuration leads to a file of msauth's. git then asks msauth, and nobody else,
+for dev.azure.com and *.visualstudio.com; other hosts stay as they are.
+
+  --global               in your own configuration (the default)
+  --system               in that of all users of this machine
+  --local                in that of the current repository, for all of its work trees
+  --profile NAME, --tenant ID and the like
+                         what the helper is called with (`{_HELPER} --help`)
+"""
+_PASSED_ON = {name: kind for name, kind in SIGN_IN.items() if name != "--force-refresh"}
+
+
+def _add(options: Options, env: Mapping[str, str]) -> list[files.Change]:
+    where = place(_scope(options), env)
+    text = include_text(_helper(options, env))
+    asked = [] if DRY_RUN in options else _asked(env)
+    changes = add(where, text, env, dry_run=DRY_RUN in options)
+    if asked and changes:
+        still = _asked(env)
+        for name in dict.fromkeys(name for name in asked if name not in still):
+            say("note", f"git no longer asks {name} for Azure DevOps")
+    return changes
+
+
+def _remove(options: Options, env: Mapping[str, str]) -> list[files.Change]:
+    return remove(place(_scope(options), env), env, dry_run=DRY_RUN in options)
+
+
+def _scope(options: Options) -> str:
+    chosen = [scope for scope in _SCOPES if scope in options]
+    if len(chosen) > 1:
+        raise UsageError(
+            f"{chosen[0]} and {chosen[1]} exclude each other", "msauth setup git --help"
+        )
+    return chosen[0] if chosen else "--global"
+
+
+def _helper(options: Options, env: Mapping[str, str]) -> str:
+    """Return the helper's command with the options that it is to be called with."""
+    from ..request.selection import select
+
+    given = {name: value for name, value in options.items() if name in _PASSED_ON}
+    select(given, env)  # raises where it could not be called so
+    program = helper_program()
+    if _scope(options) == "--system":
+        env = {"PATH": _EVERYBODYS_PATH}
+        if not _is_everybodys(program):
+            hint = "msauth setup git --global"
+            raise MsauthError(f"{program} is not for all users to run", hint)
+    words = [helper_command(program, env)]
+    for name, value in given.items():
+        words += [name] if _PASSED_ON[name] == FLAG else [name, _escaped(str(value))]
+    return " ".join(words)
+
+
+def _is_everybodys(program: str) -> bool:
+    """Say whether all users may run a program: it, what it leads to, and all folders above."""
+    for name in (os.path.abspath(program), os.path.realpath(program)):
+        for path in (name, *map(str, PurePath(name).parents)):
+            if not os.stat(path).st_mode & stat.S_IXOTH:
+                return False
+    return True
+
+
+def _asked(env: Mapping[str, str]) -> list[str]:
+    """Return the names of the helpers that git asks for our hosts, ours left out."""
+    try:
+        settings = git_settings.listed(git_settings.elsewhere(env), os.getcwd())
+    except MsauthError:
+        return []  # `add` says what is wrong with it
+    return [
+        git_findings.describe(setting)
+        for url in git_findings.PROBES
+        for setting in git_settings.helpers(settings, url, env)
+        if not git_settings.is_ours(setting)
+    ]
+
+
+def _state(env: Mapping[str, str]) -> State:
+    version = git_settings.version(env)
+    config = config_file(env)
+    if not version:
+        return State("", done=False, place=config)
+    settings = git_settings.listed(git_settings.elsewhere(env))
+    for url in git_findings.PROBES:
+        ours = [s for s in git_settings.helpers(settings, url, env) if git_settings.is_ours(s)]
+        if not ours:
+            return State(f"git {version}", done=False, place=config)
+    return State(f"git {version}", done=True, place=ours[0].file)
+
+
+def _in_the_way(env: Mapping[str, str]) -> list[Finding]:
+    """Return what is wrong still; that others are asked as well, or only, is a failure here."""
+    found = findings(env, os.getcwd())
+    return [
+        one._replace(severity="error") if one.id in ("git-not-set-up", "git-helper-first") else one
+        for one in found
+    ]
+
+
+TARGET = Target(
+    name="git",
+    what="git asks msauth for Azure DevOps",
+    options={**dict.fromkeys(_SCOPES, FLAG), **_PASSED_ON},
+    add=_add,
+    remove=_remove,
+    state=_state,
+    help=_HELP,
+    findings=_in_the_way,
+)
 
 
 # --- For install.sh -----------------------------------------------------------------------------
@@ -350,15 +304,15 @@ def main(argv: list[str]) -> int:
     env = os.environ
     try:
         undo = action == "remove" and rest
-        config, include = rest if undo else (config_file(env), include_file(env))
+        where = place_of(rest[0], rest[1], env) if undo else place("--global", env)
         if action == "where":
-            print(config, include, sep="\n")
+            print(where.config, where.include, sep="\n")
             return 0
         if action == "remove":
-            changes = remove(config, include, env)
+            changes = remove(where, env)
         else:
             text = include_text(helper_command(rest[0], env))
-            changes = add(config, include, text, env, dry_run=action == "show")
+            changes = add(where, text, env, dry_run=action == "show")
     except MsauthError as error:
         return failed(error)
     if action == "show":
@@ -367,42 +321,3 @@ def main(argv: list[str]) -> int:
     for change in changes:
         print("Removed" if change.after is None else "Wrote", change.file)
     return 0
-
-
-# --- For `msauth setup git` ---------------------------------------------------------------------
-
-
-def helper_program() -> str:
-    """Return the executable `git-credential-msauth` that was installed with the running program.
-
-    The one beside it in the folder that it was called from comes first: an installer's link stays
-    when what it leads to moves. Raises MsauthError where there is none.
-    """
-    name = "git-credential-msauth"
-    called = shutil.which(sys.argv[0]) or sys.argv[0]
-    for beside in (os.path.abspath(called), os.path.realpath(called), sys.executable):
-        path = os.path.join(os.path.dirname(beside), name)
-        if os.access(path, os.X_OK):
-            return path
-    if found := shutil.which(name):
-        return os.path.abspath(found)
-    raise MsauthError(f"{name} is not installed", "pipx install msauth")
-
-
-def _add(options: Options, env: Mapping[str, str]) -> list[files.Change]:
-    text = include_text(helper_command(helper_program(), env))
-    return add(config_file(env), include_file(env), text, env, dry_run=DRY_RUN in options)
-
-
-def _remove(options: Options, env: Mapping[str, str]) -> list[files.Change]:
-    return remove(config_file(env), include_file(env), env, dry_run=DRY_RUN in options)
-
-
-def _state(env: Mapping[str, str]) -> State:
-    config = config_file(env)
-    data, _ = files.read(config)
-    done = any(_find(data or b"", value) for value in _spellings(include_file(env), env))
-    return State("git" if shutil.which("git") else "", done, config)
-
-
-TARGET = Target("git", "make git ask msauth for Azure DevOps", {}, _add, _remove, _state)

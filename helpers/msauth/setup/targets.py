@@ -53,7 +53,7 @@ class Target(NamedTuple):
     words: str = ""
     """How the usage line calls the words after its name, as `[FILE …]`; "" where it takes none."""
 
-    findings: Callable[[Options, Env], list[Finding]] | None = None
+    findings: Callable[[Env], list[Finding]] | None = None
     """What still stands in the way once it is set up; said after `add`, errors exit 1."""
 
     shown: Callable[[str], str] = str

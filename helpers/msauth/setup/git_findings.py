@@ -1,0 +1,332 @@
+"""What keeps git from asking msauth, and what would keep a copy of our token."""
+
+import os
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import urlsplit
+
+from ..errors import MsauthError
+from ..request.organisations import organisation
+from . import git_settings as settings_of
+from .finding import Finding
+from .git_settings import Setting, ask, elsewhere, helper_name, helpers, is_ours, matching, of
+
+PROBES = ("https://dev.azure.com/", "https://organisation.visualstudio.com/")
+
+_KNOWN = {
+    "manager": "Git Credential Manager",
+    "manager-core": "Git Credential Manager",
+    "store": "store (a file in clear)",
+    "cache": "cache (a daemon of git's)",
+    "osxkeychain": "osxkeychain (macOS)",
+    "wincred": "wincred (Windows)",
+    "libsecret": "libsecret (the desktop's keyring)",
+}
+_LEGACY_PAT, _PAT = r"[a-z2-7]{52}", r"[A-Za-z0-9]{84}"
+
+
+def findings(env: Mapping[str, str], repository: str | None = None) -> list[Finding]:
+    """Return what is wrong with git's configuration, as a repository (a directory) sees it.
+
+    Nothing is wrong without git. No finding holds a secret: of a helper only the name is told,
+    of a header and of a URL only where it stands.
+    """
+    directory = os.path.abspath(repository) if repository else "/"
+    env = elsewhere(env)
+    if not settings_of.version(env):
+        return []
+    if repository:
+        refused = settings_of.refusal(ask("rev-parse", "--git-dir", env=env, directory=directory))
+        if refused is not None:
+            why = "nothing of its configuration counts, and no git command works in it"
+            return [
+                _finding("git-unsafe-repository", refused.message, why, directory, refused.hint)
+            ]
+    try:
+        settings = settings_of.listed(env, directory)
+    except MsauthError as error:
+        why = "no git command works"
+        return [_finding("git-config-broken", error.message, why, "", error.hint, severity="error")]
+    found = _helpers(settings, directory, env)
+    found += _http_path(settings, directory, env)
+    found += _headers(settings, env)
+    found += _remotes(settings, directory)
+    found += _proxy(settings, env)
+    return found
+
+
+def describe(setting: Setting) -> str:
+    """Return a helper in a person's words."""
+    name = helper_name(setting.value)
+    return _KNOWN.get(name, name)
+
+
+# --- Who is asked ---
+
+
+def _helpers(settings: list[Setting], directory: str, env: Mapping[str, str]) -> list[Finding]:
+    found = []
+    general = True  # whether msauth is asked at all
+    for url in PROBES:
+        chain = helpers(settings, url, env)
+        if not chain or not any(map(is_ours, chain)):
+            general = False
+            found.append(_not_asked(url, chain))
+        else:
+            found += _others(url, chain, directory)
+    if not general:
+        return found
+    for url in _narrower(settings):
+        chain = helpers(settings, url, env)
+        if any(map(is_ours, chain)):
+            found += _others(url, chain, directory)
+        elif chain:
+            found.append(_replaced(url, chain[-1], directory))
+    # One line of the configuration is wrong once, however many URLs it is for.
+    return list({(one.id, one.place): one for one in reversed(found)}.values())[::-1]
+
+
+def _narrower(settings: list[Setting]) -> list[str]:
+    """Return URLs of ours that something more than the host decides about, remotes included."""
+    urls = [setting.url for setting in of("credential", "helper", settings)]
+    urls += [setting.value for setting in _remote_urls(settings)]
+    chosen: dict[str, None] = {}
+    for url in urls:
+        bare = _without_userinfo(url)
+        if _is_ours(url) and urlsplit(bare).path.strip("/") and "*" not in bare:
+            chosen[bare] = None
+    return list(chosen)
+
+
+def _not_asked(url: str, chain: list[Setting]) -> Finding:
+    asked = ", ".join(describe(setting) for setting in chain)
+    why = f"it asks {asked}" if asked else "no credential helper is configured for it"
+    place = chain[-1].file if chain else ""
+    return _finding(
+        "git-not-set-up",
+        f"git does not ask msauth for {_host(url)}",
+        why,
+        place,
+        "msauth setup git",
+    )
+
+
+def _others(url: str, chain: list[Setting], directory: str) -> list[Finding]:
+    """Return findings about the helpers that stand beside ours."""
+    ours = next(number for number, setting in enumerate(chain) if is_ours(setting))
+    found = []
+    for number, setting in enumerate(chain):
+        if is_ours(setting):
+            continue
+        if number < ours:
+            found.append(
+                _finding(
+                    "git-helper-first",
+                    f"git asks {describe(setting)} before msauth for {_host(url)}",
+                    "what it has kept is used, and it is given the tokens of msauth to keep",
+                    _line(setting),
+                    "msauth setup git",
+                    severity="error",
+                )
+            )
+        else:
+            found.append(
+                _finding(
+                    "git-helper-after",
+                    f"git asks {describe(setting)} beside msauth for {_host(url)}",
+                    "git before 2.46 gives it the tokens of msauth to keep",
+                    _line(setting),
+                    _move_behind(setting, directory),
+                )
+            )
+    return found
+
+
+def _replaced(url: str, setting: Setting, directory: str) -> Finding:
+    """Return a finding about a helper that was chosen in place of ours for some URL."""
+    chosen = bool(urlsplit(setting.url).path.strip("/"))
+    return _finding(
+        "git-helper-replaced",
+        f"git asks {describe(setting)}, not msauth, for {url}",
+        "its line is for this organisation" if chosen else "its line comes after that of msauth",
+        _line(setting),
+        _move_behind(setting, directory),
+        severity="note" if chosen else "warning",
+    )
+
+
+def _move_behind(setting: Setting, directory: str) -> str:
+    """Return the command after which a helper's line no longer decides beside or after ours."""
+    if setting.scope == "command":
+        return "unset GIT_CONFIG_COUNT GIT_CONFIG_PARAMETERS"
+    if setting.scope == "worktree" or urlsplit(setting.url).path.strip("/"):
+        return _unset(setting)
+    if setting.scope == "local":
+        return f"cd {shlex.quote(directory)} && msauth setup git --local"
+    scope = " --system" if setting.scope == "system" else ""
+    return f"msauth setup git --undo{scope} && msauth setup git{scope}"
+
+
+# --- What git does with the answer ---
+
+
+def _http_path(settings: list[Setting], directory: str, env: Mapping[str, str]) -> list[Finding]:
+    found = []
+    for url in (*PROBES, *_narrower(settings)):
+        if not any(map(is_ours, helpers(settings, url, env))) or not _host(url).endswith(
+            "dev.azure.com"
+        ):
+            continue  # elsewhere the host names the organisation
+        arguments = ("config", "--type=bool", "--get-urlmatch", "credential.useHttpPath", url)
+        if ask(*arguments, env=env, directory=directory).stdout.strip() == b"true":
+            continue
+        named = of("credential", "usehttppath", settings)
+        mine = matching((setting.url for setting in named), url, env)
+        deciding = [setting for setting in named if setting.url in mine]
+        # git takes the longest URL; of lines for the same one, the last.
+        last = max(deciding, key=lambda one: len(one.url), default=None)
+        fix = "git config --global credential.https://dev.azure.com.useHttpPath true"
+        if last is not None and last.file:
+            fix = f"git config --file {shlex.quote(last.file)} {shlex.quote(last.key)} true"
+        found.append(
+            _finding(
+                "git-http-path-off",
+                "credential.useHttpPath is off",
+                "git does not say which organisation it asks for, so the tenant may be wrong",
+                _line(last) if last else "",
+                fix,
+            )
+        )
+    return found[:1]
+
+
+def _headers(settings: list[Setting], env: Mapping[str, str]) -> list[Finding]:
+    found = []
+    named = of("http", "extraheader", settings)
+    for url in PROBES:
+        mine = matching((setting.url for setting in named), url, env)
+        mine |= {setting.url for setting in named if _is_ours(setting.url)}
+        for setting in named:
+            name = setting.value.partition(":")[0].strip()
+            if setting.url not in mine or name.lower() != "authorization":
+                continue
+            found.append(
+                _finding(
+                    "git-extra-header",
+                    "http.extraHeader sends a password of its own to Azure DevOps",
+                    "git uses it before any helper is asked",
+                    _line(setting),
+                    _unset(setting, f"^{name}:"),
+                )
+            )
+    return list(dict.fromkeys(found))
+
+
+def _remotes(settings: list[Setting], directory: str) -> list[Finding]:
+    found = []
+    why = "git uses it before any helper is asked, and whoever reads the file has it"
+    urls = _remote_urls(settings)
+    for setting in urls:
+        if not _is_ours(setting.value) or not _has_secret(setting.value):
+            continue
+        name = setting.key.removeprefix("remote.").rpartition(".")[0]
+        push = setting.key.endswith(".pushurl")
+        clean = shlex.quote(_without_userinfo(setting.value))
+        words = f"git -C {shlex.quote(directory)} remote set-url {'--push ' if push else ''}"
+        alone = sum(other.key == setting.key for other in urls) == 1
+        fix = f"{words}{shlex.quote(name)} {clean}" if alone and setting.scope == "local" else ""
+        message = f"the URL of the remote {name} holds a password"
+        found.append(_finding("git-remote-secret", message, why, setting.file, fix))
+    for key in ("insteadof", "pushinsteadof"):
+        for setting in of("url", key, settings):
+            if _is_ours(setting.url) and _has_secret(setting.url):
+                fix = (
+                    f"git config --file {shlex.quote(setting.file)} --edit" if setting.file else ""
+                )
+                message = f"a URL for {key.replace('of', 'Of')} holds a password"
+                found.append(_finding("git-url-secret", message, why, setting.file, fix))
+    return found
+
+
+def _proxy(settings: list[Setting], env: Mapping[str, str]) -> list[Finding]:
+    methods = [one for one in of("http", "proxyauthmethod", settings) if not one.url]
+    method = env.get("GIT_HTTP_PROXY_AUTHMETHOD") or (methods[-1].value if methods else "")
+    proxies = [one for one in of("http", "proxy", settings) if not one.url and one.value]
+    if method.lower() not in ("ntlm", "negotiate", "digest") or not proxies:
+        return []
+    return [
+        _finding(
+            "git-proxy-auth",
+            f"git signs in at its proxy with {method.lower()}",
+            "msauth cannot: signing in needs a proxy, or a way past it, that does not ask for that",
+            _line(methods[-1]) if methods else "GIT_HTTP_PROXY_AUTHMETHOD",
+            "",
+        )
+    ]
+
+
+# --- Words and URLs ---
+
+
+def _finding(
+    name: str,
+    message: str,
+    why: str,
+    place: str,
+    fix: str | None,
+    *,
+    severity: Literal["error", "warning", "note"] = "warning",
+) -> Finding:
+    return Finding(name, severity, message, why, place, fix or "")
+
+
+def _line(setting: Setting) -> str:
+    """Return where a setting stands, and its name (not the password that a URL may hold)."""
+    where = setting.file or "the environment"
+    url = _without_userinfo(setting.url)
+    name = setting.key.rpartition(".")[2]
+    section = setting.key.partition(".")[0]
+    return f"{where}: {section}.{url + '.' if url else ''}{name}"
+
+
+def _unset(setting: Setting, pattern: str = "") -> str:
+    """Return the command that takes a setting out, or "" where that would print a password."""
+    if not setting.file or _has_secret(setting.url):
+        return ""
+    words = ["git", "config", "--file", setting.file, "--unset-all", setting.key]
+    return shlex.join([*words, pattern] if pattern else words)
+
+
+def _remote_urls(settings: list[Setting]) -> list[Setting]:
+    return [*of("remote", "url", settings), *of("remote", "pushurl", settings)]
+
+
+def _host(url: str) -> str:
+    return (
+        _without_userinfo(url).partition("://")[2].partition("/")[0].replace("organisation.", "*.")
+    )
+
+
+def _is_ours(url: str) -> bool:
+    scheme, found, rest = url.partition("://")
+    host, _, path = rest.partition("/")
+    host = host.rpartition("@")[2].replace("*", "x")
+    words = (part.encode("utf-8", "surrogateescape") for part in (scheme, host, path, ""))
+    return bool(found) and organisation(*words) is not None
+
+
+def _userinfo(url: str) -> str:
+    return url.partition("://")[2].partition("/")[0].rpartition("@")[0]
+
+
+def _without_userinfo(url: str) -> str:
+    given = _userinfo(url)
+    return url.replace(f"{given}@", "", 1) if given else url
+
+
+def _has_secret(url: str) -> bool:
+    """Say whether a URL has a password, or a personal access token as its user name."""
+    user, colon, _ = _userinfo(url).partition(":")
+    return bool(colon) or re.fullmatch(f"{_LEGACY_PAT}|{_PAT}", user) is not None

@@ -1,0 +1,153 @@
+"""What git is told by all of its configuration, asked of git itself.
+
+Nothing here trusts a repository: git reads its configuration as data, and does not even that
+where the repository is another user's (`safe.directory`).
+"""
+
+import os
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ..errors import MsauthError
+from ..signin import programs
+
+# What would make git look at another repository, or `git config` at another file, than we mean.
+_ELSEWHERE = ("GIT_CONFIG", "GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE")
+
+
+class Setting(NamedTuple):
+    """One line of git's configuration."""
+
+    scope: str
+    """system, global, local, worktree or command (the environment, `git -c`)."""
+
+    file: str
+    """Where it stands; "" for the scope command."""
+
+    key: str
+    """`section.name` or `section.SUBSECTION.name`; section and name are in lower case."""
+
+    value: str
+
+    @property
+    def url(self) -> str:
+        """The subsection, which is a URL for `credential` and `http`, or ""."""
+        return self.key.partition(".")[2].rpartition(".")[0]
+
+
+def ask(
+    *arguments: str, env: Mapping[str, str], directory: str = "/", stdin: bytes = b""
+) -> "subprocess.CompletedProcess[bytes]":
+    """Run git, and return what it said in English. Raises MsauthError where there is none."""
+    git = programs.which("git", env)
+    if git is None:
+        raise MsauthError("git is not installed", "apt-get install git")
+    return subprocess.run(
+        [git, *arguments],
+        input=stdin,
+        capture_output=True,
+        check=False,
+        cwd=directory,
+        env={**env, "LC_ALL": "C"},
+    )
+
+
+def elsewhere(env: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which git looks at the directory it is started in, only."""
+    return {name: value for name, value in env.items() if name not in _ELSEWHERE}
+
+
+def said(done: "subprocess.CompletedProcess[bytes]") -> str:
+    """Return the first line of git's complaint."""
+    lines = done.stderr.decode("utf-8", "replace").strip().split("\n")
+    return lines[0].removeprefix("fatal: ").removeprefix("error: ")
+
+
+def refusal(done: "subprocess.CompletedProcess[bytes]") -> MsauthError | None:
+    """Return git's refusal to look at another user's repository, with git's own remedy."""
+    for line in done.stderr.decode("utf-8", "replace").split("\n"):
+        if "safe.directory" in line and line.strip().startswith("git config"):
+            return MsauthError(said(done), line.strip())
+    return None
+
+
+def version(env: Mapping[str, str]) -> str:
+    """Return git's version, such as `2.39.5`, or "" where there is no git."""
+    try:
+        words = ask("version", env=env).stdout.decode("utf-8", "replace").split()
+    except (MsauthError, OSError):
+        return ""
+    return words[2] if len(words) > 2 else ""
+
+
+def listed(env: Mapping[str, str], directory: str = "/") -> list[Setting]:
+    """Return all settings in the order in which git applies them. Raises MsauthError."""
+    arguments = ("config", "--list", "-z", "--show-scope", "--show-origin", "--includes")
+    done = ask(*arguments, env=env, directory=directory)
+    if done.returncode:
+        what = said(done)
+        file = what.rpartition(" in file ")[2] if " in file " in what else ""
+        hint = f"${{EDITOR:-vi}} {shlex.quote(file)}" if file else "git config --list"
+        raise MsauthError(f"git cannot read its configuration: {what}", hint)
+    fields = [os.fsdecode(field) for field in done.stdout.split(b"\0")]
+    settings = []
+    for scope, origin, setting in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
+        key, _, value = setting.partition("\n")
+        kind, _, file = origin.partition(":")
+        path = os.path.join(directory, file) if kind == "file" else ""
+        settings.append(Setting(scope, path, key, value))
+    return settings
+
+
+def matching(urls: Iterable[str], url: str, env: Mapping[str, str]) -> set[str]:
+    """Return those of a section's URLs that, by git's rules, are for this URL; "" always is."""
+    patterns = sorted(set(urls) - {""})
+    text = ""
+    for number, pattern in enumerate(patterns):
+        whole = pattern if "://" in pattern else f"https://{pattern}"  # gitcredentials(7)
+        quoted = whole.replace("\\", "\\\\").replace('"', '\\"')
+        text += f'[x "{quoted}"]\n\tm{number} = 1\n'
+    done = ask(
+        *("config", "--file", "-", "--get-urlmatch", "x", url), env=env, stdin=os.fsencode(text)
+    )
+    found = [line.split() for line in done.stdout.decode("utf-8", "replace").split("\n")]
+    return {"", *(patterns[int(words[0].removeprefix("x.m"))] for words in found if words)}
+
+
+def helpers(settings: list[Setting], url: str, env: Mapping[str, str]) -> list[Setting]:
+    """Return the credential helpers that git asks for a URL, in their order."""
+    named = of("credential", "helper", settings)
+    mine = matching((setting.url for setting in named), url, env)
+    chain: list[Setting] = []
+    for setting in named:
+        if setting.url not in mine:
+            continue
+        chain = [*chain, setting] if setting.value else []
+    return chain
+
+
+def of(section: str, name: str, settings: list[Setting]) -> list[Setting]:
+    """Return the settings `section.name` and `section.URL.name`."""
+    return [
+        setting
+        for setting in settings
+        if setting.key.startswith(f"{section}.") and setting.key.endswith(f".{name}")
+    ]
+
+
+def helper_name(value: str) -> str:
+    """Return what a `credential.helper` is called: no arguments, which may hold a secret."""
+    if value.startswith("!"):
+        return "a shell command"
+    try:
+        words = shlex.split(value)
+    except ValueError:
+        words = value.split()
+    return os.path.basename(words[0]).removeprefix("git-credential-") if words else ""
+
+
+def is_ours(setting: Setting) -> bool:
+    """Say whether a helper is msauth's."""
+    return helper_name(setting.value.removeprefix("!")) == "msauth"
