@@ -117,7 +117,9 @@ def test_it_moves_behind_what_would_decide_after_it() -> None:
     once = gitconfig.added(b"[user]\n", VALUE)
     assert gitconfig.added(once + b"[safe]\n", VALUE) == once + b"[safe]\n"
     later = b"[Credential]\n\thelper = store\n"
-    assert gitconfig.added(once + later, VALUE) == b"[user]\n" + later + once.removeprefix(b"[user]\n")
+    assert gitconfig.added(once + later, VALUE) == b"[user]\n" + later + once.removeprefix(
+        b"[user]\n"
+    )
 
 
 # --- The marked block of msauth 0.1 ---

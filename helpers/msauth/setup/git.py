@@ -273,7 +273,7 @@ def _state(env: Mapping[str, str]) -> State:
 
 def _in_the_way(env: Mapping[str, str]) -> list[Finding]:
     """Return what is wrong still; that others are asked as well, or only, is a failure here."""
-    found = findings(env, os.getcwd())
+    found = findings(env, os.path.abspath(env.get("GIT_DIR") or os.curdir))
     return [
         one._replace(severity="error") if one.id in ("git-not-set-up", "git-helper-first") else one
         for one in found

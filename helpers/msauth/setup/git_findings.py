@@ -8,13 +8,15 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from ..errors import MsauthError
+from ..request.clouds import DEVOPS_HOST, LEGACY_DOMAIN
 from ..request.organisations import organisation
 from . import git_settings as settings_of
 from .finding import Finding
 from .git_settings import Setting, ask, elsewhere, helper_name, helpers, is_ours, matching, of
 
-PROBES = ("https://dev.azure.com/", "https://organisation.visualstudio.com/")
+PROBES = (f"https://{DEVOPS_HOST}/", f"https://organisation{LEGACY_DOMAIN}/")
 
+_FALSE = ("", "0", "false", "no", "off")
 _KNOWN = {
     "manager": "Git Credential Manager",
     "manager-core": "Git Credential Manager",
@@ -50,7 +52,7 @@ def findings(env: Mapping[str, str], repository: str | None = None) -> list[Find
         why = "no git command works"
         return [_finding("git-config-broken", error.message, why, "", error.hint, severity="error")]
     found = _helpers(settings, directory, env)
-    found += _http_path(settings, directory, env)
+    found += _http_path(settings, env)
     found += _headers(settings, env)
     found += _remotes(settings, directory)
     found += _proxy(settings, env)
@@ -67,25 +69,20 @@ def describe(setting: Setting) -> str:
 
 
 def _helpers(settings: list[Setting], directory: str, env: Mapping[str, str]) -> list[Finding]:
-    found = []
-    general = True  # whether msauth is asked at all
-    for url in PROBES:
-        chain = helpers(settings, url, env)
-        if not chain or not any(map(is_ours, chain)):
-            general = False
-            found.append(_not_asked(url, chain))
-        else:
-            found += _others(url, chain, directory)
-    if not general:
-        return found
-    for url in _narrower(settings):
+    found: list[Finding] = []
+    for url in (*PROBES, *_narrower(settings)):
         chain = helpers(settings, url, env)
         if any(map(is_ours, chain)):
             found += _others(url, chain, directory)
-        elif chain:
+        elif url in PROBES:
+            found.append(_not_asked(url, chain, settings, directory))
+        elif chain and "git-not-set-up" not in (one.id for one in found):
             found.append(_replaced(url, chain[-1], directory))
     # One line of the configuration is wrong once, however many URLs it is for.
-    return list({(one.id, one.place): one for one in reversed(found)}.values())[::-1]
+    once: dict[tuple[str, str], Finding] = {}
+    for one in found:
+        once.setdefault((one.id, one.place), one)
+    return list(once.values())
 
 
 def _narrower(settings: list[Setting]) -> list[str]:
@@ -100,17 +97,16 @@ def _narrower(settings: list[Setting]) -> list[str]:
     return list(chosen)
 
 
-def _not_asked(url: str, chain: list[Setting]) -> Finding:
-    asked = ", ".join(describe(setting) for setting in chain)
-    why = f"it asks {asked}" if asked else "no credential helper is configured for it"
-    place = chain[-1].file if chain else ""
-    return _finding(
-        "git-not-set-up",
-        f"git does not ask msauth for {_host(url)}",
-        why,
-        place,
-        "msauth setup git",
-    )
+def _not_asked(url: str, chain: list[Setting], settings: list[Setting], directory: str) -> Finding:
+    message = f"git does not ask msauth for {_host(url)}"
+    if not chain:
+        why = "no credential helper is configured for it"
+        return _finding("git-not-set-up", message, why, "", "msauth setup git")
+    last = chain[-1]
+    why = f"it asks {', '.join(map(describe, chain))}"
+    reset = any(map(is_ours, of("credential", "helper", settings)))  # by a line after ours
+    fix = _move_behind(last, directory) if reset else "msauth setup git"
+    return _finding("git-not-set-up", message, why, _line(last), fix)
 
 
 def _others(url: str, chain: list[Setting], directory: str) -> list[Finding]:
@@ -172,41 +168,40 @@ def _move_behind(setting: Setting, directory: str) -> str:
 # --- What git does with the answer ---
 
 
-def _http_path(settings: list[Setting], directory: str, env: Mapping[str, str]) -> list[Finding]:
-    found = []
+def _http_path(settings: list[Setting], env: Mapping[str, str]) -> list[Finding]:
+    """Return the line that switches useHttpPath off, for hosts that do not name the organisation.
+
+    The last line that is for a URL wins, also over a longer URL: git's credentials (2.47) are not
+    configured as `git config --get-urlmatch` says.
+    """
+    named = of("credential", "usehttppath", settings)
     for url in (*PROBES, *_narrower(settings)):
-        if not any(map(is_ours, helpers(settings, url, env))) or not _host(url).endswith(
-            "dev.azure.com"
-        ):
-            continue  # elsewhere the host names the organisation
-        arguments = ("config", "--type=bool", "--get-urlmatch", "credential.useHttpPath", url)
-        if ask(*arguments, env=env, directory=directory).stdout.strip() == b"true":
+        if not _host(url).endswith(DEVOPS_HOST):
             continue
-        named = of("credential", "usehttppath", settings)
-        mine = matching((setting.url for setting in named), url, env)
-        deciding = [setting for setting in named if setting.url in mine]
-        # git takes the longest URL; of lines for the same one, the last.
-        last = max(deciding, key=lambda one: len(one.url), default=None)
-        fix = "git config --global credential.https://dev.azure.com.useHttpPath true"
-        if last is not None and last.file:
-            fix = f"git config --file {shlex.quote(last.file)} {shlex.quote(last.key)} true"
-        found.append(
-            _finding(
-                "git-http-path-off",
-                "credential.useHttpPath is off",
-                "git does not say which organisation it asks for, so the tenant may be wrong",
-                _line(last) if last else "",
-                fix,
-            )
-        )
-    return found[:1]
+        if not any(map(is_ours, helpers(settings, url, env))):
+            continue
+        mine = matching({setting.url for setting in named}, url, env)
+        last = next((one for one in reversed(named) if one.url in mine), None)
+        if last is not None and last.value.lower() not in _FALSE:
+            continue
+        why = "git does not say which organisation it asks for, so the tenant may be wrong"
+        file = "--global"
+        key, place = f"credential.https://{DEVOPS_HOST}.useHttpPath", ""
+        if last is not None:
+            file = f"--file {shlex.quote(last.file)}"
+            key, place = shlex.quote(last.key), _line(last)
+        fix = f"git config {file} --replace-all {key} true"
+        if last is not None and (not last.file or _has_secret(last.url)):
+            fix = ""
+        return [_finding("git-http-path-off", "credential.useHttpPath is off", why, place, fix)]
+    return []
 
 
 def _headers(settings: list[Setting], env: Mapping[str, str]) -> list[Finding]:
     found = []
     named = of("http", "extraheader", settings)
     for url in PROBES:
-        mine = matching((setting.url for setting in named), url, env)
+        mine = matching({setting.url for setting in named}, url, env)
         mine |= {setting.url for setting in named if _is_ours(setting.url)}
         for setting in named:
             name = setting.value.partition(":")[0].strip()

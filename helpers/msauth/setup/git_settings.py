@@ -7,7 +7,7 @@ where the repository is another user's (`safe.directory`).
 import os
 import shlex
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from ..errors import MsauthError
@@ -94,32 +94,39 @@ def listed(env: Mapping[str, str], directory: str = "/") -> list[Setting]:
     fields = [os.fsdecode(field) for field in done.stdout.split(b"\0")]
     settings = []
     for scope, origin, setting in zip(fields[::3], fields[1::3], fields[2::3], strict=False):
-        key, _, value = setting.partition("\n")
+        key, equals, value = setting.partition("\n")
+        value = value if equals else "true"  # a name alone
         kind, _, file = origin.partition(":")
         path = os.path.join(directory, file) if kind == "file" else ""
         settings.append(Setting(scope, path, key, value))
     return settings
 
 
-def matching(urls: Iterable[str], url: str, env: Mapping[str, str]) -> set[str]:
-    """Return those of a section's URLs that, by git's rules, are for this URL; "" always is."""
-    patterns = sorted(set(urls) - {""})
+def matching(urls: Collection[str], url: str, env: Mapping[str, str]) -> set[str]:
+    """Return those of a section's URLs that, by git's rules, are for this URL; "" always is.
+
+    gitcredentials(7) also takes a part of a URL, such as `dev.azure.com` or `https://`.
+    """
+    schemes = {part for part in urls if part.endswith("://") and url.startswith(part)} | {""}
+    patterns = sorted(set(urls) - schemes)
+    if not patterns:
+        return schemes
     text = ""
     for number, pattern in enumerate(patterns):
-        whole = pattern if "://" in pattern else f"https://{pattern}"  # gitcredentials(7)
+        whole = pattern if "://" in pattern else f"https://{pattern}"
         quoted = whole.replace("\\", "\\\\").replace('"', '\\"')
         text += f'[x "{quoted}"]\n\tm{number} = 1\n'
     done = ask(
         *("config", "--file", "-", "--get-urlmatch", "x", url), env=env, stdin=os.fsencode(text)
     )
     found = [line.split() for line in done.stdout.decode("utf-8", "replace").split("\n")]
-    return {"", *(patterns[int(words[0].removeprefix("x.m"))] for words in found if words)}
+    return {*schemes, *(patterns[int(words[0].removeprefix("x.m"))] for words in found if words)}
 
 
 def helpers(settings: list[Setting], url: str, env: Mapping[str, str]) -> list[Setting]:
     """Return the credential helpers that git asks for a URL, in their order."""
     named = of("credential", "helper", settings)
-    mine = matching((setting.url for setting in named), url, env)
+    mine = matching({setting.url for setting in named}, url, env)
     chain: list[Setting] = []
     for setting in named:
         if setting.url not in mine:
