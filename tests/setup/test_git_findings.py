@@ -2,14 +2,19 @@
 
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from msauth.setup import git_settings
 from msauth.setup.finding import Finding
 from msauth.setup.git import findings
 
 from ..conftest import Environment, run_program
+from ..test_git import gits
 
 SECRET = "hunter2sentinel" + "a" * 37  # as long as a personal access token
 PAT = "q" * 52
@@ -288,3 +293,52 @@ def test_a_later_line_wins_and_setup_says_which(
     fix = done.stderr.decode().splitlines()[1].removeprefix("msauth: hint: ")
     subprocess.run(["sh", "-c", fix], env=git_env, cwd=home, check=True, capture_output=True)
     assert findings(git_env, str(home)) == []
+
+
+PATTERNS = [
+    *("", "https://dev.azure.com", "https://dev.azure.com/", "https://*.azure.com", "https://"),
+    *("https://dev.azure.com/contoso", "https://dev.azure.com/contoso/", "https://dev.azure.com/c"),
+    *("dev.azure.com", "DEV.azure.com", "dev.azure.com/contoso", "azure.com", "https://github.com"),
+    *("http://dev.azure.com", "https://dev.azure.com:443", "http://", "/contoso"),
+]
+
+
+@given(
+    lines=st.lists(st.tuples(st.sampled_from(PATTERNS), st.sampled_from("abc-")), max_size=6),
+    url=st.sampled_from(
+        ["https://dev.azure.com/contoso/hello/_git/hello", "https://dev.azure.com/"]
+    ),
+)
+@settings(max_examples=60, deadline=None)
+def test_the_helpers_are_those_that_git_calls(lines: list[tuple[str, str]], url: str) -> None:
+    """A helper of each line says its name; "-" resets the list."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = "".join(
+            f'[credential "{pattern}"]\n\thelper = {"" if name == "-" else name}\n'
+            for pattern, name in lines
+        ).replace(' ""]', "]")
+        Path(folder, "config").write_text(text)
+        for name in "abc":
+            helper = Path(folder, f"git-credential-{name}")
+            helper.write_text(f"#!/bin/sh\necho {name} >>{folder}/called\n")
+            helper.chmod(0o755)
+        env = {
+            "PATH": f"{folder}:{os.environ['PATH']}",
+            "HOME": folder,
+            "GIT_CONFIG_GLOBAL": f"{folder}/config",
+            **{"GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"},
+        }
+        for git in gits():
+            called = Path(folder, "called")
+            called.write_text("")
+            command = [git, "credential", "fill"]
+            subprocess.run(
+                command,
+                check=False,
+                input=f"url={url}\n".encode(),
+                env=env,
+                cwd="/",
+                capture_output=True,
+            )
+            chain = git_settings.helpers(git_settings.listed(env), url, env)
+            assert [one.value for one in chain] == called.read_text().split()

@@ -5,6 +5,7 @@ where the repository is another user's (`safe.directory`).
 """
 
 import os
+import re
 import shlex
 import subprocess
 from collections.abc import Collection, Mapping
@@ -103,24 +104,38 @@ def listed(env: Mapping[str, str], directory: str = "/") -> list[Setting]:
 
 
 def matching(urls: Collection[str], url: str, env: Mapping[str, str]) -> set[str]:
-    """Return those of a section's URLs that, by git's rules, are for this URL; "" always is.
-
-    gitcredentials(7) also takes a part of a URL, such as `dev.azure.com` or `https://`.
-    """
-    schemes = {part for part in urls if part.endswith("://") and url.startswith(part)} | {""}
-    patterns = sorted(set(urls) - schemes)
-    if not patterns:
-        return schemes
+    """Return those of a section's URLs that, by git's rules, are for this URL; "" always is."""
+    partial = {one for one in urls if not one.partition("://")[2].strip("/")}
+    found = {one for one in partial if _is_part(one, url)} | {""}
+    whole = sorted(set(urls) - partial)
+    if not whole:
+        return found
     text = ""
-    for number, pattern in enumerate(patterns):
-        whole = pattern if "://" in pattern else f"https://{pattern}"
-        quoted = whole.replace("\\", "\\\\").replace('"', '\\"')
+    for number, pattern in enumerate(whole):
+        quoted = pattern.replace("\\", "\\\\").replace('"', '\\"')
         text += f'[x "{quoted}"]\n\tm{number} = 1\n'
-    done = ask(
-        *("config", "--file", "-", "--get-urlmatch", "x", url), env=env, stdin=os.fsencode(text)
+    arguments = ("config", "--file", "-", "--get-urlmatch", "x", url)
+    done = ask(*arguments, env=env, stdin=os.fsencode(text))
+    numbers = re.findall(r"^x\.m(\d+) ", done.stdout.decode("ascii", "replace"), re.MULTILINE)
+    return found | {whole[int(number)] for number in numbers}
+
+
+def _is_part(part: str, url: str) -> bool:
+    """Say whether a part of a URL (`dev.azure.com`, `https://`; gitcredentials(7)) is of this URL.
+
+    What is not there is for all; what is there must be the same, letter by letter.
+    """
+    scheme, _, rest = part.rpartition("://")
+    return all(
+        not wanted or wanted == found
+        for wanted, found in zip(_fields(scheme, rest), _fields(*url.split("://", 1)), strict=True)
     )
-    found = [line.split() for line in done.stdout.decode("utf-8", "replace").split("\n")]
-    return {*schemes, *(patterns[int(words[0].removeprefix("x.m"))] for words in found if words)}
+
+
+def _fields(scheme: str, rest: str) -> tuple[str, str, str, str]:
+    place, _, path = rest.partition("/")
+    user, _, host = place.rpartition("@")
+    return scheme, user, host, path.strip("/")
 
 
 def helpers(settings: list[Setting], url: str, env: Mapping[str, str]) -> list[Setting]:
