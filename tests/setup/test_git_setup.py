@@ -16,7 +16,7 @@ from ..clients.places import prepared
 from ..conftest import SCRIPTS, Done, Environment, run_program
 from .test_git import tree
 
-REPOSITORY = Path(__file__).parent.parent.parent
+TOPIC = Path(__file__).parent.parent.parent / "helpers" / "msauth" / "topics" / "git.md"
 HELLO = "https://dev.azure.com/contoso/hello/_git/hello"
 LEGACY = "https://contoso.visualstudio.com/hello/_git/hello"
 LOCAL_LINES = b"[include]\n\tpath = msauth-gitconfig\n"
@@ -125,6 +125,39 @@ def test_git_says_where_the_configuration_for_all_users_is(git_env: Environment)
     assert config.endswith("/etc/gitconfig")
     if shutil.which("git", path=git_env["PATH"]) == "/usr/bin/git":
         assert config == "/etc/gitconfig"
+
+
+@pytest.mark.parametrize(
+    ("variables", "there", "expected"),
+    [
+        ({}, [], "home/.gitconfig"),
+        ({}, ["home/.config/git/config"], "home/.config/git/config"),
+        ({}, ["home/.config/git/config", "home/.gitconfig"], "home/.gitconfig"),
+        ({"XDG_CONFIG_HOME": "x"}, ["x/git/config"], "x/git/config"),
+        ({"GIT_CONFIG_GLOBAL": "other"}, ["home/.gitconfig"], "other"),
+    ],
+)
+def test_the_configuration_that_git_would_write(
+    git_env: Environment,
+    tmp_path: Path,
+    variables: dict[str, str],
+    there: list[str],
+    expected: str,
+) -> None:
+    for name in there:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("[user]\n\tname = A\n")
+    env = git_env | {name: str(tmp_path / value) for name, value in variables.items()}
+    then = tree(tmp_path)
+    set_up(env)
+    git(env, "config", "--global", "user.email", "a@contoso.com")
+    changed = [name for name in (*there, expected) if "include" in (tmp_path / name).read_text()]
+    assert set(changed) == {expected}
+    assert "user.email" in git(env, "config", "--list", "--global")
+    assert "a@contoso.com" in (tmp_path / expected).read_text()
+    git(env, "config", "--global", "--unset", "user.email")
+    set_up(env, "--undo")
+    assert set(tree(tmp_path)) - {expected} == set(then) - {expected}
 
 
 # --- A repository ---
@@ -324,6 +357,36 @@ def test_git_works_and_asks_once(git_env: Environment, cloud: Sandbox, tmp_path:
     assert cloud.count("token") == 1
 
 
+def test_an_organisation_of_its_own_keeps_its_own_helper(
+    git_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    """As the topic shows it for personal accounts, which need a PAT."""
+    env = signed_in(git_env, cloud)
+    set_up(env)
+    lines = next(block for block in TOPIC.read_text().split("```") if "PERSONAL" in block)
+    with (home / ".gitconfig").open("a") as config:
+        config.write(lines.removeprefix("ini\n").replace("PERSONAL", "contoso"))
+    stored = f"https://me:{cloud.pat}@dev.azure.com\n"
+    (home / ".git-credentials").write_text(stored)
+    git(env, "ls-remote", HELLO)
+    assert cloud.count("token") == 0
+    assert cloud.count("devops", auth="pat") > 0
+    done = setup(env)
+    assert done.returncode == 0
+    assert b"note: git asks store (a file in clear), not msauth, for https://dev.az" in done.stderr
+
+
+def test_a_public_project_needs_no_sign_in_without_proactive_auth(
+    git_env: Environment, cloud: Sandbox
+) -> None:
+    """The setting that the topic names for such an organisation: git asks the server first."""
+    env = git_env | cloud.environ
+    set_up(env)
+    git(env, "config", "--global", "http.https://dev.azure.com/contoso.proactiveAuth", "none")
+    run_program("git", "ls-remote", HELLO, env=env)
+    assert cloud.count("devops", method="GET", auth=None) > 0
+
+
 def test_without_a_sign_in_the_reason_is_said(git_env: Environment, cloud: Sandbox) -> None:
     env = git_env | cloud.environ
     set_up(env)
@@ -334,9 +397,8 @@ def test_without_a_sign_in_the_reason_is_said(git_env: Environment, cloud: Sandb
 
 
 def test_the_documented_lines_are_what_we_write() -> None:
-    topic = (REPOSITORY / "helpers" / "msauth" / "topics" / "git.md").read_text()
     lines = include_text("msauth").partition("\n")[2]
-    assert f"```ini\n{lines}```" in topic
+    assert f"```ini\n{lines}```" in TOPIC.read_text()
 
 
 def hint(done: Done) -> str:
