@@ -91,9 +91,10 @@ def _narrower(settings: list[Setting]) -> list[str]:
     urls += [setting.value for setting in _remote_urls(settings)]
     chosen: dict[str, None] = {}
     for url in urls:
-        bare = _without_userinfo(url)
-        if _is_ours(url) and urlsplit(bare).path.strip("/") and "*" not in bare:
-            chosen[bare] = None
+        told = _without_secret(url)
+        narrower = _userinfo(told) or urlsplit(told).path.strip("/")
+        if _is_ours(url) and narrower and "*" not in told:
+            chosen[told] = None
     return list(chosen)
 
 
@@ -280,7 +281,7 @@ def _finding(
 def _line(setting: Setting) -> str:
     """Return where a setting stands, and its name (not the password that a URL may hold)."""
     where = setting.file or "the environment"
-    url = _without_userinfo(setting.url)
+    url = _without_secret(setting.url)
     name = setting.key.rpartition(".")[2]
     section = setting.key.partition(".")[0]
     return f"{where}: {section}.{url + '.' if url else ''}{name}"
@@ -319,6 +320,10 @@ def _userinfo(url: str) -> str:
 def _without_userinfo(url: str) -> str:
     given = _userinfo(url)
     return url.replace(f"{given}@", "", 1) if given else url
+
+
+def _without_secret(url: str) -> str:
+    return _without_userinfo(url) if _has_secret(url) else url
 
 
 def _has_secret(url: str) -> bool:
