@@ -265,6 +265,25 @@ def test_without_git_nothing_is_wrong_with_it(git_env: Environment, tmp_path: Pa
     assert findings(git_env | {"PATH": str(tmp_path)}) == []
 
 
+def test_a_git_that_cannot_be_asked_is_set_up_all_the_same(
+    bare_env: Environment, home: Path, tmp_path: Path
+) -> None:
+    """`--show-scope` came with git 2.26."""
+    old = tmp_path / "old" / "git"
+    old.parent.mkdir()
+    old.write_text(
+        '#!/bin/sh\n[ "$1" != version ] || { echo git version 2.25.1; exit 0; }\n'
+        'case "$*" in *--show-scope*) exit 129; esac\nexec /usr/bin/git "$@"\n'
+    )
+    old.chmod(0o755)
+    bare_env["PATH"] = f"{old.parent}:{bare_env['PATH']}"
+    for _ in range(2):
+        done = run_program("msauth", "setup", "git", env=bare_env)
+        assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == b"nothing to do\n"
+    assert b"git 2.25.1" in run_program("msauth", "setup", env=bare_env).stdout
+
+
 def test_without_a_set_up_it_says_so(bare_env: Environment, home: Path) -> None:
     (one,) = findings(bare_env)
     assert (one.id, one.severity, one.fix) == ("git-not-set-up", "warning", "msauth setup git")

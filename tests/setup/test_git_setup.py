@@ -225,6 +225,17 @@ def test_nowhere_in_a_repository(git_env: Environment, tmp_path: Path) -> None:
     assert hint(done) == "msauth setup git --global"
 
 
+@pytest.mark.parametrize(("scope", "code"), [("--global", 0), ("--local", 1)])
+def test_a_directory_that_is_gone(
+    git_env: Environment, tmp_path: Path, scope: str, code: int
+) -> None:
+    command = 'mkdir gone && cd gone && rmdir ../gone && exec msauth setup git "$0"'
+    words = ["sh", "-c", command, scope]
+    done = subprocess.run(words, env=git_env, cwd=tmp_path, capture_output=True, check=False)
+    assert done.returncode == code, done.stderr
+    assert (b"the current directory is gone" in done.stderr) == (code == 1)
+
+
 # --- How it was installed ---
 
 

@@ -90,7 +90,7 @@ def _help(chosen: Target) -> str:
     words = f" {chosen.words}" if chosen.words else ""
     return (
         f"usage: msauth setup {chosen.name}{words} [--dry-run | --undo] [options]\n\n"
-        f"{chosen.what[0].upper()}{chosen.what[1:]}.\n\n{chosen.help}{_COMMON_HELP}"
+        f"To {chosen.what}.\n\n{chosen.help}{_COMMON_HELP}"
     )
 
 

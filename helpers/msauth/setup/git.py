@@ -18,6 +18,7 @@ from pathlib import PurePath
 
 from ..errors import MsauthError, UsageError, failed, say
 from ..request.options import FLAG, SIGN_IN, Options
+from ..signin.programs import which
 from . import files, git_findings, git_settings
 from .finding import Finding
 from .git_findings import findings
@@ -61,13 +62,13 @@ def helper_program() -> str:
     The one beside it in the folder that it was called from comes first: an installer's link stays
     when what it leads to moves.
     """
-    called = shutil.which(sys.argv[0]) or sys.argv[0]
+    called = sys.argv[0] if os.sep in sys.argv[0] else which(sys.argv[0], os.environ) or ""
     for beside in (os.path.abspath(called), os.path.realpath(called), sys.executable):
         path = os.path.join(os.path.dirname(beside), _HELPER)
         if os.access(path, os.X_OK):
             return path
-    if found := shutil.which(_HELPER):
-        return os.path.abspath(found)
+    if found := which(_HELPER, os.environ):
+        return found
     raise MsauthError(f"{_HELPER} is not installed", "pipx install msauth")
 
 
@@ -180,8 +181,8 @@ def _check(data: bytes | None, config: str, env: Mapping[str, str]) -> None:
 
 _SCOPES = ("--global", "--system", "--local")
 _HELP = f"""\
-One line of git's configuration leads to a file of msauth's. git then asks msauth, and nobody else,
-for dev.azure.com and *.visualstudio.com; other hosts stay as they are.
+One line of git's configuration leads to a file of msauth's. For dev.azure.com and
+*.visualstudio.com nobody else is asked then; other hosts stay as they are.
 
   --global               in your own configuration (the default)
   --system               in that of all users of this machine
@@ -247,7 +248,7 @@ def _is_everybodys(program: str) -> bool:
 def _asked(env: Mapping[str, str]) -> list[str]:
     """Return the names of the helpers that git asks for our hosts, ours left out."""
     try:
-        settings = git_settings.listed(git_settings.elsewhere(env), os.getcwd())
+        settings = git_settings.listed(git_settings.elsewhere(env), _here(env))
     except MsauthError:
         return []  # `add` says what is wrong with it
     return [
@@ -258,11 +259,19 @@ def _asked(env: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _here(env: Mapping[str, str]) -> str:
+    """Return the directory whose repository counts for git here; `/` in one that was removed."""
+    try:
+        return os.path.abspath(env.get("GIT_DIR") or os.curdir)
+    except OSError:
+        return "/"
+
+
 def _state(env: Mapping[str, str]) -> State:
     version = git_settings.version(env)
     config = config_file(env)
-    if not version:
-        return State("", done=False, place=config)
+    if not git_settings.says_scopes(version):
+        return State(version and f"git {version}", done=False, place=config)
     settings = git_settings.listed(git_settings.elsewhere(env))
     for url in git_findings.PROBES:
         ours = [s for s in git_settings.helpers(settings, url, env) if git_settings.is_ours(s)]
@@ -273,7 +282,7 @@ def _state(env: Mapping[str, str]) -> State:
 
 def _in_the_way(env: Mapping[str, str]) -> list[Finding]:
     """Return what is wrong still; that others are asked as well, or only, is a failure here."""
-    found = findings(env, os.path.abspath(env.get("GIT_DIR") or os.curdir))
+    found = findings(env, _here(env))
     return [
         one._replace(severity="error") if one.id in ("git-not-set-up", "git-helper-first") else one
         for one in found
@@ -282,7 +291,7 @@ def _in_the_way(env: Mapping[str, str]) -> list[Finding]:
 
 TARGET = Target(
     name="git",
-    what="git asks msauth for Azure DevOps",
+    what="make git ask msauth for Azure DevOps",
     options={**dict.fromkeys(_SCOPES, FLAG), **_PASSED_ON},
     add=_add,
     remove=_remove,

@@ -32,12 +32,12 @@ _LEGACY_PAT, _PAT = r"[a-z2-7]{52}", r"[A-Za-z0-9]{84}"
 def findings(env: Mapping[str, str], repository: str | None = None) -> list[Finding]:
     """Return what is wrong with git's configuration, as a repository (a directory) sees it.
 
-    Nothing is wrong without git. No finding holds a secret: of a helper only the name is told,
-    of a header and of a URL only where it stands.
+    Nothing is found without git, or with one before 2.26, which cannot be asked. No finding holds
+    a secret: of a helper only the name is told, of a header and of a URL only where it stands.
     """
     directory = os.path.abspath(repository) if repository else "/"
     env = elsewhere(env)
-    if not settings_of.version(env):
+    if not settings_of.says_scopes(settings_of.version(env)):
         return []
     if repository:
         refused = settings_of.refusal(ask("rev-parse", "--git-dir", env=env, directory=directory))

@@ -80,7 +80,10 @@ def _system_config(env: Mapping[str, str]) -> str:
 
 def _common_directory(env: Mapping[str, str]) -> str:
     """Return the directory that all work trees of the current repository share."""
-    here = os.getcwd()
+    try:
+        here = os.getcwd()
+    except OSError as error:
+        raise MsauthError("the current directory is gone", "cd") from error
     words = ("rev-parse", "--path-format=absolute", "--git-common-dir")
     done = git_settings.ask(*words, env=env, directory=here)
     if done.returncode:

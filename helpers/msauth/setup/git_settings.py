@@ -83,6 +83,11 @@ def version(env: Mapping[str, str]) -> str:
     return words[2] if len(words) > 2 else ""
 
 
+def says_scopes(version: str) -> bool:
+    """Say whether a git of this version (2.26 or later) can be asked where its settings stand."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= (2, 26)
+
+
 def listed(env: Mapping[str, str], directory: str = "/") -> list[Setting]:
     """Return all settings in the order in which git applies them. Raises MsauthError."""
     arguments = ("config", "--list", "-z", "--show-scope", "--show-origin", "--includes")
