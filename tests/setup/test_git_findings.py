@@ -127,6 +127,7 @@ SEEDED: dict[str, tuple[str, str, list[str]]] = {
         f"[http]\n\tproxy = http://me:{SECRET}@proxy:8080\n\tproxyAuthMethod = ntlm\n",
         ["git-proxy-auth"],
     ),
+    "a broken configuration of one's own": (GLOBAL, "[credential\n", ["git-config-broken"]),
     "a broken configuration": (LOCAL, "[credential\n", ["git-config-broken"]),
 }
 
@@ -146,6 +147,10 @@ HEALTHY = {
         f'[http "https://github.com"]\n\textraHeader = Authorization: Basic {SECRET}\n',
     ),
     "a header that signs nobody in": (GLOBAL, "[http]\n\textraHeader = X-Trace: 1\n"),
+    "a header that is taken back": (
+        GLOBAL,
+        f"[http]\n\textraHeader = Authorization: Basic {SECRET}\n\textraHeader =\n",
+    ),
     "a secret of another host": (
         LOCAL,
         f'[remote "o"]\n\turl = https://me:{SECRET}@github.com/me/it\n',

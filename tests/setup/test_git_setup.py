@@ -236,6 +236,14 @@ def test_a_directory_that_is_gone(
     assert (b"the current directory is gone" in done.stderr) == (code == 1)
 
 
+def test_a_git_dir_that_is_not_there(git_env: Environment) -> None:
+    git_env["GIT_DIR"] = "/nonexistent"
+    set_up(git_env)
+    done = setup(git_env, "--local")
+    assert done.returncode == 1
+    assert b"is in no repository of git's: not a git repository: '/nonexistent'" in done.stderr
+
+
 # --- How it was installed ---
 
 
@@ -317,6 +325,10 @@ def test_setup_alone_lists_what_there_is(git_env: Environment, home: Path) -> No
     shown = run_program("msauth", "setup", env=git_env).stdout.decode()
     assert "set up" in shown
     assert str(home / ".config" / "msauth" / "gitconfig") in shown
+    (home / ".gitconfig").write_text("[user\n")
+    done = run_program("msauth", "setup", env=git_env)
+    assert done.returncode == 0
+    assert b"git cannot read its configuration" in done.stdout
     done = run_program("msauth", "setup", "gti", env=git_env)
     assert done.returncode == 2
     assert hint(done) == "did you mean msauth setup git?"

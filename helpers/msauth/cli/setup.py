@@ -4,7 +4,7 @@ import os
 import sys
 from importlib import import_module
 
-from ..errors import UsageError, nearest, printable, say
+from ..errors import MsauthError, UsageError, nearest, printable, say
 from ..request.options import FLAG, Options
 from ..setup import files
 from ..setup.targets import DRY_RUN, WORDS, Target
@@ -97,7 +97,11 @@ def _help(chosen: Target) -> str:
 def _list() -> None:
     rows = []
     for name in MODULES:
-        available, done, place = target(name).state(os.environ)
+        try:
+            available, done, place = target(name).state(os.environ)
+        except MsauthError as error:
+            rows.append((name, "", error.message, ""))
+            continue
         state = "set up" if done else f"msauth setup {name}" if available else "not on this machine"
         rows.append((name, available, state, place))
     show.table("", ("target", "found", "state", "file"), rows)

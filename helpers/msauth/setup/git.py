@@ -10,7 +10,6 @@ Every function raises MsauthError with the command that helps, and then has chan
 import os
 import re
 import shlex
-import shutil
 import stat
 import sys
 from collections.abc import Mapping
@@ -79,8 +78,7 @@ def helper_command(program: str, env: Mapping[str, str]) -> str:
     and which is therefore escaped for one.
     """
     name = os.path.basename(program)
-    path = [part for part in env.get("PATH", "").split(os.pathsep) if os.path.isabs(part)]
-    found = shutil.which(name, path=os.pathsep.join(path)) if path else None
+    found = which(name, env)
     try:
         if found and os.path.samefile(found, program):
             return name.removeprefix("git-credential-")
@@ -260,11 +258,12 @@ def _asked(env: Mapping[str, str]) -> list[str]:
 
 
 def _here(env: Mapping[str, str]) -> str:
-    """Return the directory whose repository counts for git here; `/` in one that was removed."""
+    """Return the directory whose repository counts for git here; `/` where that is gone."""
     try:
-        return os.path.abspath(env.get("GIT_DIR") or os.curdir)
+        here = os.path.abspath(env.get("GIT_DIR") or os.curdir)
     except OSError:
         return "/"
+    return here if os.path.isdir(here) else "/"
 
 
 def _state(env: Mapping[str, str]) -> State:

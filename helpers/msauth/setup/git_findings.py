@@ -39,18 +39,15 @@ def findings(env: Mapping[str, str], repository: str | None = None) -> list[Find
     env = elsewhere(env)
     if not settings_of.says_scopes(settings_of.version(env)):
         return []
-    if repository:
-        refused = settings_of.refusal(ask("rev-parse", "--git-dir", env=env, directory=directory))
-        if refused is not None:
-            why = "nothing of its configuration counts, and no git command works in it"
-            return [
-                _finding("git-unsafe-repository", refused.message, why, directory, refused.hint)
-            ]
     try:
+        refused = settings_of.refusal(ask("rev-parse", "--git-dir", env=env, directory=directory))
         settings = settings_of.listed(env, directory)
     except MsauthError as error:
         why = "no git command works"
         return [_finding("git-config-broken", error.message, why, "", error.hint, severity="error")]
+    if repository and refused is not None:
+        why = "nothing of its configuration counts, and no git command works in it"
+        return [_finding("git-unsafe-repository", refused.message, why, directory, refused.hint)]
     found = _helpers(settings, directory, env)
     found += _http_path(settings, env)
     found += _headers(settings, env)
@@ -93,7 +90,7 @@ def _narrower(settings: list[Setting]) -> list[str]:
     for url in urls:
         told = _without_secret(url)
         narrower = _userinfo(told) or urlsplit(told).path.strip("/")
-        if _is_ours(url) and narrower and "*" not in told:
+        if _is_devops(url) and narrower and "*" not in told:
             chosen[told] = None
     return list(chosen)
 
@@ -199,25 +196,28 @@ def _http_path(settings: list[Setting], env: Mapping[str, str]) -> list[Finding]
 
 
 def _headers(settings: list[Setting], env: Mapping[str, str]) -> list[Finding]:
-    found = []
+    found: dict[Finding, None] = {}
     named = of("http", "extraheader", settings)
     for url in PROBES:
         mine = matching({setting.url for setting in named}, url, env)
-        mine |= {setting.url for setting in named if _is_ours(setting.url)}
+        mine |= {setting.url for setting in named if _is_devops(setting.url)}
+        sent: list[Setting] = []
         for setting in named:
+            if setting.url in mine:
+                sent = [*sent, setting] if setting.value else []  # git-config(1): empty resets
+        for setting in sent:
             name = setting.value.partition(":")[0].strip()
-            if setting.url not in mine or name.lower() != "authorization":
+            if name.lower() != "authorization":
                 continue
-            found.append(
-                _finding(
-                    "git-extra-header",
-                    "http.extraHeader sends a password of its own to Azure DevOps",
-                    "git uses it before any helper is asked",
-                    _line(setting),
-                    _unset(setting, f"^{name}:"),
-                )
+            one = _finding(
+                "git-extra-header",
+                "http.extraHeader sends a password of its own to Azure DevOps",
+                "git uses it before any helper is asked",
+                _line(setting),
+                _unset(setting, f"^{name}:"),
             )
-    return list(dict.fromkeys(found))
+            found[one] = None
+    return list(found)
 
 
 def _remotes(settings: list[Setting], directory: str) -> list[Finding]:
@@ -225,7 +225,7 @@ def _remotes(settings: list[Setting], directory: str) -> list[Finding]:
     why = "git uses it before any helper is asked, and whoever reads the file has it"
     urls = _remote_urls(settings)
     for setting in urls:
-        if not _is_ours(setting.value) or not _has_secret(setting.value):
+        if not _is_devops(setting.value) or not _has_secret(setting.value):
             continue
         name = setting.key.removeprefix("remote.").rpartition(".")[0]
         push = setting.key.endswith(".pushurl")
@@ -237,7 +237,7 @@ def _remotes(settings: list[Setting], directory: str) -> list[Finding]:
         found.append(_finding("git-remote-secret", message, why, setting.file, fix))
     for key in ("insteadof", "pushinsteadof"):
         for setting in of("url", key, settings):
-            if _is_ours(setting.url) and _has_secret(setting.url):
+            if _is_devops(setting.url) and _has_secret(setting.url):
                 fix = (
                     f"git config --file {shlex.quote(setting.file)} --edit" if setting.file else ""
                 )
@@ -305,7 +305,7 @@ def _host(url: str) -> str:
     )
 
 
-def _is_ours(url: str) -> bool:
+def _is_devops(url: str) -> bool:
     scheme, found, rest = url.partition("://")
     host, _, path = rest.partition("/")
     host = host.rpartition("@")[2].replace("*", "x")

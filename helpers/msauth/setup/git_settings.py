@@ -41,18 +41,23 @@ class Setting(NamedTuple):
 def ask(
     *arguments: str, env: Mapping[str, str], directory: str = "/", stdin: bytes = b""
 ) -> "subprocess.CompletedProcess[bytes]":
-    """Run git, and return what it said in English. Raises MsauthError where there is none."""
+    """Run git, and return what it said in English. Raises MsauthError where that is impossible."""
     git = programs.which("git", env)
     if git is None:
         raise MsauthError("git is not installed", "apt-get install git")
-    return subprocess.run(
-        [git, *arguments],
-        input=stdin,
-        capture_output=True,
-        check=False,
-        cwd=directory,
-        env={**env, "LC_ALL": "C"},
-    )
+    try:
+        return subprocess.run(
+            [git, *arguments],
+            input=stdin,
+            capture_output=True,
+            check=False,
+            cwd=directory,
+            env={**env, "LC_ALL": "C"},
+        )
+    except OSError as error:
+        raise MsauthError(
+            f"git cannot run in {directory}: {error.strerror}", "git version"
+        ) from error
 
 
 def elsewhere(env: Mapping[str, str]) -> dict[str, str]:
@@ -76,9 +81,11 @@ def refusal(done: "subprocess.CompletedProcess[bytes]") -> MsauthError | None:
 
 def version(env: Mapping[str, str]) -> str:
     """Return git's version, such as `2.39.5`, or "" where there is no git."""
+    # A git whose configuration is broken does not even tell its version.
+    bare = {**elsewhere(env), "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     try:
-        words = ask("version", env=env).stdout.decode("utf-8", "replace").split()
-    except (MsauthError, OSError):
+        words = ask("version", env=bare).stdout.decode("utf-8", "replace").split()
+    except MsauthError:
         return ""
     return words[2] if len(words) > 2 else ""
 
