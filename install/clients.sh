@@ -19,6 +19,7 @@ case $0 in
 esac
 
 usual='git git-lfs go-clients java-clients node-clients old-python-clients'
+usual="$usual python-tools node-tools cargo maven crane oras helm skopeo"
 others='azure-cli keyring' # for the tests of --real-az
 clients=${MSAUTH_TEST_CLIENTS_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/msauth-clients}
 sources=$repo/tests/clients
@@ -59,6 +60,38 @@ describe() { # client
 		version=1 file=python
 		does='install gnome-keyring and what az needs to use it'
 		;;
+	python-tools)
+		version=$(sum_of python-tools) file=bin
+		does='install pip, uv, twine, poetry and keyring'
+		;;
+	node-tools)
+		version=$(sum_of node-tools) file=bin
+		does='fetch npm, pnpm 10 and 12, and Yarn 4'
+		;;
+	cargo)
+		version=1 file=bin/cargo
+		does='find the machine'\''s own cargo'
+		;;
+	maven)
+		version=3.9.11-$(sum_of maven) file=bin/mvn
+		does='fetch Maven and the plugins that the tests run'
+		;;
+	crane)
+		version=0.22.1 file=bin/crane
+		does='build crane with Go'
+		;;
+	oras)
+		version=1.3.6 file=bin/oras
+		does='build oras with Go'
+		;;
+	helm)
+		version=3.22.0 file=bin/helm
+		does='build helm with Go'
+		;;
+	skopeo)
+		version=1 file=bin/skopeo
+		does='install the distribution'\''s skopeo'
+		;;
 	*) fail "no client is called $1" "sh $prog with some of: $usual $others" ;;
 	esac
 	place=$clients/$1-$version
@@ -68,9 +101,12 @@ sum_of() { # folder of tests/clients: a new pin or a changed program is a new ve
 	(cd -- "$sources/$1" && cat -- * | cksum | cut -d ' ' -f 1)
 }
 
+# What was a link to a program of the machine's own may have lost it since.
+ready() { [ -e "$place/complete" ] && [ -e "$place/$file" ]; }
+
 where() { # client
 	describe "$1"
-	if [ -e "$place/complete" ]; then
+	if ready; then
 		printf '%s\n' "$place/$file"
 		return 0
 	fi
@@ -167,9 +203,21 @@ make_git() {
 	rm -rf source lists cache sources.list
 }
 
-make_git_lfs() {
+make_git_lfs() { go_install github.com/git-lfs/git-lfs/v3; }
+make_crane() { go_install github.com/google/go-containerregistry/cmd/crane; }
+make_oras() { go_install oras.land/oras/cmd/oras; }
+make_helm() { go_install helm.sh/helm/v3/cmd/helm; }
+
+go_install() { # package
 	need go Go
-	GOBIN=$place/bin GOFLAGS='' go install "github.com/git-lfs/git-lfs/v3@v$version"
+	GOBIN=$place/bin GOFLAGS='' go install -trimpath -ldflags "-s -w" "$1@v$version"
+}
+
+# The Go module proxy has no skopeo, so this is whichever the distribution has.
+make_skopeo() {
+	packages skopeo
+	mkdir "$place/bin"
+	ln -s "$(command -v skopeo)" "$place/bin/skopeo"
 }
 
 make_go_clients() {
@@ -199,6 +247,61 @@ make_old_python_clients() {
 	find_python
 	"$python" -I -m venv "$place"
 	pip "$place" --requirement "$sources/python/requirements.txt"
+}
+
+make_python_tools() {
+	find_python
+	"$python" -I -m venv "$place"
+	pip "$place" --requirement "$sources/python-tools/requirements.txt"
+}
+
+# Each under its own name, since two versions of pnpm cannot share one. The versions are exact and
+# bring all they need; a lock file would want pnpm's programs for every other system, too.
+make_node_tools() {
+	need npm
+	cp "$sources/node-tools/package.json" "$place/"
+	npm install --no-package-lock --no-fund --no-audit --ignore-scripts --prefix "$place"
+	mkdir "$place/bin"
+	(cd -- "$place" && node -e '
+const fs = require("fs")
+for (const name of Object.keys(require("./package.json").dependencies)) {
+  const {bin} = require(`./node_modules/${name}/package.json`)
+  const program = name.replace(/-[0-9]+$/, "")
+  const script = fs.realpathSync(`node_modules/${name}/${bin[program]}`)
+  fs.chmodSync(script, 0o755)
+  fs.symlinkSync(script, `bin/${name}`)
+}')
+}
+
+# What rustup puts on PATH looks for a toolchain in HOME, and a test has a HOME of its own.
+make_cargo() {
+	need cargo
+	if command -v rustup >/dev/null 2>&1; then
+		found=$(rustup which cargo)
+	else
+		found=$(command -v cargo)
+	fi
+	ln -s "${found%/*}" "$place/bin"
+}
+
+# Maven itself is an artifact, too. The plugins go into a repository of their own: a test runs
+# them in a network that has no Maven Central.
+make_maven() {
+	need java
+	need mvn Maven
+	number=${version%%-*}
+	mvn -q -B -f "$sources/maven/pom.xml" -Dmaven.repo.local="$clients/maven" dependency:copy \
+		-Dartifact="org.apache.maven:apache-maven:$number:tar.gz:bin" \
+		-DoutputDirectory="$place"
+	tar -xzf "$place"/apache-maven-*-bin.tar.gz -C "$place" --strip-components=1
+	rm "$place"/apache-maven-*-bin.tar.gz
+	mkdir "$place/warm"
+	cp "$sources/maven/pom.xml" "$place/warm/"
+	set -- "$place/bin/mvn" -q -B -f "$place/warm/pom.xml" -Dmaven.repo.local="$place/repository"
+	"$@" dependency:copy-dependencies
+	"$@" deploy:deploy-file -Dfile="$place/warm/pom.xml" -DpomFile="$place/warm/pom.xml" \
+		-Durl="file://$place/warm/deployed"
+	rm -rf "$place/warm"
 }
 
 make_azure_cli() {

@@ -31,6 +31,7 @@ _METHODS = (
     "revoke",
     "revoke_all",
     "revoke_refresh_tokens",
+    "revoke_registry_tokens",
 )
 
 

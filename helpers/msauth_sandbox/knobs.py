@@ -70,8 +70,8 @@ class Knobs:
     def reset(self, repositories: bool = False) -> None:
         """Counters, settings, faults, revocations and half-done sign-ins back to the start.
 
-        Tokens and refresh tokens that were issued stay valid; with ``repositories`` all pushes
-        are undone too.
+        Tokens and refresh tokens that were issued stay valid; with ``repositories`` all that was
+        pushed or published is undone too.
         """
         self._world.state.settings = replace(self._defaults)
         self._world.state.on_token = None
@@ -82,8 +82,11 @@ class Knobs:
         self._world.managed_identity.reset()
         self._world.state.directory.service_principal.certificates.clear()
         self._world.log.clear()
+        for registry in self._world.registries:
+            registry.reset(images=repositories)
         if repositories:
             self._world.devops.repositories.reset()
+            self._world.devops.feeds.reset()
 
     def configure(self, **settings: Any) -> None:
         """See ``state.Settings`` for the names."""
@@ -204,6 +207,11 @@ class Knobs:
     def revoke_refresh_tokens(self, user: str | None = None, error_code: int = 50173) -> None:
         """Refresh tokens issued before now (to ``user``, or to all) are ``invalid_grant``."""
         self._world.state.sessions.revoke_refresh(user, error_code)
+
+    def revoke_registry_tokens(self) -> None:
+        """Container registries refuse all refresh and access tokens that they gave out."""
+        for registry in self._world.registries:
+            registry.tokens.revoke()
 
     def device_code(self, mode: str = "auto", interval: int | None = None) -> None:
         """What becomes of new device codes: ``auto`` approves them, ``manual`` waits."""

@@ -12,6 +12,7 @@ from .network.records import RequestLog
 from .network.service import Service
 from .services import aks, arm, graph, managed_identity, oidc
 from .services.devops import DevOps
+from .services.registry import Registry
 from .services.repositories import Repositories
 
 
@@ -23,6 +24,7 @@ class World:
         self.http_faults: Faults[HttpFault] = Faults()
         self.state = state = State(settings)
         self.devops = DevOps(state, Repositories(root / "repositories"))
+        self.registries = [Registry(state, tenant) for tenant in state.directory.tenants.values()]
         self.managed_identity = managed_identity.ManagedIdentity(state)
         self.github = oidc.GitHubActions()
         self.pipelines = oidc.Pipelines()
@@ -35,6 +37,7 @@ class World:
             **dict.fromkeys(graph.HOSTS, graph.Graph(state)),
             **dict.fromkeys(oidc.ISSUER_HOSTS, self._issuer),
             oidc.GITHUB_HOST: self.github,
+            **{registry.host: registry for registry in self.registries},
         }
 
     def find(self, host: str, path: str, tunnelled: bool) -> Service | None:

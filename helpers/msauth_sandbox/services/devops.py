@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import secrets
 import uuid
 from urllib.parse import quote
@@ -13,8 +12,9 @@ from werkzeug.wrappers import Response
 from ..entra.directory import DEVOPS, ZERO_GUID
 from ..entra.keys import TokenRejectedError, token_id
 from ..entra.state import State
-from ..network.service import Call, Service, bearer, html_response
+from ..network.service import Call, Service, basic, bearer, html_response
 from . import devops_rest, lfs
+from .feeds.service import Feeds
 from .organizations import Organization, is_devops_host, locate, organizations
 from .repositories import Repositories, serve_git
 
@@ -23,7 +23,10 @@ _SIGN_IN = "https://app.vssps.visualstudio.com/_signin"
 
 
 class AccessDeniedError(Exception):
-    """``reason`` is that of keys.TokenRejectedError, or none, pat, personal."""
+    """``reason`` is that of keys.TokenRejectedError, or none, pat, personal, TF401444, TF400813.
+
+    The last two are refusals of a person whom a good token names: see ``Settings.refused``.
+    """
 
     def __init__(self, reason: str, challenge: str | None = None) -> None:
         super().__init__(reason)
@@ -38,6 +41,7 @@ class DevOps(Service):
         super().__init__()
         self.state = state
         self.repositories = repositories
+        self.feeds = Feeds(state)
         self.organizations = organizations(state.directory.tenants)
         # A personal access token that every organisation accepts as a Basic password.
         self.pat = secrets.token_hex(26)
@@ -56,19 +60,26 @@ class DevOps(Service):
         if organization is None and place.organization is not None:
             return html_response("Azure DevOps Services | 404", "The resource is not there.", 404)
         git = _git_path(place.path) if place.service == "" else None
+        feed = place.service == "pkgs" and "/_packaging/" in place.path
         if git is not None and git[2].startswith(lfs.PREFIX):
             call.record.kind = "lfs"
+        elif feed:
+            call.record.kind = "feed"
         if organization is not None:
             call.record.tenant = organization.tenant.id if organization.tenant else None
         try:
             who = self._authorize(call, organization)
         except AccessDeniedError as denied:
             call.record.error = denied.reason
-            return self._denied(call, organization, denied, git is not None and bool(git[2]))
+            asks_again = feed or (git is not None and bool(git[2]))
+            return self._denied(call, organization, denied, asks_again)
         headers = [("X-TFS-Session", str(uuid.uuid4())), ("X-VSS-UserData", f"{who}:{who}")]
         if git is not None and organization is not None:
             return self._git(call, organization, git, who)
-        response = devops_rest.answer(call, place, who, self.organizations)
+        if feed and organization is not None:
+            response = self.feeds.respond(call, organization.name, who)
+        else:
+            response = devops_rest.answer(call, place, who, self.organizations)
         response.headers.extend(headers)
         return response
 
@@ -78,7 +89,7 @@ class DevOps(Service):
         token = bearer(request)
         record.auth = "bearer" if token else None
         if token is None:
-            password = _basic_password(request.headers.get("Authorization", ""))
+            password = basic(request)[1]
             if not password:
                 raise AccessDeniedError("none")
             record.auth = "basic"
@@ -97,25 +108,35 @@ class DevOps(Service):
         except TokenRejectedError as rejected:
             raise AccessDeniedError(rejected.reason, rejected.challenge) from rejected
         record.client_id = str(claims.get("appid"))
+        if self.state.settings.refused is not None:
+            raise AccessDeniedError(self.state.settings.refused)
         return str(claims.get("upn") or claims.get("appid"))
 
     def _denied(
-        self, call: Call, organization: Organization | None, denied: AccessDeniedError, git: bool
+        self,
+        call: Call,
+        organization: Organization | None,
+        denied: AccessDeniedError,
+        asks_again: bool,
     ) -> Response:
-        """401 with challenges to git, HEAD, OPTIONS and callers that suppress the redirect."""
+        """401 with challenges to HEAD, OPTIONS and callers that suppress the redirect.
+
+        ``asks_again`` says that the client is one that answers them: git, or a package manager.
+        """
         request = call.request
         suppressed = request.headers.get("X-TFS-FedAuthRedirect", "").lower() == "suppress"
-        plain = request.method not in ("HEAD", "OPTIONS") and not suppressed and not git
+        plain = request.method not in ("HEAD", "OPTIONS") and not suppressed and not asks_again
         if denied.reason == "personal" or (denied.reason == "none" and plain):
             target = f"https://{call.host}{call.request.environ.get('REQUEST_URI', '/')}"
             location = f"{_SIGN_IN}?realm={call.host}&reply_to={quote(target, '')}&redirect=1"
             response = Response(status=302, headers={"Location": location})
-        elif denied.reason == "expired" and not git and not suppressed:
+        elif denied.reason == "expired" and not asks_again and not suppressed:
             return html_response(
                 "Azure DevOps Services | Sign In", "Your session has expired.", 203
             )
         else:
-            response = html_response("Access Denied", "TF400813: not authorized", 401)
+            code = "TF401444" if denied.reason == "TF401444" else "TF400813"
+            response = html_response("Access Denied", f"{code}: not authorized", 401)
             for value in self._challenges(organization, denied):
                 response.headers.add("WWW-Authenticate", value)
         tenant = organization.tenant if organization else None
@@ -125,6 +146,11 @@ class DevOps(Service):
             message = (
                 "TF400813: The user is not authorized to access this resource: the token belongs "
                 "to another tenant than the organization."
+            )
+        elif denied.reason == "TF401444":
+            message = (
+                "TF401444: Please sign-in at least once as the user of this token in a web browser "
+                "to enable access to the service."
             )
         response.headers["X-TFS-ServiceError"] = quote(message)
         response.headers["X-VSS-ResourceTenant"] = tenant.id if tenant else ZERO_GUID
@@ -181,14 +207,3 @@ def _git_path(path: str) -> tuple[str, str, str] | None:
     if service and not service.startswith(_GIT_SERVICES):
         service = ""
     return project or repository, repository, service
-
-
-def _basic_password(header: str) -> str | None:
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return None
-    try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return None
-    return text.partition(":")[2]

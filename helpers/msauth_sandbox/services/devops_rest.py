@@ -1,4 +1,4 @@
-"""The REST API and the Artifacts feeds of Azure DevOps: enough to see that a client got in."""
+"""The REST API of Azure DevOps: enough to see that a client got in."""
 
 from __future__ import annotations
 
@@ -34,8 +34,6 @@ def answer(call: Call, place: Place, who: str, names: Mapping[str, Organization]
         return _list([{"accountId": o.id, "accountName": o.name} for o in names.values()])
     if organization is None:
         return json_response({"message": "no such thing"}, 404)
-    if place.service == "pkgs":
-        return _feed(call, organization, path)
     if path == "/_apis/projects":
         return _list([_project(call, organization, name) for name in organization.projects])
     if path.endswith("/_apis/git/repositories"):
@@ -80,29 +78,3 @@ def _repository(organization: Organization, project: str, name: str) -> dict[str
         "remoteUrl": f"https://{organization.name}@dev.azure.com/{organization.name}/"
         f"{quote(project)}/_git/{quote(name)}",
     }
-
-
-def _feed(call: Call, organization: Organization, path: str) -> Response:
-    """An Artifacts feed in the protocols of PyPI, NuGet and npm."""
-    here = f"https://{call.host}{call.path.rstrip('/')}"
-    _, found, rest = path.partition("/_packaging/")
-    feed, _, protocol = rest.partition("/")
-    if not found or not feed:
-        return json_response({"message": "no such feed"}, 404)
-    if protocol == "pypi/simple":
-        return html_response("Simple index", '<a href="hello/">hello</a>')
-    if protocol.startswith("pypi/simple/"):
-        return html_response("Links", "")
-    if protocol == "nuget/v3/index.json":
-        root = here.removesuffix("/index.json")
-        services = ("PackageBaseAddress/3.0.0", "SearchQueryService", "RegistrationsBaseUrl")
-        resources = [{"@id": f"{root}/{s.split('/')[0]}/", "@type": s} for s in services]
-        return json_response({"version": "3.0.0", "resources": resources})
-    if protocol.startswith("npm/registry"):
-        name = unquote(protocol.removeprefix("npm/registry").strip("/"))
-        if not name:
-            return json_response({})
-        if name.startswith("-/"):
-            return json_response({"username": organization.name})
-        return json_response({"name": name, "dist-tags": {}, "versions": {}})
-    return json_response({"message": "no such protocol"}, 404)
