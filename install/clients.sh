@@ -260,7 +260,7 @@ make_python_tools() {
 make_node_tools() {
 	need npm
 	cp "$sources/node-tools/package.json" "$place/"
-	npm install --no-package-lock --no-fund --no-audit --ignore-scripts --prefix "$place"
+	npm install --no-package-lock --no-fund --no-audit --prefix "$place"
 	mkdir "$place/bin"
 	(cd -- "$place" && node -e '
 const fs = require("fs")

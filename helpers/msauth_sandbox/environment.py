@@ -54,7 +54,7 @@ IDENTITY_VARIABLES = (
 
 
 def network(port: int, ca_file: Path) -> dict[str, str]:
-    """Proxy and CA for every client that was tried: git, curl, Python, Go, Node.js and az."""
+    """Proxy and CA for every client that was tried: git, curl, az, SDKs and package managers."""
     proxy, ca, direct = f"http://127.0.0.1:{port}", str(ca_file), "127.0.0.1,localhost"
     return {
         "HTTPS_PROXY": proxy,
@@ -68,6 +68,11 @@ def network(port: int, ca_file: Path) -> dict[str, str]:
         "SSL_CERT_FILE": ca,
         "GIT_SSL_CAINFO": ca,
         "NODE_EXTRA_CA_CERTS": ca,
+        "npm_config_cafile": ca,
+        "PIP_CERT": ca,
+        "CARGO_HTTP_CAINFO": ca,
+        "YARN_HTTPS_PROXY": proxy,
+        "YARN_HTTP_PROXY": proxy,
         "AZURE_CORE_COLLECT_TELEMETRY": "0",
         "AZURE_CORE_SURVEY_MESSAGE": "0",
         "AZURE_CORE_LOGIN_EXPERIENCE_V2": "0",

@@ -159,19 +159,6 @@ def test_claims_challenge(cloud, http, sign_in, claims, strict):
     assert cloud.count("token", claims=True, cae=True) == 1
 
 
-@pytest.mark.parametrize(
-    "path", ["pypi/simple/", "nuget/v3/index.json", "npm/registry/hello", "npm/registry/@a%2fb"]
-)
-@pytest.mark.parametrize(
-    "base", ["https://pkgs.dev.azure.com/contoso", "https://contoso.pkgs.visualstudio.com"]
-)
-def test_feeds(cloud, http, base, path):
-    for project in ("", "/hello"):
-        url = f"{base}{project}/_packaging/hello/{path}"
-        assert http.get(url, headers=SUPPRESS).status_code == 401
-        assert http.get(url, headers=basic("VssSessionToken", cloud.issue_token())).ok
-
-
 def test_resource_manager(cloud, http, sign_in):
     base = "https://management.azure.com"
     assert "authorization_uri" in http.get(f"{base}/tenants").headers["WWW-Authenticate"]

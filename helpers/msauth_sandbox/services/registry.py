@@ -7,6 +7,7 @@ a client has to know which one the registry trusts.
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import json
 import secrets
@@ -47,7 +48,8 @@ class Images:
 
     def _add_hello(self) -> None:
         layer = tar_gz_of({"hello.txt": "hello\n"})
-        config = json.dumps({"architecture": "amd64", "os": "linux", "config": {}}).encode()
+        layers = {"type": "layers", "diff_ids": [digest(gzip.decompress(layer))]}
+        config = json.dumps({"architecture": "amd64", "os": "linux", "rootfs": layers}).encode()
         kinds = {
             "application/vnd.oci.image.config.v1+json": config,
             "application/vnd.oci.image.layer.v1.tar+gzip": layer,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,6 +18,8 @@ from werkzeug.wrappers import Response
 from ...network.service import Route, json_response
 from ..archives import tar_gz_of
 from .packages import VERSION, FeedCall, Protocol, binary
+
+_TIME = "%Y-%m-%dT%H:%M:%S.000Z"
 
 
 class Npm(Protocol):
@@ -33,6 +36,7 @@ class Npm(Protocol):
             name: {
                 "name": name,
                 "dist-tags": {"latest": VERSION},
+                "time": {VERSION: "2026-01-01T00:00:00.000Z"},
                 "versions": {VERSION: manifest | {"dist": _dist(content, file)}},
             }
         }
@@ -85,11 +89,8 @@ class Npm(Protocol):
             for key, value in sent.get("_attachments", {}).items()
         }
         with self.lock:
-            known = self.documents.get(package) or {
-                "dist-tags": {},
-                "versions": {},
-                "name": package,
-            }
+            known = self.documents.get(package)
+            known = known or {"name": package, "dist-tags": {}, "time": {}, "versions": {}}
             for version, manifest in sent.get("versions", {}).items():
                 if version in known["versions"]:
                     message = f"The feed already contains {package} {version}."
@@ -98,6 +99,7 @@ class Npm(Protocol):
                 if _dist(attachments.get(file, b""), file)["shasum"] != manifest["dist"]["shasum"]:
                     return json_response({"error": "the tarball is not the manifest's"}, 400)
                 known["versions"][version] = manifest
+                known["time"][version] = time.strftime(_TIME, time.gmtime())
             known["dist-tags"] |= sent.get("dist-tags", {})
             self.documents[package] = known
             self.tarballs |= {(package, file): data for file, data in attachments.items()}

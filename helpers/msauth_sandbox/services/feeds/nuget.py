@@ -33,7 +33,7 @@ class NuGet(Protocol):
     def __init__(self, owner: str) -> None:
         super().__init__(owner)
         name = f"{owner.title()}.Hello"
-        self.packages = {name.lower(): {VERSION: (name, _package(name, VERSION))}}
+        self.packages = {name.lower(): {VERSION: (name, package(name, VERSION))}}
 
     def routes(self) -> Sequence[Route]:
         return (
@@ -137,7 +137,7 @@ def _element(name: str, xml: str) -> str:
     return found[1].strip() if found else ""
 
 
-def _package(name: str, version: str) -> bytes:
+def package(name: str, version: str) -> bytes:
     nuspec = (
         '<package xmlns="http://schemas.microsoft.com/packaging/2013/05/nuspec.xsd"><metadata>'
         f"<id>{name}</id><version>{version}</version><authors>sandbox</authors>"
