@@ -19,7 +19,7 @@ case $0 in
 esac
 
 usual='git git-lfs go-clients java-clients node-clients old-python-clients'
-usual="$usual python-tools node-tools cargo maven crane oras helm skopeo"
+tools='python-tools node-tools cargo maven crane oras helm skopeo' # for those of --real-clients
 others='azure-cli keyring' # for the tests of --real-az
 clients=${MSAUTH_TEST_CLIENTS_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/msauth-clients}
 sources=$repo/tests/clients
@@ -92,7 +92,7 @@ describe() { # client
 		version=1 file=bin/skopeo
 		does='install the distribution'\''s skopeo'
 		;;
-	*) fail "no client is called $1" "sh $prog with some of: $usual $others" ;;
+	*) fail "no client is called $1" "sh $prog with some of: $usual $tools $others" ;;
 	esac
 	place=$clients/$1-$version
 }
@@ -113,7 +113,7 @@ where() { # client
 	if [ -s "$place.reason" ]; then
 		printf '%s: %s\n' "$1" "$(cat "$place.reason")" >&2
 	else
-		printf '%s is not prepared: sh install/test.sh --clients\n' "$1" >&2
+		printf '%s is not prepared: sh install/clients.sh %s\n' "$1" "$1" >&2
 	fi
 	return 1
 }

@@ -6,7 +6,8 @@
 #   sh install/test.sh --clients        the same with real clients: a newer git, git-lfs, SDKs of
 #                                       four languages; clients.sh says where they are prepared
 #   sh install/test.sh --real-az        with the real azure-cli, prepared in the same way
-#   sh install/test.sh --real-clients   with the kubernetes client, msgraph-sdk and @azure/identity
+#   sh install/test.sh --real-clients   with the kubernetes client, msgraph-sdk, @azure/identity,
+#                                       package managers and clients of container registries
 #   MSAUTH_TEST_GIT=/path/to/git sh install/test.sh tests/test_git.py     with another git too
 set -eu
 case $0 in
@@ -41,7 +42,7 @@ case ${1-} in
 --real-clients)
 	shift
 	pip "$build/test" kubernetes msgraph-sdk aiohttp
-	prepare node-clients
+	prepare node-clients python-tools node-tools cargo maven crane oras helm skopeo
 	MSAUTH_TEST_NODE_MODULES=${MSAUTH_TEST_NODE_MODULES:-$(where node-clients)}
 	export MSAUTH_TEST_NODE_MODULES
 	set -- -m real_client "$@"

@@ -6,6 +6,7 @@ import os
 import secrets
 import shlex
 import shutil
+import ssl
 import sys
 import tempfile
 import threading
@@ -20,6 +21,7 @@ from .control import Control
 from .entra.directory import AZURE_CLI, Tenant, User, subscription_id
 from .entra.state import Settings
 from .knobs import Knobs
+from .network import java
 from .network.router import Router
 from .network.server import Certificates, Listener
 from .services import oidc
@@ -62,6 +64,8 @@ class Sandbox(Knobs):
         certificates = Certificates()
         self.ca_file = self.directory / "ca.pem"
         self.ca_file.write_bytes(certificates.pem)
+        der = ssl.PEM_cert_to_DER_cert(certificates.pem.decode())
+        (self.directory / "ca.jks").write_bytes(java.trust_store(der))
         self._listener = Listener(certificates, router.dispatch, router.may_tunnel, self._port)
         self.port = self._listener.port
         threading.Thread(

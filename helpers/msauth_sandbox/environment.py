@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from .network import java
+
 # Anything here in the caller's environment would choose another identity than the sandbox's.
 IDENTITY_VARIABLES = (
     "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
@@ -56,6 +58,13 @@ IDENTITY_VARIABLES = (
 def network(port: int, ca_file: Path) -> dict[str, str]:
     """Proxy and CA for every client that was tried: git, curl, az, SDKs and package managers."""
     proxy, ca, direct = f"http://127.0.0.1:{port}", str(ca_file), "127.0.0.1,localhost"
+    maven = {
+        "https.proxyHost": "127.0.0.1",
+        "https.proxyPort": str(port),
+        "aether.connector.http.useSystemProperties": "true",
+        "javax.net.ssl.trustStore": str(ca_file.with_suffix(".jks")),
+        "javax.net.ssl.trustStorePassword": java.PASSWORD,
+    }
     return {
         "HTTPS_PROXY": proxy,
         "https_proxy": proxy,
@@ -73,6 +82,7 @@ def network(port: int, ca_file: Path) -> dict[str, str]:
         "CARGO_HTTP_CAINFO": ca,
         "YARN_HTTPS_PROXY": proxy,
         "YARN_HTTP_PROXY": proxy,
+        "MAVEN_OPTS": " ".join(f"-D{name}={value}" for name, value in maven.items()),
         "AZURE_CORE_COLLECT_TELEMETRY": "0",
         "AZURE_CORE_SURVEY_MESSAGE": "0",
         "AZURE_CORE_LOGIN_EXPERIENCE_V2": "0",

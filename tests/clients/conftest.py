@@ -15,7 +15,7 @@ from ..conftest import Done, Environment, run_program
 from .keyring import unlocked_keyring
 from .places import prepared
 from .recorder import Recorder, recording
-from .tools import Tool, machines_own, trust_store
+from .tools import Tool, machines_own
 
 
 @pytest.fixture
@@ -145,24 +145,15 @@ def go(tool: Callable[..., Tool]) -> Tool:
 
 
 @pytest.fixture
-def mvn(tool: Callable[..., Tool], cloud: Sandbox) -> Tool:
-    """Maven with a copy of the plugins that the tests run; for Java, a proxy and a trust store."""
+def mvn(tool: Callable[..., Tool]) -> Tool:
+    """Maven with a copy of the plugins that the tests run, since there is no Maven Central."""
     program = Path(prepared("maven"))
     result = tool(str(program))
     local = result.home / "maven"
     shutil.copytree(program.parent.parent / "repository", local, copy_function=os.link)
-    settings = {
-        "javax.net.ssl.trustStore": str(trust_store(cloud, result.home)),
-        "javax.net.ssl.trustStorePassword": "sandbox",
-        "maven.repo.local": str(local),
-        "user.home": str(result.home),
-    }
-    result.env["MAVEN_OPTS"] = " ".join(f"-D{name}={value}" for name, value in settings.items())
-    proxy = (
-        "<settings><proxies><proxy><id>sandbox</id><active>true</active><protocol>https</protocol>"
-        f"<host>127.0.0.1</host><port>{cloud.port}</port></proxy></proxies></settings>"
-    )
-    result.program += ["-B", "-ntp", "-gs", str(result.write("~/proxy.xml", proxy))]
+    # Java asks the system, not HOME, where its user is at home.
+    result.env["MAVEN_OPTS"] += f" -Duser.home={result.home}"
+    result.program += ["-B", "-ntp", f"-Dmaven.repo.local={local}"]
     return result
 
 

@@ -1,6 +1,6 @@
 """Where install/clients.sh put the real clients, and the commands that run them.
 
-Nothing is prepared here: `sh install/test.sh --clients` does that. A client that is not there
+Nothing is prepared here: `sh install/clients.sh` does that. A client that is not there
 skips the test with the reason that the script gives.
 """
 

@@ -191,6 +191,7 @@ class TestNode:
         assert served(cloud) == set(ORGANIZATIONS)
 
 
+@pytest.mark.real_client
 class TestCargo:
     def configure(self, cargo: Tool, tokens: dict[str, str]) -> None:
         cargo.env["CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS"] = "cargo:token"
@@ -205,7 +206,6 @@ class TestCargo:
         cargo.write("Cargo.toml", "\n".join(lines) + "\n")
         cargo.write("src/lib.rs", "")
 
-    @pytest.mark.real_client
     def test_build_and_publish(self, cloud: Sandbox, cargo: Tool, tokens: dict[str, str]) -> None:
         self.configure(cargo, tokens)
         wanted = [

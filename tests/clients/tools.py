@@ -6,7 +6,6 @@ tool's `env` what a person would set, and counting the cloud's requests afterwar
 
 import base64
 import json
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,16 +96,4 @@ def docker_config(home: Path, passwords: dict[str, str]) -> Path:
     path = home / ".docker" / "config.json"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.write_text(json.dumps({"auths": auths}))
-    return path
-
-
-def trust_store(cloud: Sandbox, folder: Path) -> Path:
-    """The sandbox's CA for Java, which reads no PEM file."""
-    keytool = machines_own("keytool")
-    path = folder / "trusted.p12"
-    arguments = ["-importcert", "-noprompt", "-alias", "sandbox", "-file", str(cloud.ca_file)]
-    arguments += ["-keystore", str(path), "-storepass", "sandbox", "-storetype", "PKCS12"]
-    env = {"PATH": os.environ["PATH"], "HOME": str(folder)}
-    done = run_program(keytool, *arguments, env=env)
-    assert done.returncode == 0, done.stdout
     return path

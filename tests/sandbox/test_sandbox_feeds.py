@@ -109,18 +109,6 @@ class TestWhoMayIn:
         assert "'AddPackage'" in http.put(f"{private}/maven/v1/a", headers=header).json()["message"]
         assert cloud.count("feed", error="forbidden", status=403) == 2
 
-    @pytest.mark.parametrize("code", ["TF401444", "TF400813"])
-    def test_refused(self, cloud, http, code):
-        cloud.configure(refused=code)
-        header = bearer(cloud.issue_token(user="alex@contoso.com"))
-        git = "https://dev.azure.com/contoso/hello/_git/hello/info/refs?service=git-upload-pack"
-        for url in (f"{ROOT}/pypi/simple/", git):
-            answer = http.get(url, headers=header)
-            assert answer.status_code == 401
-            assert answer.headers["X-TFS-ServiceError"].startswith(code)
-            assert code in answer.text
-        assert cloud.count("feed", error=code) == 1
-
     def test_what_is_not_there(self, cloud, http):
         header = bearer(cloud.issue_token())
         for path in (

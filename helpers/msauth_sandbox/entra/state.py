@@ -23,11 +23,9 @@ class Settings:
     one comma-joined header. ``user`` is who signs in when a client names nobody. Without ``imds``
     there is no instance metadata service, as on a laptop. With ``managed_identity_caches`` the host
     of a managed identity gives the same token again until it nears its end, as Azure's hosts do.
-    ``refused`` makes Azure DevOps refuse whoever has a good token: ``TF401444`` for a person who
-    was never there in a browser, ``TF400813`` for one who is no member. ``forbidden_feeds`` are
-    ``organisation/feed``, answered with 403. ``registry_expires_in`` is the life of a container
-    registry's refresh tokens; without ``registry_takes_arm`` its policy wants tokens for the
-    registry's own audience and not for Azure Resource Manager.
+    ``forbidden_feeds``, named ``organisation/feed``, let nobody in (403). ``registry_expires_in``
+    is the life of a container registry's refresh tokens; without ``registry_takes_arm`` its policy
+    wants tokens for the registry's own audience, not for Azure Resource Manager.
     """
 
     expires_in: float = 3600
@@ -43,7 +41,6 @@ class Settings:
     challenge: str | None = None
     challenge_host: str = "login.windows.net"
     joined_challenges: bool = False
-    refused: str | None = None
     forbidden_feeds: tuple[str, ...] = ()
     registry_expires_in: float = 3 * 3600
     registry_takes_arm: bool = True

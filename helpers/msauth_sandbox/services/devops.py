@@ -23,10 +23,7 @@ _SIGN_IN = "https://app.vssps.visualstudio.com/_signin"
 
 
 class AccessDeniedError(Exception):
-    """``reason`` is that of keys.TokenRejectedError, or none, pat, personal, TF401444, TF400813.
-
-    The last two are refusals of a person whom a good token names: see ``Settings.refused``.
-    """
+    """``reason`` is that of keys.TokenRejectedError, or none, pat, personal."""
 
     def __init__(self, reason: str, challenge: str | None = None) -> None:
         super().__init__(reason)
@@ -108,8 +105,6 @@ class DevOps(Service):
         except TokenRejectedError as rejected:
             raise AccessDeniedError(rejected.reason, rejected.challenge) from rejected
         record.client_id = str(claims.get("appid"))
-        if self.state.settings.refused is not None:
-            raise AccessDeniedError(self.state.settings.refused)
         return str(claims.get("upn") or claims.get("appid"))
 
     def _denied(
@@ -135,8 +130,7 @@ class DevOps(Service):
                 "Azure DevOps Services | Sign In", "Your session has expired.", 203
             )
         else:
-            code = "TF401444" if denied.reason == "TF401444" else "TF400813"
-            response = html_response("Access Denied", f"{code}: not authorized", 401)
+            response = html_response("Access Denied", "TF400813: not authorized", 401)
             for value in self._challenges(organization, denied):
                 response.headers.add("WWW-Authenticate", value)
         tenant = organization.tenant if organization else None
@@ -146,11 +140,6 @@ class DevOps(Service):
             message = (
                 "TF400813: The user is not authorized to access this resource: the token belongs "
                 "to another tenant than the organization."
-            )
-        elif denied.reason == "TF401444":
-            message = (
-                "TF401444: Please sign-in at least once as the user of this token in a web browser "
-                "to enable access to the service."
             )
         response.headers["X-TFS-ServiceError"] = quote(message)
         response.headers["X-VSS-ResourceTenant"] = tenant.id if tenant else ZERO_GUID
