@@ -18,20 +18,24 @@ from .tokens import Mint
 class Settings:
     """What ``Sandbox.configure`` can change. All times are seconds.
 
+    ``forbidden_feeds``, named ``organisation/feed``, let nobody in (403). ``registry_expires_in``
+    is the life of a container registry's refresh tokens; without ``registry_takes_arm`` its policy
+    wants tokens for the registry's own audience, not for Azure Resource Manager.
+
     ``challenge`` replaces the whole Bearer challenge of Azure DevOps, to play a hostile server;
     ``challenge_host`` only its sign-in host; ``joined_challenges`` sends the three challenges in
     one comma-joined header. ``user`` is who signs in when a client names nobody. Without ``imds``
     there is no instance metadata service, as on a laptop. With ``managed_identity_caches`` the host
     of a managed identity gives the same token again until it nears its end, as Azure's hosts do.
-    ``forbidden_feeds``, named ``organisation/feed``, let nobody in (403). ``registry_expires_in``
-    is the life of a container registry's refresh tokens; without ``registry_takes_arm`` its policy
-    wants tokens for the registry's own audience, not for Azure Resource Manager.
     """
 
     expires_in: float = 3600
     refresh_in: float | None = None
     latency: float = 0.0
     devops_latency: float = 0.0
+    forbidden_feeds: tuple[str, ...] = ()
+    registry_expires_in: float = 3 * 3600
+    registry_takes_arm: bool = True
     device_code: str = "auto"
     device_code_interval: int = 1
     device_code_expires_in: float = 900
@@ -41,9 +45,6 @@ class Settings:
     challenge: str | None = None
     challenge_host: str = "login.windows.net"
     joined_challenges: bool = False
-    forbidden_feeds: tuple[str, ...] = ()
-    registry_expires_in: float = 3 * 3600
-    registry_takes_arm: bool = True
 
 
 @dataclass
