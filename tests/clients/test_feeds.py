@@ -6,13 +6,14 @@ part, so these tests say that the sandbox is what the clients take it for.
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from msauth_sandbox import Sandbox
 
-from .tools import ORGANIZATIONS, Tool, feed
+from .tools import ORGANIZATIONS, Tool, feed, import_msauth
 
 
 @pytest.fixture
@@ -22,13 +23,9 @@ def tokens(cloud: Sandbox) -> dict[str, str]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_left_for_a_stranger(request: pytest.FixtureRequest, cloud: Sandbox):
+def nothing_left_for_a_stranger(cloud: Sandbox) -> Iterator[None]:
     yield
-    hosts = {record.host for record in cloud.requests if record.kind == "unknown_host"}
-    assert hosts == set()
-    for record in cloud.requests:
-        if record.kind == "feed" and record.status in (200, 201):
-            assert record.tenant == cloud.tenants[record.org].id
+    assert cloud.stats()["unknown_hosts"] == []
 
 
 def served(cloud: Sandbox, method: str = "GET") -> set[str]:
@@ -55,10 +52,16 @@ def wheel(folder: Path, name: str = "published", version: str = "2.0") -> Path:
 
 
 class TestPython:
-    def test_pip(self, cloud: Sandbox, pip: Tool, tokens: dict[str, str]) -> None:
-        first, second = (
-            with_token(feed(name, "pypi/simple/"), tokens[name]) for name in ORGANIZATIONS
-        )
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "https://pkgs.dev.azure.com/{}/_packaging/hello/pypi/simple/",
+            "https://pkgs.dev.azure.com/{}/My%20Project/_packaging/hello/pypi/simple/",
+            "https://{}.pkgs.visualstudio.com/_packaging/hello/pypi/simple/",
+        ],
+    )
+    def test_pip(self, cloud: Sandbox, pip: Tool, tokens: dict[str, str], address: str) -> None:
+        first, second = (with_token(address.format(name), tokens[name]) for name in ORGANIZATIONS)
         pip.env |= {"PIP_INDEX_URL": first, "PIP_EXTRA_INDEX_URL": second}
         pip("install", "--target", "got", "contoso-hello", "fabrikam-hello")
         for name in ORGANIZATIONS:
@@ -99,6 +102,19 @@ class TestPython:
         index = with_token(feed("contoso", "pypi/simple/"), tokens["contoso"])
         pip("install", "--index-url", index, "--target", "got", "published")
         assert (pip.work / "got" / "published.py").exists()
+
+    @pytest.mark.real_client
+    def test_a_tool_can_import_what_is_tested(self, twine: Tool) -> None:
+        """For a keyring backend, which the tools find by its entry point."""
+        python = Tool([str(Path(twine.program[0]).with_name("python"))], twine.env, twine.work)
+        import_msauth(python)
+        program = (
+            "import azure.identity, msauth, requests, sys\n"
+            "from importlib.metadata import distribution\n"
+            "assert distribution('msauth').entry_points\n"
+            "assert requests.__file__.startswith(sys.prefix)\n"
+        )
+        python("-c", program)
 
     @pytest.mark.real_client
     def test_poetry(self, cloud: Sandbox, poetry: Tool, tokens: dict[str, str]) -> None:
@@ -230,13 +246,8 @@ def test_go(cloud: Sandbox, go: Tool, tokens: dict[str, str]) -> None:
     go.env["GOPROXY"] = ",".join([*addresses, "off"])
     go("mod", "init", "mine.example/mine")
     go("get", "contoso.example/hello@latest", "fabrikam.example/hello@v1.0.0")
-    go.write(
-        "main.go",
-        "package main\n"
-        'import (a "contoso.example/hello"; b "fabrikam.example/hello")\n'
-        "func main() { println(a.Package, b.Package) }\n",
-    )
-    go("vet", "./...")
+    for name in ORGANIZATIONS:
+        assert (go.home / f"go/pkg/mod/{name}.example/hello@v1.0.0/hello.go").exists()
     assert "contoso.example/hello v1.0.0" in (go.work / "go.mod").read_text()
 
 

@@ -24,7 +24,7 @@ def signed_in(cloud: Sandbox, home: Path) -> Path:
 @pytest.fixture(autouse=True)
 def nothing_left_for_a_stranger(cloud: Sandbox) -> Iterator[None]:
     yield
-    assert cloud.count("unknown_host") == 0
+    assert cloud.stats()["unknown_hosts"] == []
 
 
 def served(cloud: Sandbox, status: int = 200) -> set[str]:

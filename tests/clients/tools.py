@@ -7,6 +7,7 @@ tool's `env` what a person would set, and counting the cloud's requests afterwar
 import base64
 import json
 import shutil
+import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -97,3 +98,15 @@ def docker_config(home: Path, passwords: dict[str, str]) -> Path:
     path.parent.mkdir(mode=0o700, exist_ok=True)
     path.write_text(json.dumps({"auths": auths}))
     return path
+
+
+def import_msauth(tool: Tool) -> None:
+    """Let a Python tool import msauth and find its entry points, after all that it has itself.
+
+    Its environment is not the tests' own; what both have, such as requests, stays the tool's.
+    """
+    folder = tool.home / "python"
+    folder.mkdir(exist_ok=True)
+    site = sysconfig.get_path("purelib")
+    (folder / "sitecustomize.py").write_text(f"import sys\nsys.path.append({site!r})\n")
+    tool.env["PYTHONPATH"] = str(folder)

@@ -131,8 +131,11 @@ class TestTokens:
         assert http.get(url, auth=("alex", refresh)).status_code == 401
         assert http.post(url, data={"grant_type": "x"}).status_code == 400
 
-    def test_an_entra_token_is_no_password(self, cloud, http):
-        token = cloud.issue_token(scope=ACR)
+    @pytest.mark.parametrize(
+        "claims", [{}, {"aud": CONTOSO, "grant_type": "refresh_token", "sequence": 10**9}]
+    )
+    def test_an_entra_token_is_no_password(self, cloud, http, claims):
+        token = cloud.issue_token(scope=ACR, **claims)
         url = f"https://{CONTOSO}/oauth2/token"
         assert http.get(url, auth=(ZERO, token)).status_code == 401
         header = {"Authorization": f"Bearer {token}"}
@@ -160,6 +163,8 @@ class TestTokens:
         assert 'error="invalid_token"' in refused.headers["WWW-Authenticate"]
         new = exchange(cloud.issue_token(scope=ACR)).json()["refresh_token"]
         assert http.get(url, auth=(ZERO, new)).ok
+        cloud.reset()
+        assert http.get(url, auth=(ZERO, good)).ok
 
     def test_the_scope_is_what_is_allowed(self, cloud, http, access):
         manifest = f"https://{CONTOSO}/v2/hello/manifests/1.0"
