@@ -46,15 +46,8 @@ class Feeds:
         if feed.lower() not in NAMES:
             message = f"The feed with name or ID '{feed[:40]}' doesn't exist."
             return _error(404, "FeedIdNotFoundException", message)
-        reading = call.request.method in ("GET", "HEAD", "OPTIONS")
         if f"{organization}/{feed.lower()}" in self._state.settings.forbidden_feeds:
-            call.record.error = "forbidden"
-            action = "ReadPackages" if reading else "AddPackage"
-            message = (
-                f"User '{who}' lacks permission to complete this action. "
-                f"You need to have '{action}'."
-            )
-            return _error(403, "FeedNeedsPermissionsException", message)
+            return _forbidden(call, who)
         for prefix in _PROTOCOLS:
             if f"{path}/".lower().startswith(f"{prefix}/".lower()):
                 service = self._service(organization, feed.lower(), prefix)
@@ -70,6 +63,16 @@ class Feeds:
             if key not in self._services:
                 self._services[key] = _PROTOCOLS[prefix](organization)
             return self._services[key]
+
+
+def _forbidden(call: Call, who: str) -> Response:
+    call.record.error = "forbidden"
+    reads = call.request.method in ("GET", "HEAD", "OPTIONS")
+    message = (
+        f"User '{who}' lacks permission to complete this action. "
+        f"You need to have '{'ReadPackages' if reads else 'AddPackage'}'."
+    )
+    return _error(403, "FeedNeedsPermissionsException", message)
 
 
 def _error(status: int, kind: str, message: str) -> Response:
