@@ -69,7 +69,7 @@ printf '%s' "$unlisted" | while IFS= read -r folder; do note folder "$folder"; d
 
 note environment "$venv"
 note file "$venv.log"
-make_environment "$venv" "[rich${extras:+,$extras}]"
+make_environment "$venv" "${extras:+[$extras]}"
 
 # The environment's own launchers would listen to PYTHONPATH. Ours run Python isolated (-I): by
 # the first line where the kernel takes it (127 bytes, no space), else by a shell, 1 ms slower.

@@ -5,7 +5,7 @@ from pathlib import Path
 
 MODULES = (
     *("azure", "ensurepip", "filelock", "json", "msauth", "msauth_sandbox", "pip", "platformdirs"),
-    *("random", "re", "rich", "sitecustomize", "time", "tomllib", "usercustomize", "venv"),
+    *("random", "re", "sitecustomize", "time", "tomllib", "usercustomize", "venv"),
     *("_virtualenv", "_distutils_hack"),
 )
 # Up to Python 3.10 these are imported before any .pth file is read: see msauth/import_path.py.

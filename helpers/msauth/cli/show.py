@@ -1,14 +1,16 @@
-"""Telling people: tables, times and durations. On a terminal with rich, if it is installed.
+"""Telling people: tables, times and durations.
 
 Everything that came from a server or a file is escaped first (`errors.printable`).
 """
 
 import json
+import os
+import shutil
 import sys
 import time
+import unicodedata
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from ..errors import printable
 from ..protocols import exec_credential
@@ -22,26 +24,65 @@ def as_json(value: object) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Rows) -> None:
-    """Write a table under a title; with no rows, nothing."""
+    """Write a table under a title; with no rows, nothing.
+
+    Nothing is folded or cut, because ids are there to be copied: a terminal that is narrower
+    than the table gets a block for each row, in lines of `column  value`.
+    """
     if not rows:
         return
-    cells = [[printable(cell) for cell in row] for row in rows]
-    if sys.stdout.isatty() and _rich_table(title, columns, cells):
+    lines = [[printable(cell) for cell in row] for row in (columns, *rows)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    styled = _styled()
+    if title:
+        sys.stdout.write(_bold(f"{title}:", styled) + "\n")
+    if sys.stdout.isatty() and 2 * len(widths) + sum(widths) > shutil.get_terminal_size().columns:
+        heading, *records = lines
+        for number, record in enumerate(records):
+            sys.stdout.write("\n" if number else "")
+            _facts([*zip(heading, record, strict=True)], "  ", styled)
         return
-    widths = [max(len(row[i]) for row in [columns, *cells]) for i in range(len(columns))]
-    lines = [f"{title}:"] if title else []
-    for row in [columns, *cells]:
-        padded = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
-        lines.append(("  " + padded).rstrip())
-    sys.stdout.write("\n".join(lines) + "\n")
+    for number, line in enumerate(lines):
+        text = "  ".join(_padded(cell, width) for cell, width in zip(line, widths, strict=True))
+        sys.stdout.write("  " + _bold(text.rstrip(), styled and not number) + "\n")
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
     """Write `name  value` lines, the values in one column; empty values are left out."""
-    shown = [(name, printable(value)) for name, value in pairs if value]
-    width = max((len(name) for name, _ in shown), default=0)
+    _facts([(name, printable(value)) for name, value in pairs], "", False)
+
+
+def _facts(pairs: Sequence[tuple[str, str]], indent: str, styled: bool) -> None:
+    shown = [(name, value) for name, value in pairs if value]
+    width = max((_width(name) for name, _ in shown), default=0)
     for name, value in shown:
-        sys.stdout.write(f"{name:{width}}  {value}\n")
+        sys.stdout.write(f"{indent}{_bold(_padded(name, width), styled)}  {value}\n")
+
+
+def _width(text: str) -> int:
+    """Return the columns that a text takes on a terminal (UAX #11), after `printable`."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0
+        if unicodedata.category(c) in ("Mn", "Me", "Cf")
+        else 1 + (unicodedata.east_asian_width(c) in "WF")
+        for c in text
+    )
+
+
+def _padded(text: str, width: int) -> str:
+    return text + " " * (width - _width(text))
+
+
+def _styled() -> bool:
+    """Say whether headings may be bold (https://no-color.org)."""
+    forbidden = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not forbidden
+
+
+def _bold(text: str, styled: bool) -> str:
+    return f"\x1b[1m{text}\x1b[0m" if styled else text
 
 
 def paragraph(text: str) -> None:
@@ -83,21 +124,3 @@ def rfc3339(epoch: int) -> str | None:
     if not 0 < epoch < 253_402_300_800:
         return None
     return exec_credential.rfc3339(epoch)
-
-
-def _rich_table(title: str, columns: Sequence[str], rows: Rows) -> bool:
-    """Write the table with rich; say whether rich is there."""
-    try:
-        from rich.box import SIMPLE_HEAD
-        from rich.console import Console
-        from rich.table import Table
-        from rich.text import Text
-    except ImportError:
-        return False
-    grid: Any = Table(title=title or None, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        grid.add_column(column, overflow="fold")
-    for row in rows:
-        grid.add_row(*map(Text, row))  # Text: brackets in a name are no markup
-    Console(highlight=False).print(grid)
-    return True
