@@ -88,6 +88,15 @@ class Terminal:
         while text not in self._seen:
             self._seen += _read(self._screen, self._seen)
 
+    def rest(self) -> bytes:
+        """Return all that was shown, once the job has ended."""
+        while True:
+            try:
+                data = os.read(self._screen, 4096)
+            except OSError:  # EIO: nobody has the terminal open any more
+                return self._seen
+            self._seen += data
+
     def event(self) -> tuple[str, int]:
         """Return what became of the job next, and the number that belongs to it."""
         while b"\n" not in self._told:

@@ -96,11 +96,6 @@ def say(level: str, text: str) -> None:
         pass
 
 
-def say_waiting() -> None:
-    """Say why nothing happens for a while: another process signs in, or asks the person."""
-    say("note", "waiting for another process that is signing in")
-
-
 def nearest(word: str, known: "Iterable[str]") -> str:
     """Return the known word that was probably meant, or ""."""
     from difflib import get_close_matches

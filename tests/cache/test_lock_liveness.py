@@ -8,13 +8,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NoReturn
 
 import pytest
-from filelock import FileLock, Timeout
 
+from msauth import waiting
 from msauth.broker import broker, renewal
-from msauth.cache import lock as cache_lock
 from msauth.cache.folder import Folder
 from msauth.request.request import TokenRequest
 from msauth.request.selection import select
@@ -73,16 +71,14 @@ def test_a_killed_holder_is_replaced_at_once(
 
 
 def test_a_stopped_holder_is_not_waited_for_longer_than_the_timeout(
-    cache: Cache, holder: "subprocess.Popen[bytes]"
+    cache: Cache, holder: "subprocess.Popen[bytes]", capfd: pytest.CaptureFixture[str]
 ) -> None:
     holder.send_signal(signal.SIGSTOP)
-    said: list[bool] = []
     began = time.monotonic()
-    waiting = lambda: said.append(True)  # noqa: E731
-    with store.opened() as folder, folder.lock(cache.stem, timeout=0.2, waiting=waiting) as held:
+    with store.opened() as folder, folder.lock(cache.stem, timeout=0.2, aloud=True) as held:
         assert not held
     assert 0.15 < time.monotonic() - began < 5
-    assert said == []
+    assert capfd.readouterr().err == ""
     # An erase goes on as well.
     cache.put(made_up("rejected"))
     store.reject(made_up("rejected").text)
@@ -124,24 +120,20 @@ def test_a_renewal_goes_on_without_a_stopped_neighbour(
     assert len(records()) == 1
 
 
-def test_a_person_is_told_after_two_seconds(cache: Cache, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With a lock whose wait is over at once, so that the test need not wait."""
-    waits: list[float] = []
-
-    class Busy(FileLock):
-        def acquire(self, *_: object, **named: object) -> NoReturn:
-            assert isinstance(named["timeout"], (int, float))
-            waits.append(named["timeout"])
-            raise Timeout("busy")
-
-    monkeypatch.setattr(cache_lock, "FileLock", Busy)
-    said: list[bool] = []
-    waiting = lambda: said.append(True)  # noqa: E731
-    with store.opened() as folder, folder.lock(cache.stem, timeout=30, waiting=waiting) as held:
-        assert not held
-    assert said == [True]
-    assert waits[0] == 2
-    assert 29 < waits[1] <= 30
+def test_who_reads_a_pipe_is_told_of_a_long_wait(
+    cache: Cache,
+    holder: "subprocess.Popen[bytes]",
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """After a fifth of a second instead of two, and only where the lock is waited for aloud."""
+    assert waiting.QUIET == 2
+    monkeypatch.setattr(waiting, "QUIET", 0.2)
+    for aloud in (False, True):
+        with store.opened() as folder, folder.lock(cache.stem, timeout=1, aloud=aloud) as held:
+            assert not held
+        said = "msauth: note: waiting for another process that is signing in\n" if aloud else ""
+        assert capfd.readouterr().err == said
 
 
 def test_a_holder_killed_in_its_request_is_replaced(env: Environment, cloud: Sandbox) -> None:

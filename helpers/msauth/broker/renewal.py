@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from .. import signin
 from ..cache import record, rejections
 from ..cache.folder import FIX_PLACE, Folder, Refused
-from ..errors import OnlyRejectedError, SignInError, say, say_waiting
+from ..errors import OnlyRejectedError, SignInError, say
 from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest
 from . import changes
@@ -54,7 +54,7 @@ def _wait(stack: ExitStack, folder: Folder, request: TokenRequest) -> None:
     """
     name = request.record_name
     began = time.monotonic()
-    held = stack.enter_context(folder.lock(name, timeout=LOCK_TIMEOUT, waiting=say_waiting))
+    held = stack.enter_context(folder.lock(name, timeout=LOCK_TIMEOUT, aloud=True))
     if held or not request.interactive:
         return
     if time.monotonic() - began < LOCK_TIMEOUT or not signin.prompting(request.env):

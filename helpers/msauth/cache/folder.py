@@ -21,7 +21,7 @@ from . import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
 VERSION = "v1"
@@ -241,12 +241,12 @@ class Folder:
         return f"{self.path}/{name}"
 
     def lock(
-        self, name: str, *, timeout: float, waiting: "Callable[[], None] | None" = None
+        self, name: str, *, timeout: float, aloud: bool = False
     ) -> "AbstractContextManager[bool | None]":
         """Hold `name.lock`; yields True, False after timeout seconds, None where it cannot be."""
         from .lock import file_lock
 
-        return file_lock(self.path_of(name + LOCK), timeout=timeout, waiting=waiting)
+        return file_lock(self.path_of(name + LOCK), timeout=timeout, aloud=aloud)
 
     def generation(self, profile: str) -> str:
         """Return a text that every logout of this profile ("" without one), or of all, changes.

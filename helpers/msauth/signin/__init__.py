@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 
 from ..errors import SignInError
 from ..request.request import Token, TokenRequest
+from ..waiting import waiting_for
 
 _QUIET = logging.NullHandler()
 """Without any handler Python prints the libraries' warnings on stderr, in the server's words."""
@@ -35,7 +36,8 @@ def acquire(
 
     for library in ("azure", "msal"):
         logging.getLogger(library).addHandler(_QUIET)
-    return sign_in(Attempt(request, claims, rejected or (lambda _: False), prompt=prompt))
+    with waiting_for("the sign-in", 0):
+        return sign_in(Attempt(request, claims, rejected or (lambda _: False), prompt=prompt))
 
 
 def prompting(env: Mapping[str, str]) -> bool:

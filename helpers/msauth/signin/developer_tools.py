@@ -12,6 +12,7 @@ from typing import Any
 from ..errors import SignInError, UnavailableError
 from ..request.kinds import azd_directory, home
 from ..request.request import Token
+from ..waiting import waiting_for
 from . import aadsts
 from .attempt import Attempt, Way
 from .programs import run, which
@@ -155,7 +156,8 @@ def _powershell(attempt: Attempt) -> Token:
     credential = AzurePowerShellCredential(
         additionally_allowed_tenants=["*"], process_timeout=TIMEOUT
     )
-    return attempt.ask(kind, credential, renewable=False)
+    with waiting_for("pwsh", TIMEOUT):
+        return attempt.ask(kind, credential, renewable=False)
 
 
 def _read(path: str, *names: str) -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import SignInError, UnavailableError, say
 from ..request.request import Token
+from ..waiting import waiting_for
 from . import aadsts, prompts
 from .attempt import Attempt, Way
 from .az_cache import CLIENT_ID as DEFAULT_CLIENT
@@ -70,12 +71,7 @@ def _sign_in(attempt: Attempt, kind: str) -> Token:
     named = attempt.request.credential != "auto"
     may_prompt = attempt.prompt or (attempt.request.interactive and (named or prompts.terminal()))
     until = time.monotonic() + (prompts.TIMEOUT if may_prompt else _SILENT_WAIT)
-    lock = (
-        store.locked(until, lambda: say("note", "waiting for another sign-in"))
-        if kept
-        else nullcontext(True)
-    )
-    with lock as held:
+    with store.locked(until) if kept else nullcontext(True) as held:
         if held is False:
             raise prompts.busy(kind)
         with store.in_generation() if kept else nullcontext():
@@ -216,8 +212,13 @@ def _authenticate(
     else:
         credential = DeviceCodeCredential(prompt_callback=_show_code, **options)
     opening = our_browser(attempt.env) if used == "browser" else nullcontext()
+    person = "the sign-in in the browser" if used == "browser" else "the code to be entered"
     try:
-        with opening, aadsts.translated(kind, attempt.request, claims=None):
+        with (
+            waiting_for(person, prompts.TIMEOUT),
+            opening,
+            aadsts.translated(kind, attempt.request, claims=None),
+        ):
             try:
                 record = credential.authenticate(
                     scopes=attempt.request.scopes,
@@ -321,7 +322,8 @@ def _broker(attempt: Attempt) -> Token:
         credential = module.InteractiveBrowserBrokerCredential(**options)
     except Exception as error:  # noqa: BLE001 - the broker's runtime fails in its own ways
         raise UnavailableError(f"broker: {aadsts.first_sentence(str(error))}") from None
-    return attempt.ask("broker", credential)
+    with waiting_for("the system's account broker", 0):
+        return attempt.ask("broker", credential)
 
 
 def _console_window() -> object:

@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..request.clouds import DEVOPS_HOST
+from ..waiting import waiting_for
 from .programs import git_setting
 
 if TYPE_CHECKING:
@@ -125,7 +126,9 @@ def session(env: Mapping[str, str], *, git: bool = False) -> "requests.Session":
         def request(self, *args: Any, **options: Any) -> requests.Response:
             options.setdefault("timeout", _TIMEOUT)
             options["allow_redirects"] = False
-            return super().request(*args, **options)
+            url = options.get("url") or args[1]
+            with waiting_for(_host(str(url)), _seconds(options["timeout"])):
+                return super().request(*args, **options)
 
         def merge_environment_settings(
             self, url: Any, _proxies: Any, stream: Any, verify: Any, cert: Any
@@ -140,11 +143,25 @@ def session(env: Mapping[str, str], *, git: bool = False) -> "requests.Session":
     return made
 
 
+def _host(url: str) -> str:
+    return urllib.parse.urlsplit(url).hostname or "the network"
+
+
+def _seconds(timeout: Any) -> float:
+    """Return the longest wait for an answer's beginning; requests takes a number or a pair."""
+    return float(sum(timeout) if isinstance(timeout, tuple) else timeout or 0)
+
+
 def transport(env: Mapping[str, str], *, connect: int = 10) -> "RequestsTransport":
     """Return azure-core's transport over `session`; connect: seconds."""
     from azure.core.pipeline.transport import RequestsTransport
 
-    return RequestsTransport(
+    class Transport(RequestsTransport):  # type: ignore[misc] # exported lazily, as Any
+        def sleep(self, duration: float) -> None:
+            with waiting_for("the pause before another try", duration):
+                super().sleep(duration)
+
+    return Transport(
         session=session(env),
         connection_verify=ca_bundle(env),
         connection_timeout=connect,

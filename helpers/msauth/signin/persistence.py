@@ -10,7 +10,7 @@ file in place, and its own lock outlives a killed process.
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -67,11 +67,9 @@ class Store:
 
         return TokenCachePersistenceOptions(name=self.name, allow_unencrypted_storage=True)
 
-    def locked(
-        self, until: float, waiting: Callable[[], None]
-    ) -> AbstractContextManager[bool | None]:
+    def locked(self, until: float) -> AbstractContextManager[bool | None]:
         """Hold the lock that every use of the store needs; see `prompts.locked`."""
-        return prompts.locked(self._env, self.name, until, waiting)
+        return prompts.locked(self._env, self.name, until, aloud=True)
 
     @contextmanager
     def in_generation(self) -> Iterator[None]:

@@ -6,6 +6,11 @@ import signal
 import subprocess
 from collections.abc import Mapping
 
+from ..waiting import waiting_for
+
+_GIT = 5
+"""Seconds that git has for a setting."""
+
 
 def search_path(env: Mapping[str, str]) -> str:
     """Return PATH without its relative and empty items, which mean the current directory.
@@ -48,7 +53,8 @@ def run(
         start_new_session=True,
     ) as child:
         try:
-            output, said = child.communicate(timeout=timeout)
+            with waiting_for(os.path.basename(words[0]), timeout):
+                output, said = child.communicate(timeout=timeout)
         except BaseException:
             _end(child)
             raise
@@ -75,14 +81,15 @@ def git_setting(name: str, url: str, env: Mapping[str, str], *, kind: str = "") 
         return None
     typed = [f"--type={kind}"] if kind else []
     try:
-        done = subprocess.run(
-            [git, "config", *typed, "--get-urlmatch", name, url],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=5,
-            check=False,
-            env=dict(env),
-        )
+        with waiting_for("git", _GIT):
+            done = subprocess.run(
+                [git, "config", *typed, "--get-urlmatch", name, url],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=_GIT,
+                check=False,
+                env=dict(env),
+            )
     except (OSError, ValueError, subprocess.SubprocessError):
         return None
     return os.fsdecode(done.stdout.removesuffix(b"\n")) if done.returncode == 0 else None

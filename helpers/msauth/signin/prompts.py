@@ -6,11 +6,11 @@ never to stdout, which is the protocol's.
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from ..cache.folder import Folder
-from ..errors import SignInError, printable, program, say_waiting
+from ..errors import SignInError, printable, program
 
 TIMEOUT = 300
 """Seconds a person has for one prompt, and others wait for another process's person."""
@@ -57,7 +57,7 @@ def turn(env: Mapping[str, str], kind: str, until: float) -> Iterator[None]:
     Raises SignInError when another process's person has not answered by then. Without a place
     for the lock the prompt is shown anyway.
     """
-    with locked(env, LOCK, until, say_waiting) as held:
+    with locked(env, LOCK, until, aloud=True) as held:
         if held is False:
             raise busy(kind)
         yield
@@ -65,7 +65,7 @@ def turn(env: Mapping[str, str], kind: str, until: float) -> Iterator[None]:
 
 def somebody_asks(env: Mapping[str, str]) -> bool:
     """Say whether some process of this user holds the prompt lock."""
-    with locked(env, LOCK, 0, None, create=False) as held:
+    with locked(env, LOCK, 0, create=False) as held:
         return held is False
 
 
@@ -121,13 +121,13 @@ def locked(
     env: Mapping[str, str],
     name: str,
     until: float,
-    waiting: Callable[[], None] | None,
     *,
+    aloud: bool = False,
     create: bool = True,
 ) -> Iterator[bool | None]:
     """Hold a lock of the state directory; yields False on time-out, None without a place.
 
-    name: without its suffix. until: `time.monotonic()`. waiting: called once after two seconds.
+    name: without its suffix. until: `time.monotonic()`. aloud: see `file_lock`.
     """
     try:
         folder = Folder.state(env, create=create)
@@ -135,7 +135,7 @@ def locked(
         yield None
         return
     left = max(0.0, until - time.monotonic())
-    with folder, folder.lock(name, timeout=left, waiting=waiting) as held:
+    with folder, folder.lock(name, timeout=left, aloud=aloud) as held:
         yield held
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import SignInError, UnavailableError
 from ..request.request import Token
+from ..waiting import waiting_for
 from .attempt import Attempt, Way
 
 KIND = "managed-identity"
@@ -85,8 +86,9 @@ def _post(port: int, secret: str, arguments: dict[str, Any]) -> dict[str, Any]:
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
     target = "/token?api-version=2023-07-12-preview"
     try:
-        connection.request("POST", target, json.dumps(arguments).encode(), headers)
-        response = connection.getresponse()
+        with waiting_for("msauth-run --serve", _TIMEOUT):
+            connection.request("POST", target, json.dumps(arguments).encode(), headers)
+            response = connection.getresponse()
         answer = json.loads(response.read(_MAX_ANSWER))
     except OSError:
         raise SignInError("msauth-run --serve has ended, and its endpoint too", _HINT) from None
