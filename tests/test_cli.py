@@ -570,7 +570,7 @@ def test_a_renewal_in_flight_cannot_bring_it_back(
 ) -> None:
     assert msauth("login", env=env).returncode == 0
     cloud.on_token(lambda _: check(msauth("logout", *arguments, env=env)))
-    assert msauth("login", env=env).returncode == 0
+    assert msauth("login", env=env).returncode == 1
     cloud.on_token(None)
     found = answer("status", "--json", env=env)
     assert not any(row["cached"] for row in found["answers"])

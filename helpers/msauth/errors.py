@@ -56,6 +56,11 @@ class OnlyRejectedError(SignInError):
         self.token = token
 
 
+def not_kept(what: str, why: str, hint: str) -> SignInError:
+    """Return the error for a sign-in that was to be kept for others to use, and was not."""
+    return SignInError(f"{what} cannot be kept: {why}", hint, deterministic=False)
+
+
 # C0 and C1 controls, DEL, and the bidi and zero-width characters that can rewrite a terminal
 # line (CVE-2024-50349, CVE-2021-42574).
 _UNSAFE = frozenset(

@@ -62,7 +62,8 @@ def test_a_login_as_somebody_else_ends_them_also_on_a_full_disk(
 
     monkeypatch.setattr(Folder, "write", full)
     source.credential, source.account = "browser", "sam"
-    login(asked())
+    with pytest.raises(SignInError, match=r"the token cannot be kept: .*: No space left on device"):
+        login(asked())
     assert store.read(asked(scopes=(ARM,))) is None
 
 

@@ -63,7 +63,7 @@ def test_a_place_that_others_can_open_is_not_used(home: Path, base: TokenRequest
     place.mkdir(parents=True)
     place.chmod(0o755)
     store = Store(base, "client")
-    assert not store.usable
+    assert store.refused() is not None
     store.remember(account("alex"), None)
     assert list(place.iterdir()) == []
 
@@ -76,7 +76,7 @@ def test_a_dead_process_lock_of_the_library_is_removed(home: Path, base: TokenRe
     other = folder / "msal.cache.nocae.lockfile"
     stale.touch()
     other.touch()
-    assert store.usable
+    assert store.refused() is None
     store.prepare()
     assert not stale.exists()
     assert other.exists()
@@ -98,7 +98,7 @@ def test_an_answer_that_is_no_json_does_not_cost_the_sign_in(
     home: Path, base: TokenRequest
 ) -> None:
     store = Store(base, "client")
-    assert store.usable
+    assert store.refused() is None
     cache = home / ".IdentityService" / f"{store.name}.cae"
     cache.write_text("{}")
     assert not store.broken(ValueError("a proxy's page"))
@@ -137,6 +137,6 @@ def test_a_folder_in_which_others_may_write_keeps_no_sign_in(
 ) -> None:
     """They could put a file of theirs where the library will write the refresh token."""
     store = Store(base, "client")
-    assert store.usable
+    assert store.refused() is None
     (home / ".IdentityService").chmod(0o777)
-    assert not store.usable
+    assert store.refused() is not None

@@ -27,14 +27,14 @@ _MARKED = sorted({name for kind in KINDS.values() for name in kind.secrets})
 
 def keep(
     folder: Folder, request: TokenRequest, token: Token, *, generation: str, claims: str | None
-) -> None:
-    """Write a token's record; raises OSError when the file system will not.
+) -> bool:
+    """Write a token's record, and say whether it stays; raises OSError when it cannot be written.
 
     generation: as read before the token was asked for, so that a logout meanwhile wins.
     """
     payload = token.text.encode("utf-8", "surrogateescape")
     if not record.is_token(payload):
-        return
+        return False
     attributes = {
         "epoch": generation,
         "issued": str(token.issued),
@@ -59,9 +59,11 @@ def keep(
     if earlier != token.fingerprint and _holders(folder, earlier) == [request.record_name]:
         folder.remove(earlier + HOLDERS)
     rejected = rejections.concerns(folder, token.fingerprint, "")
-    if rejected or folder.generation(request.profile) != generation:
+    dead = rejected or folder.generation(request.profile) != generation
+    if dead:
         evict(folder, name, token.text)  # a miss already; none stays behind a logout or an erase
     _prune(folder)
+    return not dead
 
 
 def evict(folder: Folder, name: str, token: str) -> bool:

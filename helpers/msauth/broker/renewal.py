@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from .. import signin
 from ..cache import record, rejections
 from ..cache.folder import FIX_PLACE, Folder, Refused
-from ..errors import OnlyRejectedError, SignInError, say
+from ..errors import OnlyRejectedError, SignInError, command, not_kept, say
 from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest
 from . import changes
@@ -23,10 +23,11 @@ def renew(request: TokenRequest, *, prompt: bool = False, requested_at: int | No
 
     requested_at: epoch nanoseconds; a token written since then is new enough. prompt: a person
     asked to sign in now (`msauth login`): nothing remembered is the answer.
-    Raises SignInError. A cache that cannot be used costs the sharing, never the answer.
+    Raises SignInError. A cache that cannot be used costs the sharing, never the answer; but who
+    signs in for others to use it (prompt) has failed then.
     """
     since = requested_at or time.time_ns()
-    folder = _open(request)
+    folder = _open(request, needed=prompt and request.persist)
     if folder is None:
         return signin.acquire(
             request,
@@ -101,24 +102,34 @@ def sign_in(folder: Folder, request: TokenRequest, *, prompt: bool = False) -> T
         if prompt:
             rejections.forget_all(folder)
             changes.forget_failures(folder)
-        if request.persist:
-            changes.keep(folder, request, token, generation=generation, claims=claims)
+        kept = request.persist and changes.keep(
+            folder, request, token, generation=generation, claims=claims
+        )
         folder.remove(request.record_name + rejections.CLAIMS)
         folder.remove(request.record_name + changes.FAILURE)
-    except OSError:
-        pass  # the token is the answer; only the next process is slower
+    except OSError as error:
+        # The token is the answer; only the next process is slower.
+        if prompt and request.persist:
+            why = f"{folder.path}: {error.strerror}"
+            raise not_kept("the token", why, command("df", folder.path)) from None
+        return token
+    if prompt and request.persist and not kept:
+        raise not_kept("the token", "a logout has ended this sign-in", "msauth login")
     return token
 
 
-def _open(request: TokenRequest) -> Folder | None:
+def _open(request: TokenRequest, *, needed: bool) -> Folder | None:
+    """Return the cache; raises SignInError where it is needed and cannot be used."""
     try:
         return Folder.cache(request.env, create=True)
     except Refused as refused:
-        say("warning", f"not using the token cache: {refused.message}")
-        say("hint", refused.fix)
-    except PermissionError as error:
-        say("warning", f"not using the token cache: {error.filename}: permission denied")
-        say("hint", FIX_PLACE)
-    except OSError:
-        pass
+        why, fix = refused.message, refused.fix
+    except OSError as error:
+        why, fix = f"{error.filename}: {error.strerror}", FIX_PLACE
+        if not needed and not isinstance(error, PermissionError):
+            return None
+    if needed:
+        raise not_kept("a token", why, fix)
+    say("warning", f"not using the token cache: {why}")
+    say("hint", fix)
     return None

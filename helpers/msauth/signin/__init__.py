@@ -54,6 +54,14 @@ def busy(kind: str) -> SignInError:
     return error(kind)
 
 
+def kept_in(request: TokenRequest) -> str:
+    """Return where a browser or device code sign-in is kept: a file's path, `keyring` or ""."""
+    from .az_cache import CLIENT_ID
+    from .persistence import Store
+
+    return Store(request, request.client_id or CLIENT_ID).place()
+
+
 def forget(profile: str | None, env: Mapping[str, str]) -> int:
     """Forget the interactive sign-ins of a profile ("" without one), or all (None).
 

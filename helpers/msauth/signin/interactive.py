@@ -11,18 +11,19 @@ import time
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
-from ..errors import SignInError, UnavailableError, say
+from ..errors import SignInError, UnavailableError, not_kept, say
 from ..request.request import Token
 from ..waiting import waiting_for
 from . import aadsts, prompts
 from .attempt import Attempt, Way
 from .az_cache import CLIENT_ID as DEFAULT_CLIENT
 from .browser import BrowserUnusable, is_wsl, no_browser, our_browser
-from .persistence import Store
+from .persistence import KEYRING_REFUSES, Store, trouble
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenRequestOptions
     from azure.core.exceptions import ClientAuthenticationError
+    from azure.identity import AuthenticationRecord
 
 _SILENT_WAIT = 30
 """Seconds to wait for another process when nobody may be asked anyway."""
@@ -66,7 +67,10 @@ def _device_code(attempt: Attempt) -> Token:
 
 def _sign_in(attempt: Attempt, kind: str) -> Token:
     store = _store(attempt)
-    kept = attempt.request.persist and store.usable
+    refused = store.refused() if attempt.request.persist else None
+    if refused is not None and attempt.prompt:
+        raise not_kept("the sign-in", *refused)  # before anybody is asked in vain
+    kept = attempt.request.persist and refused is None
     # Who names the kind may read stderr somewhere else; `auto` wants to see a terminal.
     named = attempt.request.credential != "auto"
     may_prompt = attempt.prompt or (attempt.request.interactive and (named or prompts.terminal()))
@@ -211,6 +215,7 @@ def _authenticate(
         credential = InteractiveBrowserCredential(**options)
     else:
         credential = DeviceCodeCredential(prompt_callback=_show_code, **options)
+    began = time.time()
     opening = our_browser(attempt.env) if used == "browser" else nullcontext()
     person = "the sign-in in the browser" if used == "browser" else "the code to be entered"
     try:
@@ -230,6 +235,9 @@ def _authenticate(
                     *attempt.request.scopes, options=_options(attempt, None)
                 )
             except Exception as error:
+                refused = store.write_refused(error.__cause__ or error) if kept else None
+                if refused is not None:
+                    raise not_kept("the sign-in", *refused) from None
                 if any(word in str(error) for word in _UNANSWERED):
                     prompts.ignored(attempt.env, store.name)
                     raise SignInError(
@@ -243,16 +251,38 @@ def _authenticate(
         raise SignInError(error.message, error.hint) from None
     prompts.answered(attempt.env, store.name)
     store.forget_others(record)  # also with --no-persist: the next process must not be them again
-    if kept and store.remember(record, attempt.tenant):
-        _announce(store)
-    if attempt.request.persist and not kept:
-        places = "~/.IdentityService and ~/.local/state/msauth must be directories of yours alone"
-        say("warning", f"the sign-in cannot be kept: {places}")
+    refused = store.refused() if attempt.request.persist else None
+    if refused is not None:
+        _not_kept(attempt, *refused)
+    elif kept:
+        _keep(attempt, store, record, began)
     token = attempt.token(
         kind, info.token, int(info.expires_on), refresh_on=int(info.refresh_on or 0)
     )
     token.asked = kept
     return token
+
+
+def _keep(attempt: Attempt, store: Store, record: "AuthenticationRecord", began: float) -> None:
+    """Note whose the tokens are that the library has put away since `began` (epoch seconds)."""
+    if not store.written(began):
+        _not_kept(attempt, *KEYRING_REFUSES)
+        return
+    try:
+        first = store.remember(record, attempt.tenant)
+    except OSError as error:
+        _not_kept(attempt, *trouble(error, "~/.local/state/msauth"))
+        return
+    if first and not attempt.prompt:  # `msauth login` says it in any case
+        _announce(store)
+
+
+def _not_kept(attempt: Attempt, why: str, fix: str) -> None:
+    """Say why a sign-in is not kept; raises SignInError for who signs in to have it kept."""
+    error = not_kept("the sign-in", why, fix)
+    if attempt.prompt:
+        raise error
+    say("warning", error.message)
 
 
 def _announce(store: Store) -> None:

@@ -7,6 +7,7 @@ client, so that no two sign-ins share one, under a lock of our own: the library 
 file in place, and its own lock outlives a killed process.
 """
 
+import errno
 import json
 import os
 import sys
@@ -14,8 +15,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..cache.folder import Folder
+from ..cache.folder import Folder, Refused
 from ..cache.record import fingerprint
+from ..errors import command
 from ..request.request import TokenRequest
 from . import prompts
 
@@ -27,6 +29,9 @@ _LOCK = ".lock"
 _ANY = "any"
 """The place of the sign-in that is used where a tenant has none of its own."""
 _CACHES = (".cae", ".nocae")
+_LIBRARIES = ("msal_extensions", "portalocker", "gi")
+KEYRING_REFUSES = ("the keyring refuses it", "unlock the keyring, and sign in again")
+"""What is said, and the hint."""
 
 
 class Store:
@@ -40,26 +45,27 @@ class Store:
         parts = (request.profile, request.authority, client_id, request.username)
         self.name = "msauth-" + fingerprint("\n".join(parts))[:16]
 
-    @property
-    def usable(self) -> bool:
-        """Whether there is a private place for it, now or once it is made.
+    def refused(self) -> tuple[str, str] | None:
+        """Return why there is no private place for it and what would help, or None.
 
         The library's directory is made private, before it would be made 0755.
         """
+        folder = os.path.dirname(self._path(""))
         try:
             with Folder.state(self._env, create=True):
                 pass
-        except OSError:
-            return False
-        folder = os.path.dirname(self._path(""))
-        old = os.umask(0o077)
-        try:
-            os.makedirs(folder, 0o700, exist_ok=True)
-        except OSError:
-            return False
-        finally:
-            os.umask(old)
-        return _is_ours(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK)
+            old = os.umask(0o077)
+            try:
+                os.makedirs(folder, 0o700, exist_ok=True)
+            finally:
+                os.umask(old)
+        except Refused as refused:
+            return refused.message, refused.fix
+        except OSError as error:
+            return trouble(error, folder)
+        if _is_ours(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            return None
+        return f"{folder} must be a directory of yours alone", command("chmod", "700", folder)
 
     def options(self) -> "TokenCachePersistenceOptions":
         """Return azure-identity's options; the plain file is its fallback, announced by us."""
@@ -108,16 +114,13 @@ class Store:
         return found
 
     def remember(self, record: "AuthenticationRecord", tenant: str | None) -> bool:
-        """Keep a new sign-in; says whether it is the first one kept here."""
+        """Keep a new sign-in; says whether it is the first one kept here. Raises OSError."""
         first = not self._files()
         data = json.dumps({"profile": self._profile, "record": record.serialize()}).encode()
-        try:
-            with Folder.state(self._env, create=True) as folder:
-                folder.write(self._file(tenant or _ANY), data)
-                if tenant and folder.read(self._file(_ANY)) is None:
-                    folder.write(self._file(_ANY), data)
-        except OSError:
-            pass  # the token is there; only the next process has to ask again
+        with Folder.state(self._env, create=True) as folder:
+            folder.write(self._file(tenant or _ANY), data)
+            if tenant and folder.read(self._file(_ANY)) is None:
+                folder.write(self._file(_ANY), data)
         return first
 
     def forget_others(self, record: "AuthenticationRecord") -> None:
@@ -157,8 +160,36 @@ class Store:
                 continue
             except ValueError:
                 return True
-        origin = type(cause).__module__.partition(".")[0]
-        return origin in ("msal_extensions", "portalocker", "gi")
+        return _origin(cause) in _LIBRARIES
+
+    def write_refused(self, cause: BaseException) -> tuple[str, str] | None:
+        """Return why the library's cache could not be written and what would help.
+
+        None when something else is what failed.
+        """
+        if _origin(cause) in _LIBRARIES:
+            return KEYRING_REFUSES
+        if type(cause).__module__ == "builtins" and isinstance(cause, OSError) and cause.filename:
+            return trouble(cause, "")
+        return None
+
+    def written(self, since: float) -> bool:
+        """Say whether the library's cache took something since then (epoch seconds).
+
+        Beside a keyring it touches a file when it has stored something, and says nothing when the
+        keyring declines. The file system's clock is up to some hundredths of a second behind.
+        """
+        for suffix in _CACHES:
+            try:
+                if os.stat(self._path(suffix)).st_mtime > since - 0.05:
+                    return True
+            except OSError:
+                continue
+        return False
+
+    def place(self) -> str:
+        """Return where the refresh tokens are: the path of a file, `keyring`, "" for nowhere."""
+        return (self.plain_file() or "keyring") if self.known() else ""
 
     def plain_file(self) -> str | None:
         """Return the path of the unencrypted cache, or None when a keyring or DPAPI has it."""
@@ -288,6 +319,17 @@ def _has_libsecret() -> bool:
     from importlib.util import find_spec
 
     return find_spec("gi") is not None
+
+
+def _origin(cause: BaseException | None) -> str:
+    return type(cause).__module__.partition(".")[0]
+
+
+def trouble(error: OSError, place: str) -> tuple[str, str]:
+    """Return what the file system said of a place, and the command that shows why."""
+    path = str(error.filename or place)
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return f"{path}: {error.strerror}", command(*(("df",) if full else ("ls", "-ld")), path)
 
 
 def _is_ours(path: str) -> bool:
