@@ -69,7 +69,9 @@ WRONG = [
     (("login", "armm"), b"unknown product 'armm'", b"did you mean arm?"),
     (("login", "arm", "graph"), b"unexpected argument graph", b"see --help"),
     (("login", "arm", "--scope", "a/b"), b"give either the product arm or --scope", b""),
-    (("status", "arm"), b"unexpected argument arm", b"see --help"),
+    (("status", "arm", "graph"), b"unexpected argument graph", b"see --help"),
+    (("status", "armm"), b"unknown product 'armm'", b"did you mean arm?"),
+    (("status", "arm", "--scope", "a/b"), b"give either the product arm or --scope", b""),
     (("logout", "--all", "--profile", "x"), b"exclude each other", b""),
     (("login", "--profile", "none"), b"no profile 'none'", b"create it"),
     (("status", "--credential", "bowser"), b"unknown credential", b"--credential browser?"),
@@ -207,7 +209,9 @@ def test_status_of_what_is_cached(env: Environment, cloud: Sandbox, records: Rec
     assert by_product["graph"]["cached"]
     assert by_product["graph"]["expires_on"] == row["expires_on"]
     assert not by_product["arm"]["cached"]
-    assert set(found) == {"profile", "profiles", "cache", "answers", "cached"}
+    assert set(found) == {
+        *("profile", "profile_from", "profiles", "cache", "answers", "cached"),
+    }
     text = msauth("status", env=env).stdout
     assert re.search(rb"graph +environment +.* +cached for (1 hour|59 minutes)\n", text)
     (secret,) = secrets_in(records)
@@ -284,8 +288,10 @@ def test_status_knows_az_account_without_az(
     az.chmod(0o755)
     env["PATH"] = f"{az.parent}:{env['PATH']}"
     options = ("status", "--json", "--credential", "azure-cli")
-    found = answer(*options, env=env)
-    assert {row["problem"] for row in found["answers"]} == {"not signed in: az login"}
+    done = msauth(*options, env=env)
+    assert done.returncode == 1, "nobody would answer"
+    found = json.loads(done.stdout)
+    assert {row["problem"] for row in found["answers"]} == {"nobody is signed in with az"}
     az_profile(az_folder, "alex@contoso.com", cloud.tenants["contoso"].id)
     row = answer(*options, env=env)["answers"][0]
     assert (row["credential"], row["account"]) == ("azure-cli", "alex@contoso.com")
@@ -297,7 +303,7 @@ def test_status_says_that_az_has_no_such_subscription(
     env: Environment, az_folder: Path, records: Records
 ) -> None:
     env |= {"MSAUTH_SUBSCRIPTION": "nowhere", "MSAUTH_CREDENTIAL": "azure-cli-cache"}
-    found = answer("status", "--json", env=env)
+    found = json.loads(msauth("status", "--json", env=env).stdout)
     assert "az knows no subscription nowhere" in found["answers"][0]["problem"]
 
 
@@ -310,7 +316,13 @@ def test_status_shows_the_profiles_own_scopes(
     env |= {"MSAUTH_CONFIG": str(config)}
     found = answer("status", "--profile", "g", "--json", env=env)
     assert found["profile"] == "g"
-    assert found["profiles"] == {"file": str(config), "names": ["g", "h"], "problem": None}
+    assert found["profile_from"] == "--profile"
+    assert found["profiles"] == {
+        "file": str(config),
+        "names": ["g", "h"],
+        "matches": {},
+        "problem": None,
+    }
     assert found["answers"][0]["scopes"] == [DEVICES]
     asked = answer("status", "--scope", "https://graph.microsoft.com", "--json", env=env)
     assert asked["answers"][0]["scopes"] == [GRAPH]

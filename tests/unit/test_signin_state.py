@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from azure.identity import AuthenticationRecord
 
+from msauth.cache.folder import Refused
 from msauth.errors import SignInError
 from msauth.request.request import TokenRequest
 from msauth.signin import prompts
@@ -63,8 +64,12 @@ def test_a_place_that_others_can_open_is_not_used(home: Path, base: TokenRequest
     place.mkdir(parents=True)
     place.chmod(0o755)
     store = Store(base, "client")
-    assert store.refused() is not None
-    store.remember(account("alex"), None)
+    assert store.refused() == (
+        f"directory {place} is open to other users (mode 0755)",
+        f"chmod 700 {place}",
+    )
+    with pytest.raises(Refused):
+        store.remember(account("alex"), None)
     assert list(place.iterdir()) == []
 
 

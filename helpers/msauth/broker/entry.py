@@ -113,6 +113,12 @@ def read_tenant(folder: Folder, organisation: str, *, now: int) -> str | None:
     return payload.decode("ascii", "replace")
 
 
+def organisations(folder: Folder) -> list[str]:
+    """Return the names of the organisations of which a tenant was remembered; raises OSError."""
+    found = (folder.record(name, None) for name in folder.names(TENANT))
+    return [each[0].get("request.organisation", "") for each in found if each is not None]
+
+
 def organisation_key(organisation: str) -> bytes:
     """Return the text under which an organisation's tenant is remembered."""
     return f"request.organisation={organisation}\n".encode()

@@ -4,56 +4,50 @@ import os
 import time
 from typing import Any
 
-from ..broker import broker
-from ..broker.entry import Entry
+from ..broker import broker, changes
+from ..broker.entry import Entry, organisations, read_tenant
 from ..cache import record
 from ..cache.folder import VERSION, Folder, Refused, cache_base
 from ..errors import MsauthError, UsageError, say
 from ..request import profile_file, profiles
-from ..request.clouds import cloud_of
-from ..request.kinds import KINDS
-from ..request.options import FLAG
+from ..request.clouds import DEVOPS_SCOPE, cloud_of
+from ..request.kinds import KINDS, quoted
+from ..request.options import FLAG, MATCH, Options
 from ..request.request import TokenRequest
-from ..request.selection import select
+from ..request.selection import Selection, select
+from ..signin.attempt import Who
 from . import arguments, show, who
 
 HELP = f"""\
-usage: msauth status [options]
+usage: msauth status [options] [PRODUCT]
 
-Shows for each product which credential would answer, as whom and in which tenant, and which
+Shows which credential would answer, as whom and in which tenant: for the product or --scope that
+is asked for, else for a profile's scopes and each usual product, and for the organisations of
+Azure DevOps that git has asked for lately. Shows also which profile is used and why, and which
 tokens are cached and for how long. Signs nobody in and uses no network.
+Exit code 1 when nothing would answer for any of these.
 
 {arguments.SIGN_IN_HELP}\
   --json                 the same for programs
 """
+OPTIONS = {**arguments.SIGN_IN_OPTIONS, "--json": FLAG}
 PRODUCTS = ("arm", "devops", "graph")
 Row = dict[str, Any]
 
 
 def run(argv: list[str]) -> int:
-    """Show the status. Raises UsageError."""
-    given = arguments.parse_or_help(argv, {**arguments.SIGN_IN_OPTIONS, "--json": FLAG}, HELP)
+    """Show the status; 1 when nothing would answer. Raises UsageError."""
+    given = arguments.parse_or_help(argv, OPTIONS, HELP, words=1)
     if given is None:
         return 0
-    options, _ = given
+    options, words = given
     now = int(time.time())
     selection = select(options, os.environ)
-    wanted: list[tuple[str, tuple[str, ...]]] = []
-    if "--scope" in options or selection.scopes:
-        wanted.append(("", selection.chosen_scopes("", "arm")))
-    for product in PRODUCTS:
-        try:
-            wanted.append((product, selection.scopes_for(product)))
-        except UsageError:
-            pass  # the cloud does not have it
-    requests = [
-        (product, selection.request(scopes, interactive=broker.may_prompt(os.environ)))
-        for product, scopes in wanted
-    ]
-    answers = [_answer(product, request, now) for product, request in requests]
+    answers = [_answer(*asked, now) for asked in _asked(options, "".join(words), selection, now)]
     place, problem, cached = _cached(now)
     report = {
-        "profile": requests[0][1].profile or None,
+        "profile": selection.profile or None,
+        "profile_from": _profile_from(options, selection),
         "profiles": _profiles(),
         "cache": {"directory": place, "problem": problem},
         "answers": answers,
@@ -63,27 +57,80 @@ def run(argv: list[str]) -> int:
         show.as_json(report)
     else:
         _tell(report, now)
-    return 0
+    return 0 if any(row["credential"] and not row["problem"] for row in answers) else 1
+
+
+def _profile_from(options: Options, selection: Selection) -> str | None:
+    if not selection.profile:
+        return None
+    return "--profile" if "--profile" in options else "MSAUTH_PROFILE"
+
+
+def _asked(
+    options: Options, word: str, selection: Selection, now: int
+) -> list[tuple[str, TokenRequest]]:
+    """Return a product's name, or "", and the request for each thing that is asked about."""
+    interactive = broker.may_prompt(os.environ)
+    wanted: list[tuple[str, tuple[str, ...]]] = []
+    if word or "--scope" in options or selection.scopes:
+        wanted.append((word, selection.chosen_scopes(word, "arm")))
+    if not word and "--scope" not in options:
+        for product in PRODUCTS:
+            try:
+                wanted.append((product, selection.scopes_for(product)))
+            except UsageError:
+                pass  # the cloud does not have it
+    asked = [(name, selection.request(scopes, interactive=interactive)) for name, scopes in wanted]
+    if any(scopes == (DEVOPS_SCOPE,) for _, scopes in wanted):
+        for organisation, tenant in _organisations(now):
+            chosen = select(options, os.environ, organisation=organisation)
+            request = chosen.request(
+                (DEVOPS_SCOPE,),
+                interactive=interactive,
+                tenant=tenant or None,
+                organisation=organisation,
+            )
+            asked.append(("devops", request))
+    return asked
+
+
+def _organisations(now: int) -> list[tuple[str, str]]:
+    """Return the organisations whose tenant git would not ask for again, and that tenant."""
+    try:
+        with Folder.cache(os.environ) as folder:
+            found = {name: read_tenant(folder, name, now=now) for name in organisations(folder)}
+    except OSError:
+        return []
+    return [(name, tenant) for name, tenant in sorted(found.items()) if tenant is not None]
 
 
 def _answer(product: str, request: TokenRequest, now: int) -> Row:
-    """Return who answers for a product: from the cached token, else from what is set up here."""
-    row: Row = {"product": product or None, "scopes": list(request.scopes)}
+    """Return who answers: from the token that would be served, else from what is set up here."""
+    token = failure = None
     try:
         with Folder.cache(request.env) as folder:
-            token = Entry(folder, request.with_(min_valid=1)).read(now=now)
+            if not request.force_refresh:
+                token = Entry(folder, request).read(now=now)
+                failure = changes.recall(folder, request)
     except OSError:
-        token = None
+        pass
     if token is not None:
-        found = who.Who(token.credential, token.account, token.tenant, None)
+        found = who.Answer(token.credential, Who(token.account, token.tenant), None)
     else:
         found = who.would_answer(request)
+        if failure is not None:  # asked again this soon, it is the answer
+            found = found._replace(problem=failure.message)
     expires_on = token.expires_on if token else 0
-    return row | {
+    return {
+        "product": product or None,
+        "scopes": list(request.scopes),
+        "organisation": request.organisation or None,
+        "profile": request.profile or None,
         "credential": found.credential or None,
-        "account": found.account or None,
-        "tenant": found.tenant or None,
+        "account": found.who.account or None,
+        "tenant": found.who.tenant or None,
         "cached": token is not None,
+        "asks": found.who.asks,
         "expires_on": expires_on or None,
         "expires_at": show.rfc3339(expires_on),
         "problem": found.problem,
@@ -121,9 +168,16 @@ def _product_of(scopes: str, authority: str) -> str:
 
 def _superseded(attributes: dict[str, str]) -> bool:
     """Say whether another person has signed in with the tool that a record depends on."""
+    env = dict(os.environ)
+    for kind in KINDS.values():  # a profile may have named the folder of the tool's files
+        for variable in kind.values:
+            env.pop(variable, None)
+            value = attributes.get(f"request.env.{variable}")
+            if value is not None and quoted(value) == value:
+                env[variable] = value
     stamps = {kind.stamp for kind in KINDS.values() if kind.stamp is not None}
     return any(
-        attributes.get(f"request.stamp.{stamp.__name__}", "") not in ("", stamp(os.environ))
+        attributes.get(f"request.stamp.{stamp.__name__}", "") not in ("", stamp(env))
         for stamp in stamps
     )
 
@@ -150,6 +204,7 @@ def _row(folder: Folder, attributes: dict[str, str], now: int) -> Row:
         "authority": get("request.authority") or None,
         "account": get("account") or None,
         "tenant": get("tenant") or None,
+        "asked_tenant": get("request.tenant") or None,
         "state": state,
     }
     for name in ("issued", "refresh_on", "expires_on"):
@@ -163,55 +218,66 @@ def _profiles() -> Row:
     where = profiles.path(os.environ)
     problem = None
     names: list[str] = []
+    matches: dict[str, str] = {}
     try:
         names = profile_file.names(where)
+        matches = profile_file.load(where, MATCH)[0] if names else {}
     except MsauthError as error:
         problem = error.message
-    return {"file": where, "names": names, "problem": problem}
+    return {"file": where, "names": names, "matches": matches, "problem": problem}
 
 
 def _tell(report: Row, now: int) -> None:
-    rows = []
-    for answer in report["answers"]:
-        state = "not cached"
-        if answer["cached"]:
-            state = f"cached for {show.words(answer['expires_on'] - now)}"
-        elif answer["problem"]:
-            state = answer["problem"]
-        rows.append(
-            (
-                answer["product"] or " ".join(answer["scopes"]),
-                answer["credential"] or "nobody",
-                answer["account"] or "",
-                answer["tenant"] or "",
-                state,
-            )
+    rows = [
+        (
+            _for(row),
+            row["credential"] or "nobody",
+            row["account"] or "",
+            row["tenant"] or "",
+            _state(row, now),
         )
-    show.table("who answers", ("for", "credential", "account", "tenant", ""), rows)
-    tokens = []
-    for row in report["cached"]:
-        state = row["state"]
-        if state == "valid":
-            state = show.words(row["expires_on"] - now)
-        tokens.append(
-            (
-                row["product"] or " ".join(row["scopes"]),
-                row["profile"] or "",
-                row["credential"] or "",
-                row["account"] or "",
-                row["tenant"] or "",
-                state,
-            )
-        )
+        for row in report["answers"]
+    ]
+    show.table("who answers", ("for", "credential", "account", "tenant", "state"), rows)
+    tokens = _tokens(report["cached"], now)
     columns = ("for", "profile", "credential", "account", "tenant", "valid for")
     show.table("cached tokens", columns, tokens)
     if not tokens:
         show.paragraph("no token is cached")
-    facts = [("cache", report["cache"]["directory"] or "")]
-    if report["profiles"]["names"] or report["profile"]:
-        facts.append(("profiles", report["profiles"]["file"]))
-        facts.append(("", ", ".join(report["profiles"]["names"])))
+    known = report["profiles"]
+    chosen = f"{report['profile']} (by {report['profile_from']})" if report["profile"] else ""
+    facts = [("cache", report["cache"]["directory"] or ""), ("profile", chosen)]
+    if known["names"] or report["profile"]:
+        facts += [("profiles", known["file"]), ("", ", ".join(known["names"]))]
+        facts += [("", f"{name} uses {profile}") for name, profile in known["matches"].items()]
     show.facts(facts)
     for part in ("cache", "profiles"):
         if report[part]["problem"]:
             say("warning", report[part]["problem"])
+
+
+def _for(row: Row) -> str:
+    what = row["product"] or " ".join(row["scopes"])
+    return f"{what} of {row['organisation']}" if row.get("organisation") else str(what)
+
+
+def _state(row: Row, now: int) -> str:
+    if row["cached"]:
+        return f"cached for {show.words(row['expires_on'] - now)}"
+    problem: str = row["problem"] or ""
+    return problem.partition("\n")[0] or ("would ask you" if row["asks"] else "not cached")
+
+
+def _tokens(cached: list[Row], now: int) -> list[tuple[str, ...]]:
+    """Return the tokens to show: one of those that differ only in how they were asked for."""
+    longest: dict[tuple[str, ...], Row] = {}
+    for row in cached:
+        names = ("profile", "credential", "account", "tenant", "state")
+        shown = (_for(row), *(row[name] or "" for name in names))
+        other = longest.get(shown)
+        if other is None or (row["expires_on"] or 0) > (other["expires_on"] or 0):
+            longest[shown] = row
+    return [
+        (*shown, show.words(row["expires_on"] - now) if state == "valid" else state)
+        for (*shown, state), row in longest.items()
+    ]

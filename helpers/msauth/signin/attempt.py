@@ -122,17 +122,35 @@ class Attempt:
         raise SignInError(message, aadsts.login_hint(kind, self.request, None) or "check --tenant")
 
 
+class Who(NamedTuple):
+    """Whom a kind would sign in; "" for what only the sign-in itself can tell.
+
+    asks: whether the person would be asked first.
+    """
+
+    account: str = ""
+    tenant: str = ""
+    asks: bool = False
+
+
+def application(attempt: Attempt) -> Who:
+    """Return the application and the tenant that options or AZURE_… variables name."""
+    return Who(attempt.client_id, attempt.tenant or attempt.env.get("AZURE_TENANT_ID", ""))
+
+
 class Way(NamedTuple):
     """How a kind signs in, and why it would not.
 
     reason: why it is not usable here, or None; it looks at the environment and never starts a
     program or opens a connection. sign_in may still find that nobody is signed in, and raises
     UnavailableError then. absence: the stricter reason by which `auto` passes the kind over.
+    who: whom sign_in would sign in, from what is on this machine alone; raises as it would.
     """
 
     reason: Callable[[Attempt], str | None]
     sign_in: Callable[[Attempt], Token]
     absence: Callable[[Attempt], str | None] | None = None
+    who: Callable[[Attempt], Who] = application
 
 
 def _mend(kind: str) -> str:

@@ -13,7 +13,7 @@ import re
 from ..errors import OnlyRejectedError, SignInError, UnavailableError, command
 from ..request.request import Token
 from . import aadsts, network, service_principal
-from .attempt import Attempt, Way
+from .attempt import Attempt, Way, Who
 from .az_cache import CLIENT_ID, Account, AzCache, number
 from .developer_tools import answer
 from .programs import which
@@ -152,13 +152,7 @@ def _from_az(attempt: Attempt, cache: AzCache, account: Account | None) -> Token
     once more when its profile says that somebody is. If it still finds no tokens they are gone:
     `az logout` with a keyring removes them, and then crashes before it changes the profile.
     """
-    if which("az", attempt.env) is None:
-        raise UnavailableError("az is not on PATH")
-    if not _whole_resource(attempt):
-        raise UnavailableError(
-            "az can only be asked for one resource as a whole",
-            "use RESOURCE/.default, or an app registration of your own: --credential browser",
-        )
+    _check_askable(attempt)
     try:
         return _ask_az(attempt, account)
     except UnavailableError:
@@ -169,6 +163,37 @@ def _from_az(attempt: Attempt, cache: AzCache, account: Account | None) -> Token
     except UnavailableError as error:
         error.signed_out = cache.signed_in is True
         raise
+
+
+def _check_askable(attempt: Attempt) -> None:
+    if which("az", attempt.env) is None:
+        raise UnavailableError("az is not on PATH")
+    if not _whole_resource(attempt):
+        raise UnavailableError(
+            "az can only be asked for one resource as a whole",
+            "use RESOURCE/.default, or an app registration of your own: --credential browser",
+        )
+
+
+def _who(attempt: Attempt) -> Who:
+    """Return az's account in the tenant; az need not be there for what is taken from its files."""
+    cache = _look(attempt, attempt.request.credential.replace("auto", _KIND))
+    account = cache.account(attempt.tenant)
+    if account is None:
+        raise _nobody(attempt)
+    authority = attempt.request.authority
+    if not (
+        _held(attempt, cache, account)
+        or cache.refreshable(account, authority)
+        or cache.secret(account, authority)
+    ):
+        _check_askable(attempt)
+    return Who("" if account.managed else account.name, account.tenant)
+
+
+def _nobody(attempt: Attempt) -> UnavailableError:
+    hint = aadsts.login_hint(_KIND, attempt.request, None)
+    return UnavailableError("nobody is signed in with az", hint)
 
 
 def _ask_az(attempt: Attempt, account: Account | None) -> Token:
@@ -186,8 +211,7 @@ def _ask_az(attempt: Attempt, account: Account | None) -> Token:
     if "AADSTS" in text:
         raise aadsts.explain(_KIND, text, attempt.request, claims=None)
     if _NOBODY.search(text):
-        hint = aadsts.login_hint(_KIND, attempt.request, None)
-        raise UnavailableError("nobody is signed in with az", hint)
+        raise _nobody(attempt)
     if _KEYRING.search(text):
         raise SignInError(
             f"{_KIND}: az cannot open the keyring that holds its sign-in",
@@ -216,7 +240,7 @@ def _az_token(attempt: Attempt, output: str) -> Token:
 
 def _with_secret(attempt: Attempt, account: Account, entry: dict[str, object], kind: str) -> Token:
     """Sign in as az's service principal, in process."""
-    return service_principal.ask(
+    principal = service_principal.credential(
         attempt,
         kind,
         account.tenant,
@@ -225,6 +249,7 @@ def _with_secret(attempt: Attempt, account: Account, entry: dict[str, object], k
         certificate=str(entry.get("certificate") or ""),
         chain=bool(entry.get("use_cert_sn_issuer")),
     )
+    return attempt.ask(kind, principal)
 
 
 def _redeem(
@@ -276,5 +301,5 @@ def _redeem(
     )
 
 
-AZURE_CLI = Way(_reason, _azure_cli)
-AZURE_CLI_CACHE = Way(lambda _: None, _azure_cli_cache)
+AZURE_CLI = Way(_reason, _azure_cli, who=_who)
+AZURE_CLI_CACHE = Way(lambda _: None, _azure_cli_cache, who=_who)

@@ -14,7 +14,7 @@ from ..request.kinds import azd_directory, home
 from ..request.request import Token
 from ..waiting import waiting_for
 from . import aadsts
-from .attempt import Attempt, Way
+from .attempt import Attempt, Way, Who
 from .programs import run, which
 
 TIMEOUT = 60
@@ -120,6 +120,15 @@ def _azd_message(output: str) -> str:
     return older
 
 
+def _azd_who(attempt: Attempt) -> Who:
+    """Return what azd's files say: whether somebody is signed in, but not who."""
+    why = _azd_absence(attempt)
+    config = azd_directory(attempt.env) + "/config.json"
+    if why is not None and _read(config, "auth", "useAzCliAuth") != "true":
+        raise UnavailableError(why, aadsts.login_hint("azure-developer-cli", attempt.request, None))
+    return Who(tenant=attempt.tenant or "")
+
+
 def _powershell_reason(attempt: Attempt) -> str | None:
     return None if which("pwsh", attempt.env) else "pwsh is not on PATH"
 
@@ -132,12 +141,27 @@ def _powershell_absence(attempt: Attempt) -> str | None:
     why = _powershell_reason(attempt)
     if why is not None:
         return why
-    contexts = _read(home(attempt.env) + "/.Azure/AzureRmContext.json", "Contexts")
+    contexts = _read(_contexts(attempt), "Contexts")
     if isinstance(contexts, dict) and any(
         isinstance(context, dict) and context.get("Account") for context in contexts.values()
     ):
         return None
     return "nobody is signed in with Connect-AzAccount"
+
+
+def _contexts(attempt: Attempt) -> str:
+    return home(attempt.env) + "/.Azure/AzureRmContext.json"
+
+
+def _powershell_who(attempt: Attempt) -> Who:
+    """Return the account and tenant of Azure PowerShell's default context."""
+    why = _powershell_absence(attempt)
+    if why is not None:
+        raise UnavailableError(why, aadsts.login_hint("azure-powershell", attempt.request, None))
+    key = str(_read(_contexts(attempt), "DefaultContextKey"))
+    account = _read(_contexts(attempt), "Contexts", key, "Account", "Id")
+    tenant = attempt.tenant or _read(_contexts(attempt), "Contexts", key, "Tenant", "Id")
+    return Who(str(account or ""), str(tenant or ""))
 
 
 def _powershell(attempt: Attempt) -> Token:
@@ -172,5 +196,5 @@ def _read(path: str, *names: str) -> Any:
     return found
 
 
-AZURE_DEVELOPER_CLI = Way(_azd_reason, _azd, _azd_absence)
-AZURE_POWERSHELL = Way(_powershell_reason, _powershell, _powershell_absence)
+AZURE_DEVELOPER_CLI = Way(_azd_reason, _azd, _azd_absence, _azd_who)
+AZURE_POWERSHELL = Way(_powershell_reason, _powershell, _powershell_absence, _powershell_who)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from ..errors import SignInError
 from ..request.request import Token
 from . import network
-from .attempt import Attempt, Way
+from .attempt import Attempt, Way, Who, application
 
 AUDIENCE = "api://AzureADTokenExchange"
 
@@ -30,18 +30,23 @@ def _workload_identity(attempt: Attempt) -> Token:
     """Sign in with the token that Kubernetes projects into AZURE_FEDERATED_TOKEN_FILE."""
     from azure.identity import WorkloadIdentityCredential
 
+    who = _workload_identity_who(attempt)
+    credential = WorkloadIdentityCredential(
+        tenant_id=who.tenant,
+        client_id=who.account,
+        token_file_path=attempt.env["AZURE_FEDERATED_TOKEN_FILE"],
+        **attempt.authority_options(),
+    )
+    return attempt.ask("workload-identity", credential)
+
+
+def _workload_identity_who(attempt: Attempt) -> Who:
     path = attempt.env["AZURE_FEDERATED_TOKEN_FILE"]
     if not os.path.isfile(path):
         raise SignInError(
             f"workload-identity: {path}: no such file", "check AZURE_FEDERATED_TOKEN_FILE"
         )
-    credential = WorkloadIdentityCredential(
-        tenant_id=attempt.tenant or attempt.env["AZURE_TENANT_ID"],
-        client_id=attempt.client_id,
-        token_file_path=path,
-        **attempt.authority_options(),
-    )
-    return attempt.ask("workload-identity", credential)
+    return application(attempt)
 
 
 def _azure_pipelines_reason(attempt: Attempt) -> str | None:
@@ -49,9 +54,10 @@ def _azure_pipelines_reason(attempt: Attempt) -> str | None:
     for name in ("SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"):
         if not env.get(name):
             return f"{name} is not set"
-    if not _pipelines_client(attempt):
+    who = _azure_pipelines_who(attempt)
+    if not who.account:
         return "neither AZURE_CLIENT_ID nor AZURESUBSCRIPTION_CLIENT_ID is set"
-    if not _pipelines_tenant(attempt):
+    if not who.tenant:
         return "neither AZURE_TENANT_ID nor AZURESUBSCRIPTION_TENANT_ID is set"
     if not env.get("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"):
         return "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID is not set"
@@ -66,9 +72,10 @@ def _azure_pipelines(attempt: Attempt) -> Token:
     """
     from azure.identity import AzurePipelinesCredential
 
+    who = _azure_pipelines_who(attempt)
     credential = AzurePipelinesCredential(
-        tenant_id=_pipelines_tenant(attempt),
-        client_id=_pipelines_client(attempt),
+        tenant_id=who.tenant,
+        client_id=who.account,
         service_connection_id=attempt.env["AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"],
         system_access_token=attempt.env["SYSTEM_ACCESSTOKEN"],
         **attempt.authority_options(),
@@ -76,15 +83,13 @@ def _azure_pipelines(attempt: Attempt) -> Token:
     return attempt.ask("azure-pipelines", credential)
 
 
-def _pipelines_client(attempt: Attempt) -> str:
-    chosen = attempt.request.client_id
-    return chosen or attempt.env.get("AZURESUBSCRIPTION_CLIENT_ID", "") or attempt.client_id
-
-
-def _pipelines_tenant(attempt: Attempt) -> str:
-    env = attempt.env
-    named = env.get("AZURESUBSCRIPTION_TENANT_ID", "") or env.get("AZURE_TENANT_ID", "")
-    return attempt.tenant or named
+def _azure_pipelines_who(attempt: Attempt) -> Who:
+    """Return the service connection's application; what the task says beats AZURE_… variables."""
+    env, named = attempt.env, application(attempt)
+    return Who(
+        attempt.request.client_id or env.get("AZURESUBSCRIPTION_CLIENT_ID", "") or named.account,
+        attempt.tenant or env.get("AZURESUBSCRIPTION_TENANT_ID", "") or named.tenant,
+    )
 
 
 def _github_actions_reason(attempt: Attempt) -> str | None:
@@ -150,6 +155,6 @@ def _github_assertion(attempt: Attempt) -> Callable[[], str]:
     return assertion
 
 
-WORKLOAD_IDENTITY = Way(_workload_identity_reason, _workload_identity)
-AZURE_PIPELINES = Way(_azure_pipelines_reason, _azure_pipelines)
+WORKLOAD_IDENTITY = Way(_workload_identity_reason, _workload_identity, who=_workload_identity_who)
+AZURE_PIPELINES = Way(_azure_pipelines_reason, _azure_pipelines, who=_azure_pipelines_who)
 GITHUB_ACTIONS = Way(_github_actions_reason, _github_actions)

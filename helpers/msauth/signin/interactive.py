@@ -15,7 +15,7 @@ from ..errors import SignInError, UnavailableError, not_kept, say
 from ..request.request import Token
 from ..waiting import waiting_for
 from . import aadsts, prompts
-from .attempt import Attempt, Way
+from .attempt import Attempt, Way, Who
 from .az_cache import CLIENT_ID as DEFAULT_CLIENT
 from .browser import BrowserUnusable, is_wsl, no_browser, our_browser
 from .persistence import KEYRING_REFUSES, Store, trouble
@@ -71,15 +71,31 @@ def _sign_in(attempt: Attempt, kind: str) -> Token:
     if refused is not None and attempt.prompt:
         raise not_kept("the sign-in", *refused)  # before anybody is asked in vain
     kept = attempt.request.persist and refused is None
-    # Who names the kind may read stderr somewhere else; `auto` wants to see a terminal.
-    named = attempt.request.credential != "auto"
-    may_prompt = attempt.prompt or (attempt.request.interactive and (named or prompts.terminal()))
+    may_prompt = attempt.prompt or _may_prompt(attempt)
     until = time.monotonic() + (prompts.TIMEOUT if may_prompt else _SILENT_WAIT)
     with store.locked(until) if kept else nullcontext(True) as held:
         if held is False:
             raise prompts.busy(kind)
         with store.in_generation() if kept else nullcontext():
             return _in_turn(attempt, kind, store, until if may_prompt else None, kept=kept)
+
+
+def _may_prompt(attempt: Attempt) -> bool:
+    """Who names the kind may read stderr somewhere else; `auto` wants to see a terminal."""
+    named = attempt.request.credential != "auto"
+    return attempt.request.interactive and (named or prompts.terminal())
+
+
+def _who(attempt: Attempt, kind: str) -> Who:
+    """Return who has signed in already, or who would be asked."""
+    store = _store(attempt)
+    for record in store.records(attempt.tenant) if attempt.request.persist else ():
+        return Who(record.username, attempt.tenant or record.tenant_id)
+    hint = aadsts.login_hint(kind, attempt.request, None)
+    if not _may_prompt(attempt):
+        raise UnavailableError(f"{kind}: nobody has signed in yet", hint)
+    prompts.refuse_if_ignored(attempt.env, kind, store.name, hint)
+    return Who(attempt.request.username, attempt.tenant or "", asks=True)
 
 
 def _in_turn(
@@ -356,12 +372,18 @@ def _broker(attempt: Attempt) -> Token:
         return attempt.ask("broker", credential)
 
 
+def _broker_who(attempt: Attempt) -> Who:
+    return Who(attempt.request.username, attempt.tenant or "")
+
+
 def _console_window() -> object:
     import msal
 
     return msal.PublicClientApplication.CONSOLE_WINDOW_HANDLE
 
 
-BROWSER = Way(lambda _: None, _browser, _browser_absence)
-DEVICE_CODE = Way(lambda _: None, _device_code, _device_code_absence)
-BROKER = Way(_broker_reason, _broker)
+BROWSER = Way(lambda _: None, _browser, _browser_absence, lambda a: _who(a, "browser"))
+DEVICE_CODE = Way(
+    lambda _: None, _device_code, _device_code_absence, lambda a: _who(a, "device-code")
+)
+BROKER = Way(_broker_reason, _broker, who=_broker_who)

@@ -7,7 +7,7 @@ process's own environment; a request's `env` must be that one for these variable
 from ..errors import SignInError
 from ..request.request import Token
 from . import aadsts, network, serve_endpoint
-from .attempt import Attempt, Way
+from .attempt import Attempt, Way, Who
 
 AZURE_VM_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
 """What the firmware of every Azure virtual machine says; cloud-init looks for the same."""
@@ -32,19 +32,15 @@ def _sign_in(attempt: Attempt) -> Token:
     A user-assigned identity is named by its resource id or its client id. `resource_id` is
     azure-identity's own word; each endpoint gets it under the parameter that it knows.
     """
+    who = _who(attempt)
     if serve_endpoint.SERVE.reason(attempt) is None:
         return serve_endpoint.SERVE.sign_in(attempt)
     from azure.identity import ManagedIdentityCredential
 
     resource_id = attempt.request.identity_resource_id
-    if resource_id and attempt.request.client_id:
-        raise SignInError(
-            "managed-identity: both a client id and a resource id name the identity",
-            "use one of --client-id and --identity-resource-id",
-        )
     with aadsts.translated("managed-identity", attempt.request, claims=None):
         credential = ManagedIdentityCredential(
-            client_id=None if resource_id else attempt.client_id or None,
+            client_id=who.account or None,
             identity_config={"resource_id": resource_id} if resource_id else None,
             transport=network.transport(attempt.env, connect=5),
             retry_total=2,
@@ -55,4 +51,17 @@ def _sign_in(attempt: Attempt) -> Token:
     return attempt.ask("managed-identity", credential)
 
 
-MANAGED_IDENTITY = Way(_reason, _sign_in)
+def _who(attempt: Attempt) -> Who:
+    """Return the identity, where its client id names it; raises SignInError for a double name."""
+    if serve_endpoint.SERVE.reason(attempt) is None:
+        return serve_endpoint.SERVE.who(attempt)
+    resource_id = attempt.request.identity_resource_id
+    if resource_id and attempt.request.client_id:
+        raise SignInError(
+            "managed-identity: both a client id and a resource id name the identity",
+            "use one of --client-id and --identity-resource-id",
+        )
+    return Who("" if resource_id else attempt.client_id, attempt.tenant or "")
+
+
+MANAGED_IDENTITY = Way(_reason, _sign_in, who=_who)

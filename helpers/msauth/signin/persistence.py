@@ -59,8 +59,6 @@ class Store:
                 os.makedirs(folder, 0o700, exist_ok=True)
             finally:
                 os.umask(old)
-        except Refused as refused:
-            return refused.message, refused.fix
         except OSError as error:
             return trouble(error, folder)
         if _is_ours(folder) and os.access(folder, os.R_OK | os.W_OK | os.X_OK):
@@ -326,7 +324,9 @@ def _origin(cause: BaseException | None) -> str:
 
 
 def trouble(error: OSError, place: str) -> tuple[str, str]:
-    """Return what the file system said of a place, and the command that shows why."""
+    """Return what the file system said of a place, and the command that helps or shows why."""
+    if isinstance(error, Refused):
+        return error.message, error.fix
     path = str(error.filename or place)
     full = error.errno in (errno.ENOSPC, errno.EDQUOT)
     return f"{path}: {error.strerror}", command(*(("df",) if full else ("ls", "-ld")), path)

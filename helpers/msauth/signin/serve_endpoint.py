@@ -12,7 +12,7 @@ from typing import Any
 from ..errors import SignInError, UnavailableError
 from ..request.request import Token
 from ..waiting import waiting_for
-from .attempt import Attempt, Way
+from .attempt import Attempt, Way, Who
 
 KIND = "managed-identity"
 _TIMEOUT = 900  # seconds; the sign-in behind the endpoint may wait for a person
@@ -34,11 +34,7 @@ def _sign_in(attempt: Attempt) -> Token:
     azd's form (api-version 2023-07-12-preview), and of our own `claims`, the JSON of a claims
     challenge, and `refresh`, that a token which somebody holds already will not do.
     """
-    if attempt.request.client_id or attempt.request.identity_resource_id:
-        raise SignInError(
-            "managed-identity: msauth-run --serve has one identity; none can be chosen inside",
-            "leave --client-id out here, and give it to msauth-run",
-        )
+    _who(attempt)
     arguments: dict[str, Any] = {"scopes": attempt.request.scopes}
     if attempt.tenant:
         arguments["tenantId"] = attempt.tenant
@@ -53,6 +49,16 @@ def _sign_in(attempt: Attempt) -> Token:
     if attempt.rejected(token.text):
         raise attempt.only_rejected(KIND, token)
     return token
+
+
+def _who(attempt: Attempt) -> Who:
+    """Return what is known of the endpoint's identity: its tenant, if that was asked for."""
+    if attempt.request.client_id or attempt.request.identity_resource_id:
+        raise SignInError(
+            "managed-identity: msauth-run --serve has one identity; none can be chosen inside",
+            "leave --client-id out here, and give it to msauth-run",
+        )
+    return Who(tenant=attempt.tenant or "")
 
 
 def _token(attempt: Attempt, arguments: dict[str, Any]) -> Token:
@@ -107,4 +113,4 @@ def _strange() -> SignInError:
     return SignInError("the answer of msauth-run --serve cannot be read", _HINT)
 
 
-SERVE = Way(_reason, _sign_in)
+SERVE = Way(_reason, _sign_in, who=_who)

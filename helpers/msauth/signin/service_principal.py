@@ -2,7 +2,7 @@
 
 from ..errors import SignInError
 from ..request.request import Token
-from .attempt import Attempt, Way
+from .attempt import Attempt, Way, Who, application
 
 
 def _reason(attempt: Attempt) -> str | None:
@@ -18,10 +18,26 @@ def _reason(attempt: Attempt) -> str | None:
 
 def _sign_in(attempt: Attempt) -> Token:
     """Sign in with what the environment names."""
+    return attempt.ask(_kind(attempt), _named(attempt))
+
+
+def _who(attempt: Attempt) -> Who:
+    """Return the application; a certificate is read, because what is wrong with it would fail."""
+    if not attempt.env.get("AZURE_CLIENT_SECRET"):
+        _named(attempt)
+    return application(attempt)
+
+
+def _kind(attempt: Attempt) -> str:
+    chosen = attempt.request.credential
+    return chosen if chosen == "service-principal" else "environment"
+
+
+def _named(attempt: Attempt) -> object:
     env = attempt.env
-    return ask(
+    return credential(
         attempt,
-        "service-principal" if attempt.request.credential == "service-principal" else "environment",
+        _kind(attempt),
         attempt.tenant or env["AZURE_TENANT_ID"],
         attempt.client_id,
         secret=env.get("AZURE_CLIENT_SECRET", ""),
@@ -31,7 +47,7 @@ def _sign_in(attempt: Attempt) -> Token:
     )
 
 
-def ask(
+def credential(
     attempt: Attempt,
     kind: str,
     tenant: str,
@@ -41,20 +57,20 @@ def ask(
     certificate: str,
     password: str = "",
     chain: bool = False,
-) -> Token:
-    """Client credentials (RFC 6749 4.4) with a secret, else with a certificate (RFC 7523).
+) -> object:
+    """Return azure-identity's credential of an application; nothing is asked yet.
 
-    certificate: a path. chain: whether to send it for subject name and issuer authentication.
+    Client credentials (RFC 6749 4.4) with a secret, else with a certificate (RFC 7523), which is
+    a path. chain: whether to send it for subject name and issuer authentication. Raises
+    SignInError for a certificate that cannot be used.
     """
     from azure.identity import CertificateCredential, ClientSecretCredential
 
     options = attempt.authority_options()
-    credential: object
     if secret:
-        credential = ClientSecretCredential(tenant, client_id, secret, **options)
-        return attempt.ask(kind, credential)
+        return ClientSecretCredential(tenant, client_id, secret, **options)
     try:
-        credential = CertificateCredential(
+        return CertificateCredential(
             tenant,
             client_id,
             certificate,
@@ -70,8 +86,7 @@ def ask(
             if kind.startswith("azure-cli")  # az has its own
             else "check AZURE_CLIENT_CERTIFICATE_PATH and AZURE_CLIENT_CERTIFICATE_PASSWORD",
         ) from None
-    return attempt.ask(kind, credential)
 
 
-ENVIRONMENT = Way(_reason, _sign_in)
-SERVICE_PRINCIPAL = Way(_reason, _sign_in)
+ENVIRONMENT = Way(_reason, _sign_in, who=_who)
+SERVICE_PRINCIPAL = Way(_reason, _sign_in, who=_who)
