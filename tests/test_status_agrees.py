@@ -439,6 +439,8 @@ def test_what_status_says_fails(
     assert code == 1
     assert problem in row["problem"]
     assert not row["cached"]
+    told = run_program("msauth", "status", "arm", *world.options, env=world.env)
+    assert told.stderr.decode() == f"msauth: hint: {row['hint']}\n"
     code, token, said = world.token()
     assert (code, token) == (1, "")
     assert error in said

@@ -57,7 +57,12 @@ def run(argv: list[str]) -> int:
         show.as_json(report)
     else:
         _tell(report, now)
-    return 0 if any(row["credential"] and not row["problem"] for row in answers) else 1
+    if any(row["problem"] is None for row in answers):
+        return 0
+    hints = [row["hint"] for row in answers if row["hint"]]
+    if hints and "--json" not in options:
+        say("hint", hints[0])
+    return 1
 
 
 def _profile_from(options: Options, selection: Selection) -> str | None:
@@ -115,11 +120,11 @@ def _answer(product: str, request: TokenRequest, now: int) -> Row:
     except OSError:
         pass
     if token is not None:
-        found = who.Answer(token.credential, Who(token.account, token.tenant), None)
+        found = who.Answer(token.credential, Who(token.account, token.tenant))
     else:
         found = who.would_answer(request)
         if failure is not None:  # asked again this soon, it is the answer
-            found = found._replace(problem=failure.message)
+            found = found._replace(problem=failure.message, hint=failure.hint)
     expires_on = token.expires_on if token else 0
     return {
         "product": product or None,
@@ -134,6 +139,7 @@ def _answer(product: str, request: TokenRequest, now: int) -> Row:
         "expires_on": expires_on or None,
         "expires_at": show.rfc3339(expires_on),
         "problem": found.problem,
+        "hint": found.hint,
     }
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..errors import MsauthError, UnavailableError
+from ..errors import MsauthError, UnavailableError, command
 from ..request import kinds
 from ..request.request import TokenRequest
 from ..signin import chain
@@ -10,11 +10,15 @@ from ..signin.attempt import Attempt, Who
 
 
 class Answer(NamedTuple):
-    """credential: a kind, or "" when none would answer. problem: why it would fail, or None."""
+    """credential: a kind, or "" when none would answer.
+
+    problem: why it would fail, or None; hint: what would help.
+    """
 
     credential: str
     who: Who
-    problem: str | None
+    problem: str | None = None
+    hint: str | None = None
 
 
 def would_answer(request: TokenRequest) -> Answer:
@@ -24,7 +28,7 @@ def would_answer(request: TokenRequest) -> Answer:
     try:
         names = _names(request)
     except MsauthError as error:
-        return Answer("", nobody, error.message)
+        return Answer("", nobody, error.message, error.hint)
     alone = len(names) == 1
     why = None
     for name in names:
@@ -32,13 +36,14 @@ def would_answer(request: TokenRequest) -> Answer:
         if why is not None:
             continue
         try:
-            return Answer(name, chain.way(name).who(attempt), None)
-        except UnavailableError as error:
-            if alone:
-                return Answer(name, nobody, error.message)
+            return Answer(name, chain.way(name).who(attempt))
         except MsauthError as error:
-            return Answer(name, nobody, error.message)
-    return Answer("", nobody, f"{names[0]}: {why}" if alone else "nobody can sign in")
+            if alone or not isinstance(error, UnavailableError):
+                return Answer(name, nobody, error.message, error.hint)
+    if alone:
+        return Answer("", nobody, f"{names[0]}: {why}", kinds.KINDS[names[0]].set_up)
+    login = ("msauth", "login", *(("--profile", request.profile) if request.profile else ()))
+    return Answer("", nobody, "nobody can sign in", command(*login))
 
 
 def _names(request: TokenRequest) -> tuple[str, ...]:
