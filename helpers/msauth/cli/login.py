@@ -5,8 +5,10 @@ import time
 
 from ..broker import renewal
 from ..errors import printable
+from ..request.options import FLAG
 from . import arguments, show
 
+OPTIONS = {**arguments.SIGN_IN_OPTIONS, "--json": FLAG}
 HELP = f"""\
 usage: msauth login [options] [PRODUCT]
 
@@ -21,8 +23,7 @@ code and broker sign-ins ask, also when they could answer without.
 
 def run(argv: list[str]) -> int:
     """Sign in. Raises SignInError or UsageError."""
-    table = {**arguments.SIGN_IN_OPTIONS, "--json": "flag"}
-    given = arguments.parse_or_help(argv, table, HELP, words=1)
+    given = arguments.parse_or_help(argv, OPTIONS, HELP, words=1)
     if given is None:
         return 0
     options, words = given

@@ -17,6 +17,7 @@ from ..request.request import TokenRequest
 from ..request.selection import select
 from . import arguments, show, who
 
+OPTIONS = {**arguments.SIGN_IN_OPTIONS, "--json": FLAG}
 HELP = f"""\
 usage: msauth status [options]
 
@@ -32,7 +33,7 @@ Row = dict[str, Any]
 
 def run(argv: list[str]) -> int:
     """Show the status. Raises UsageError."""
-    given = arguments.parse_or_help(argv, {**arguments.SIGN_IN_OPTIONS, "--json": FLAG}, HELP)
+    given = arguments.parse_or_help(argv, OPTIONS, HELP)
     if given is None:
         return 0
     options, _ = given
