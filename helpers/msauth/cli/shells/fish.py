@@ -32,13 +32,40 @@ function __msauth_wrapped
     set -l last $words[-1]
     set -e words[-1]
     string join ' ' -- (string escape -- $words) $last
+    true # string join fails where there is nothing to join
+end
+
+# The words so far that are neither options nor their values, without the program's name.
+function __msauth_words
+    set -l words (commandline -opc)
+    set -e words[1]
+    while set -q words[1]
+        if contains -- "$words[1]" VALUED
+            set -e words[1]
+        else if not string match -q -- '-*' "$words[1]"
+            echo -- $words[1]
+        end
+        set -e words[1]
+    end
+end
+
+# Whether these words come next, and no other; or come first, whatever follows.
+function __msauth_at
+    set -l words (__msauth_words)
+    test "$words" = "$argv"
+end
+function __msauth_below
+    set -l words (__msauth_words)
+    set -l first $words[1..(count $argv)]
+    test "$first" = "$argv"
 end
 """
 
 
 def script(commands: list[Command]) -> str:
     """Return the script."""
-    lines = [_CODE]
+    valued = sorted({o.name for command in commands for o in command.options if o.kind})
+    lines = [_CODE.replace("VALUED", " ".join(valued))]
     for command in commands:
         program, *path = command.name.split()
         below = [
@@ -47,7 +74,7 @@ def script(commands: list[Command]) -> str:
             if each.name.startswith(command.name + " ")
             and each.name.count(" ") == command.name.count(" ") + 1
         ]
-        where = _condition(path, below, [*command.words])
+        where = _condition(path, below)
         if not path:
             lines.append(f"complete -c {program} -f")
         if command.wraps:
@@ -55,11 +82,11 @@ def script(commands: list[Command]) -> str:
             wrapped = f"__msauth_wrapped {valued}"
             lines.append(
                 f"complete -c {program} -x -n {_quote(wrapped + ' >/dev/null')} "
-                f"-a {_quote(f'(complete -C ({wrapped} | string collect -N))')}"
+                f"-a {_quote(f'(complete -C ({wrapped} | string collect))')}"
             )
             where = f"not {wrapped} >/dev/null"
         lines += [_line(program, where, option) for option in command.options]
-        first = _condition(path, below, [*command.words], first=True)
+        first = f"__msauth_at {' '.join(path)}".rstrip()
         lines += [
             f"complete -c {program} -n {_quote(first)} -a {_quote(word)}"
             + (f" -d {_quote(about)}" if about else "")
@@ -68,12 +95,10 @@ def script(commands: list[Command]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _condition(path: list[str], below: list[str], words: list[str], *, first: bool = False) -> str:
-    """Return where a command's options (first: its words) are completed: after it, not deeper."""
-    tests = [f"__fish_seen_subcommand_from {word}" for word in path]
-    others = words if first else below
-    if others:
-        tests.append(f"not __fish_seen_subcommand_from {' '.join(others)}")
+def _condition(path: list[str], below: list[str]) -> str:
+    """Return where a command's options are completed: behind its name, not below it."""
+    tests = [f"__msauth_below {' '.join(path)}"] if path else []
+    tests += [f"not __msauth_below {' '.join([*path, name])}" for name in below]
     return "; and ".join(tests) or "true"
 
 

@@ -56,8 +56,9 @@ def _body(command: Command, commands: list[Command]) -> str:
     below = [c for c in below if " " not in c.name[len(prefix) :]]
     specs = [_spec(option) for option in command.options]
     flags = "-s -S"
-    after = ""
+    before = after = ""
     if command.wraps:
+        before = _after_dashes([option.name for option in command.options if option.kind])
         specs += ["'(-)1:command: _command_names -e'", "'*::argument: _normal'"]
     elif below:
         flags = "-s -S -C"
@@ -68,8 +69,22 @@ def _body(command: Command, commands: list[Command]) -> str:
     lines = " \\\n\t\t".join([f"_arguments {flags} :", *specs])
     return (
         f"\n{_function(command.name)}() {{\n"
-        "\tlocal context state state_descr line\n\ttypeset -A opt_args\n"
+        f"{before}\tlocal context state state_descr line\n\ttypeset -A opt_args\n"
         f"\t{lines}\n{after}}}\n"
+    )
+
+
+def _after_dashes(valued: list[str]) -> str:
+    """Return what hands all that follows `--` to the completion of a command line.
+
+    With `-S`, `_arguments` gives a rest argument (`*::`) wrong words there.
+    """
+    return (
+        "\tlocal -i at=2\n\twhile (( at < CURRENT )); do\n\t\tcase $words[at] in\n"
+        '\t\t--)\n\t\t\twords=("${(@)words[at + 1, -1]}")\n'
+        "\t\t\t(( CURRENT -= at ))\n\t\t\t_normal\n\t\t\treturn\n\t\t\t;;\n"
+        f"\t\t{'|'.join(valued)}) (( at += 2 )) ;;\n"
+        "\t\t-*) (( at += 1 )) ;;\n\t\t*) break ;;\n\t\tesac\n\tdone\n"
     )
 
 
