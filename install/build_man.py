@@ -111,7 +111,7 @@ class Page:
         if given:
             today = datetime.datetime.fromtimestamp(int(given), datetime.timezone.utc)
         title = f".TH {_escaped(name.upper())} {section} {today:%Y-%m-%d} {_quoted(self._version)}"
-        return [title, ".SH NAME", f"{_escaped(name)} \\- {_escaped(sentence)}"]
+        return [title, ".ad l", ".SH NAME", f"{_escaped(name)} \\- {_escaped(sentence)}"]
 
     def _page(self, lines: list[str], own: str) -> str:
         others = [name for name in self._every if name != own]

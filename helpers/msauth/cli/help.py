@@ -110,7 +110,7 @@ def render(text: str, width: int, *, bold: bool) -> str:
 def _block(block: markdown.Block, width: int, strong: Callable[[str], str]) -> list[str]:
     match block:
         case markdown.Heading(_, title):
-            return [strong(title)]
+            return [strong(line) for line in _wrapped(markdown.plain(title), width)]
         case markdown.Paragraph(words):
             return _wrapped(markdown.plain(words), width)
         case markdown.Bullets(items):
@@ -142,7 +142,7 @@ def _table(rows: list[list[str]], width: int, strong: Callable[[str], str]) -> l
     widths = [max(len(row[i]) for row in rows) for i in range(len(head) - 1)]
     left = sum(each + 2 for each in widths)
     if left + _NARROW // 2 > width:
-        return _records(body, width)
+        return _records(head, body, width)
     lines = []
     for row in rows:
         first = "".join(cell.ljust(size + 2) for cell, size in zip(row, widths, strict=False))
@@ -153,12 +153,14 @@ def _table(rows: list[list[str]], width: int, strong: Callable[[str], str]) -> l
     return lines
 
 
-def _records(body: list[list[str]], width: int) -> list[str]:
+def _records(head: list[str], body: list[list[str]], width: int) -> list[str]:
+    """Return a table's rows one below the other; the heads say which of several cells it is."""
     lines = []
     for first, *rest in body:
-        lines.append(first)
-        for cell in filter(None, rest):
-            lines += _wrapped(cell, width, _INDENT, _INDENT)
+        lines += _wrapped(first, width, "", _INDENT)
+        for name, cell in zip(head[1:], rest, strict=True):
+            told = f"{name}: {cell}" if name and len(rest) > 1 else cell
+            lines += _wrapped(told, width, _INDENT, _INDENT) if cell else []
     return lines
 
 
