@@ -54,7 +54,8 @@ class Shell:
             stdin=terminal,
             stdout=terminal,
             stderr=terminal,
-            env=env | {"TERM": "dumb", "ZDOTDIR": str(home), "HISTFILE": "", "INPUTRC": "/dev/null"},
+            env=env
+            | {"TERM": "dumb", "ZDOTDIR": str(home), "HISTFILE": "", "INPUTRC": "/dev/null"},
             cwd=home,
             start_new_session=True,
         )

@@ -35,7 +35,9 @@ def module_env(tmp_path_factory: pytest.TempPathFactory) -> Environment:
 
 @pytest.fixture(scope="module", params=["bash", "zsh", "fish"])
 def shell(
-    request: pytest.FixtureRequest, module_env: Environment, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    module_env: Environment,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Shell | Fish]:
     name = request.param
     script = tmp_path_factory.mktemp("scripts") / name
@@ -97,9 +99,7 @@ def test_values(shell: Shell | Fish, line: str, values: tuple[str, ...]) -> None
 
 
 @pytest.mark.parametrize("line", ["msauth-run", "msauth-run --", "msauth-run --for git --serve --"])
-def test_the_wrapped_command_is_completed_as_the_shell_does(
-    shell: Shell | Fish, line: str
-) -> None:
+def test_the_wrapped_command_is_completed_as_the_shell_does(shell: Shell | Fish, line: str) -> None:
     assert shell.complete(f"{line} git-credential-msa") == ["git-credential-msauth"]
     assert "--product" not in shell.complete(f"{line} git --pro")
     assert shell.complete(f"{line} cat some-fi") == ["some-file.pem"]

@@ -43,7 +43,8 @@ def test_a_topic_begins_with_its_name_and_a_sentence(text: Path) -> None:
     lines = text.read_text("utf-8").split("\n")
     assert re.fullmatch(rf"# {text.stem}: \S.*[^.]", lines[0])
     assert [line for line in lines if len(line) > 100] == []
-    assert lines[-1] == "" and lines[-2] != ""
+    assert lines[-1] == ""
+    assert lines[-2] != ""
 
 
 @TEXT
@@ -169,9 +170,7 @@ BLOCKS = [block for text in TEXTS for block in console_blocks(text)]
 @pytest.mark.parametrize(
     "block", BLOCKS, ids=[f"{block.text.name}:{block.line}" for block in BLOCKS]
 )
-def test_every_command_that_is_shown_runs(
-    shell: ReadyShell, block: Block, tmp_path: Path
-) -> None:
+def test_every_command_that_is_shown_runs(shell: ReadyShell, block: Block, tmp_path: Path) -> None:
     assert block.commands
     for command in block.commands:
         code, output = shell.run(command, tmp_path)

@@ -5,7 +5,6 @@ import shlex
 from pathlib import Path
 from typing import NamedTuple
 
-
 from msauth.cli import markdown, programs
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -16,7 +15,7 @@ TEXTS = [README, *TOPICS]
 COMMANDS = {command.name: command for command in programs.commands()}
 _PROGRAM = re.compile(
     r"(?<![\w./@-])(git-credential-msauth|msauth-token|msauth-run|msauth-sandbox|msauth)"
-    r"(?= |$)([^|;&<>\n]*)"
+    r"(?= |$)(?! import)([^|;&<>\n]*)"
 )
 
 
@@ -114,5 +113,3 @@ def calls(line: str) -> list[Call]:
 
 def _takes_value(command: str, name: str) -> bool:
     return any(option.kind for option in COMMANDS[command].options if option.name == name)
-
-

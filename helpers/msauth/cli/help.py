@@ -46,7 +46,7 @@ def run(argv: list[str]) -> int:
 def topics() -> dict[str, str]:
     """Return each topic with its sentence, in the order in which they are best read."""
     found = {}
-    for each in files("msauth").joinpath("topics").iterdir():
+    for each in (files("msauth") / "topics").iterdir():
         if each.name.endswith(".md"):
             first = each.read_text("utf-8").partition("\n")[0]
             name, _, sentence = first.removeprefix("# ").partition(": ")
@@ -64,7 +64,7 @@ def _place(item: tuple[str, str]) -> tuple[int, str]:
 
 def topic(name: str) -> str:
     """Return a topic's text."""
-    return files("msauth").joinpath("topics", f"{name}.md").read_text("utf-8")
+    return (files("msauth") / "topics" / f"{name}.md").read_text("utf-8")
 
 
 def _list() -> str:
@@ -115,9 +115,7 @@ def _block(block: markdown.Block, width: int, strong: Callable[[str], str]) -> l
             return _wrapped(markdown.plain(words), width)
         case markdown.Bullets(items):
             return [
-                line
-                for item in items
-                for line in _wrapped(markdown.plain(item), width, "- ", "  ")
+                line for item in items for line in _wrapped(markdown.plain(item), width, "- ", "  ")
             ]
         case markdown.Code(_, lines):
             return [f"{_INDENT}{line}".rstrip() for line in lines]

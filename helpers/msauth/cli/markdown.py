@@ -1,7 +1,7 @@
 """The small part of Markdown that the topics are written in, taken apart. Pure.
 
-Headings (`#`, `##`), paragraphs, `-` lists, pipe tables, fenced code; in a text `code` and **bold**.
-Nothing else has a meaning, so a topic reads well as it is, too.
+Headings (`#`, `##`), paragraphs, `-` lists, pipe tables and fenced code; in a text `code` and
+**bold**. Nothing else has a meaning, so a topic reads well as it is, too.
 """
 
 import re
@@ -67,11 +67,11 @@ def blocks(text: str) -> list[Block]:
             found.append(Table([_cells(row) for row in rows if not _RULE.fullmatch(row)]))
         elif line.startswith("- "):
             items = [line[2:]]
-            for more in _while(lines, lambda each: each.startswith(("- ", "  "))):
-                if more.startswith("- "):
-                    items.append(more[2:])
+            for below in _while(lines, lambda each: each.startswith(("- ", "  "))):
+                if below.startswith("- "):
+                    items.append(below[2:])
                 else:
-                    items[-1] += " " + more.strip()
+                    items[-1] += " " + below.strip()
             found.append(Bullets(items))
         else:
             more = _while(lines, lambda each: each.strip() and not each.startswith(_STARTS))

@@ -143,9 +143,7 @@ def _msauth() -> list[Command]:
         options = _options(place.OPTIONS, place.HELP)
         if name == "completion":
             options = _options(place.OPTIONS, place.HELP, values=("profiles", *known))
-        found.append(
-            Command(f"msauth {name}", summary, place.HELP, options, words.get(name, {}))
-        )
+        found.append(Command(f"msauth {name}", summary, place.HELP, options, words.get(name, {})))
     return found
 
 

@@ -78,8 +78,8 @@ def script(commands: list[Command]) -> str:
         if not path:
             lines.append(f"complete -c {program} -f")
         if command.wraps:
-            valued = " ".join(o.name for o in command.options if o.kind)
-            wrapped = f"__msauth_wrapped {valued}"
+            taking = " ".join(o.name for o in command.options if o.kind)
+            wrapped = f"__msauth_wrapped {taking}"
             lines.append(
                 f"complete -c {program} -x -n {_quote(wrapped + ' >/dev/null')} "
                 f"-a {_quote(f'(complete -C ({wrapped} | string collect))')}"

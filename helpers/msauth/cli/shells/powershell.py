@@ -62,7 +62,7 @@ def script(commands: list[Command]) -> str:
     programs = ", ".join(_single(each.name) for each in commands if " " not in each.name)
     tables = "".join(_table(command) for command in commands)
     return (
-        "# PowerShell completions of msauth's programs; printed by `msauth completion powershell`.\n"
+        "# PowerShell completions of msauth's programs, by `msauth completion powershell`.\n"
         f"$__msauth = @{{\n{tables}}}\n" + _CODE.replace("__PROGRAMS__", programs)
     )
 

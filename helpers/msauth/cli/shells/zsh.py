@@ -41,7 +41,9 @@ def script(commands: list[Command]) -> str:
     names = " ".join(programs)
     functions = [_body(command, commands) for command in commands]
     return (
-        _HEAD.format(programs=names) + "".join(functions) + _TAIL.format(programs=names, cases=cases)
+        _HEAD.format(programs=names)
+        + "".join(functions)
+        + _TAIL.format(programs=names, cases=cases)
     )
 
 
