@@ -12,6 +12,7 @@ import pytest
 from ..conftest import Environment
 
 # Each is told to insert all completions at Ctrl-T, and to print the line at Ctrl-G.
+BASH_COMPLETION = Path("/usr/share/bash-completion/bash_completion")
 BASH = r"""
 PS1=
 bind 'set bell-style none'
@@ -40,9 +41,10 @@ class Shell:
 
     def __init__(self, name: str, path: str, script: Path, env: Environment) -> None:
         home = Path(env["HOME"])
-        if name == "bash":
+        if name.startswith("bash"):
             rc = home / "rc"
-            rc.write_text(f"{BASH}\n. {script}\necho '<<ready>>'\n")
+            package = f". {BASH_COMPLETION}" if name == "bash" and BASH_COMPLETION.exists() else ""
+            rc.write_text(f"{BASH}\n{package}\n. {script}\necho '<<ready>>'\n")
             command = [path, "--noprofile", "--rcfile", str(rc), "-i"]
         else:
             (home / ".zshrc").write_text(f"{ZSH}\n. {script}\necho '<<ready>>'\n")
@@ -91,6 +93,8 @@ class Shell:
 
 class Fish:
     """fish says by itself what it would complete."""
+
+    name = "fish"
 
     def __init__(self, path: str, script: Path, env: Environment) -> None:
         self._command = [path, "--no-config", "-c", f"source {script}; complete -C $argv"]
