@@ -113,7 +113,6 @@ class ReadyShell:
     """
 
     def __init__(self, home: Path) -> None:
-        (home / ".gitconfig").write_bytes((REPOSITORY / "install/gitconfig").read_bytes())
         self._shell = subprocess.Popen(
             [str(SCRIPTS / "msauth-sandbox"), "--", "bash", "--noprofile", "--norc"],
             stdin=subprocess.PIPE,
@@ -159,7 +158,9 @@ class ReadyShell:
 
 @pytest.fixture(scope="module")
 def shell(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadyShell]:
-    ready = ReadyShell(tmp_path_factory.mktemp("home"))
+    home = tmp_path_factory.mktemp("home")
+    ready = ReadyShell(home)
+    assert ready.run("msauth setup git", home)[0] == 0
     yield ready
     ready.close()
 
