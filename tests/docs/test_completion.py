@@ -69,7 +69,8 @@ VALUES = [
     ("msauth-token --environment ", LISTS["clouds"]),
     ("msauth-token arm --profile ", ("work", "customer")),
     ("msauth-token get-token --login ", LISTS["logins"]),
-    ("msauth-token get-token --environment ", LISTS["clouds"]),
+    ("msauth-token get-token -l ", LISTS["logins"]),
+    ("msauth-token get-token -l azurecli --environment ", LISTS["clouds"]),
     ("msauth-token get-token --profile=", ("work", "customer")),
     ("msauth-token get-token --client-certificate some-fi", ("some-file.pem",)),
     ("msauth-token --tenant ", ()),
@@ -123,7 +124,9 @@ def test_every_option_has_a_description(command: Command) -> None:
     """In get-token too, except what it takes from kubelogin, whose own help describes it."""
     from msauth.protocols import kubelogin
 
-    theirs = kubelogin.OPTIONS if command.name.endswith("get-token") else {}
+    theirs = {**kubelogin.OPTIONS, **kubelogin.SHORT}
+    if command.name != "msauth-token get-token":
+        theirs = {}
     silent = [option.name for option in command.options if not option.about]
     assert set(silent) <= set(theirs)
 

@@ -43,8 +43,6 @@ def test_a_topic_begins_with_its_name_and_a_sentence(text: Path) -> None:
     lines = text.read_text("utf-8").split("\n")
     assert re.fullmatch(rf"# {text.stem}: \S.*[^.]", lines[0])
     assert [line for line in lines if len(line) > 100] == []
-    assert lines[-1] == ""
-    assert lines[-2] != ""
 
 
 @TEXT

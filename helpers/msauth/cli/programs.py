@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple
 
+from ..request.option_help import TEXT as SIGN_IN
 from ..request.options import FLAG, MANY
 from . import usage
 from .program import COMMANDS
@@ -98,16 +99,23 @@ _KINDS = {
 }
 
 
-def _options(table: dict[str, str], text: str, **own: tuple[str, ...]) -> list[Option]:
+def _options(
+    table: dict[str, str],
+    text: str,
+    short: dict[str, str] | None = None,
+    **own: tuple[str, ...],
+) -> list[Option]:
     """Return the options of a table with what a help text says of them.
 
-    own: values that an option has in this program alone, by its name in `python_case`.
+    short: names of one letter, to the long ones; those that the help text has beside a long name
+    are found there. own: values that an option has in this program alone, by its name in
+    `python_case`.
     """
-    described = usage.read(text).options()
+    described = {**usage.read(f"\n\n{SIGN_IN}").options(), **usage.read(text).options()}
     known = lists()
     found = []
     for name, kind in {**table, "--help": FLAG}.items():
-        entry = described.get(name, usage.Entry("", ""))
+        entry = described.get(name, _NONE)
         about = entry.about or _SHORT.get(name, "")
         if kind == FLAG:
             found.append(Option(name, about, "", "", (), repeatable=False))
@@ -116,7 +124,17 @@ def _options(table: dict[str, str], text: str, **own: tuple[str, ...]) -> list[O
         values = own.get(name.strip("-").replace("-", "_"), values)
         takes = _KINDS.get(name, VALUE)
         found.append(Option(name, about, entry.value or "VALUE", takes, values, kind == MANY))
-    return found
+    names = {other: name for name in table for other in described.get(name, _NONE).options}
+    names |= short or {}
+    long = {option.name: option for option in found}
+    return found + [
+        long[name]._replace(name=other)
+        for other, name in names.items()
+        if name in long and other not in long
+    ]
+
+
+_NONE = usage.Entry("", "")
 
 
 def _described(words: Sequence[str], about: str = "") -> dict[str, str]:
@@ -195,7 +213,13 @@ def _token() -> list[Command]:
             _options(OPTIONS, text()),
             words,
         ),
-        Command("msauth-token get-token", get_token, text(), _options(table, text()), {}),
+        Command(
+            "msauth-token get-token",
+            get_token,
+            text(),
+            _options(table, text(), kubelogin.SHORT),
+            {},
+        ),
     ]
 
 
