@@ -28,10 +28,10 @@ FOREIGN = {
     "--target": "pip",
 }
 """Options of other programs that a text names without their program, and whose they are."""
-SCRIPTS_OPTIONS = {
+OF_SCRIPTS = {
     option
     for script in (REPOSITORY / "install").glob("*.sh")
-    for option in re.findall(r"(?<=\t)--[a-z-]+(?=\))", script.read_text("utf-8"))
+    for option in re.findall(r"(?m)^\t?(--[a-z-]+)\)", script.read_text("utf-8"))
 }
 """What install.sh, uninstall.sh and test.sh take, by the patterns that they compare with."""
 TEXT = pytest.mark.parametrize("text", TEXTS, ids=[text.name for text in TEXTS])
@@ -70,10 +70,8 @@ def test_every_option_exists(text: Path) -> None:
             wrong += [(line, option) for option in call.options if option not in known]
         if line.startswith("-"):
             option = re.split(r"[ =\[/]", line)[0]
-            if (
-                re.match("--?[a-z]", option)
-                and option not in OPTIONS | SCRIPTS_OPTIONS | FOREIGN.keys()
-            ):
+            known = OPTIONS | OF_SCRIPTS | FOREIGN.keys()
+            if re.match("--?[a-z]", option) and option not in known:
                 wrong.append((line, option))
     assert wrong == []
 
