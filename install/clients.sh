@@ -18,7 +18,7 @@ case $0 in
 *) . ./common.sh ;;
 esac
 
-usual='git git-lfs go-clients java-clients node-clients old-python-clients'
+usual='git git-lfs go-clients java-clients node-clients old-python-clients shells'
 tools='python-tools node-tools cargo maven crane oras helm skopeo' # for those of --real-clients
 others='azure-cli keyring' # for the tests of --real-az
 clients=${MSAUTH_TEST_CLIENTS_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/msauth-clients}
@@ -55,6 +55,10 @@ describe() { # client
 	azure-cli)
 		version=2.91.0 file=bin/az
 		does='install azure-cli (some minutes)'
+		;;
+	shells)
+		version=1 file=complete
+		does='install zsh, fish, bash-completion and what checks manual pages'
 		;;
 	keyring)
 		version=1 file=python
@@ -308,6 +312,10 @@ make_azure_cli() {
 	find_python
 	"$python" -I -m venv "$place"
 	pip "$place" "azure-cli==$version"
+}
+
+make_shells() {
+	packages bash zsh fish bash-completion man-db groff-base mandoc
 }
 
 # Beside the programs, a folder for PYTHONPATH with the distribution's gi and nothing else of it.

@@ -16,6 +16,18 @@ TOP = {
 }
 
 
+HELPERS = Path(__file__).parent.parent / "helpers"
+TOPICS = {path.stem for path in (HELPERS / "msauth/topics").glob("*.md")}
+SHARED = {
+    *(f"man/man1/{name}.1" for name in PROGRAMS),
+    *(f"man/man7/msauth-{name}.7" for name in TOPICS),
+    "bash-completion/completions/msauth",
+    "zsh/site-functions/_msauth",
+    "fish/vendor_completions.d/msauth.fish",
+}
+"""What a wheel brings below share/: a manual page of each program and topic, and completions."""
+
+
 def problems_of_wheel(path: Path) -> list[str]:
     with zipfile.ZipFile(path) as wheel:
         names = [PurePosixPath(name) for name in wheel.namelist()]
@@ -26,20 +38,30 @@ def problems_of_wheel(path: Path) -> list[str]:
             if "=" in line and ":" in line
         }
     found = [f"program missing: {name}" for name in sorted(PROGRAMS - programs)]
+    shared = {"/".join(name.parts[3:]) for name in names if name.parts[1:3] == _SHARE}
+    found += [f"missing below share/: {name}" for name in sorted(SHARED - shared)]
+    found += [f"not wanted below share/: {name}" for name in sorted(shared - SHARED)]
+    topics = {name.stem for name in names if name.parts[:2] == ("msauth", "topics")}
+    found += [f"topic missing: {name}" for name in sorted(TOPICS - topics)]
     for name in names:
-        info = name.parts[0].endswith(".dist-info")
+        info = name.parts[0].endswith(".dist-info") or name.parts[1:3] == _SHARE
         ours = name.parts[0] in ("msauth", "msauth_sandbox")
-        if (
-            not info
-            and str(name) != PATHS
-            and not (ours and (name.suffix == ".py" or name.name == "py.typed"))
-        ):
+        if not info and str(name) != PATHS and not (ours and _is_ours(name)):
             found.append(f"not wanted in the wheel: {name}")
     if PurePosixPath("msauth/py.typed") not in names:
         found.append("py.typed is missing")
     if PurePosixPath(PATHS) not in names:
         found.append(f"{PATHS} is missing")
     return found
+
+
+_SHARE = ("data", "share")
+"""Where share/ is below a wheel's `….data` folder."""
+
+
+def _is_ours(name: PurePosixPath) -> bool:
+    topic = name.parent == PurePosixPath("msauth/topics") and name.suffix == ".md"
+    return name.suffix == ".py" or name.name == "py.typed" or topic
 
 
 def problems_of_sdist(path: Path) -> list[str]:

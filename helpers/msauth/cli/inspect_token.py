@@ -12,6 +12,7 @@ from ..request.request import Token
 from ..signin.az_cache import CLIENT_ID as AZURE_CLI
 from . import arguments, show
 
+OPTIONS = {**arguments.SIGN_IN_OPTIONS, "--json": FLAG, "--az": FLAG}
 HELP = f"""\
 usage: msauth inspect [options] [PRODUCT]
        msauth inspect --az [--json]
@@ -23,6 +24,7 @@ Its signature is not checked: only the server it is for can say what it is worth
 
 {arguments.SIGN_IN_HELP}\
   --json                 the same for programs
+  --az                   show az's own token cache instead
 """
 _GRAPH = (GRAPH_APPLICATION, *(cloud.resources["graph"] for cloud in CLOUDS))
 _TIMES = ("iat", "nbf", "exp")
@@ -70,8 +72,7 @@ or a profile with these values, and msauth login --profile NAME."""
 
 def run(argv: list[str]) -> int:
     """Explain a token. Raises SignInError or UsageError."""
-    table = {**arguments.SIGN_IN_OPTIONS, "--json": FLAG, "--az": FLAG}
-    given = arguments.parse_or_help(argv, table, HELP, words=1)
+    given = arguments.parse_or_help(argv, OPTIONS, HELP, words=1)
     if given is None:
         return 0
     options, words = given

@@ -11,12 +11,16 @@ from ..request import profile_file, profiles
 from ..request.options import FLAG, VALUE, one
 from . import arguments
 
+OPTIONS = {"--profile": VALUE, "--all": FLAG}
 HELP = """\
 usage: msauth logout [--profile NAME | --all]
 
 Forgets the cached tokens and the kept browser and device code sign-ins: of a profile, of every
 profile and none (--all), or by default of what was signed in without a profile (or with the one
 that MSAUTH_PROFILE names). az, azd and PowerShell keep their own sign-ins: `az logout`.
+
+  --profile NAME         of this profile; --profile "" for none
+  --all                  of every profile and none
 """
 
 
@@ -26,7 +30,7 @@ _RUNTIME = "/run/user"
 
 def run(argv: list[str]) -> int:
     """Sign out. Raises UsageError, or MsauthError when the cache cannot be written."""
-    given = arguments.parse_or_help(argv, {"--profile": VALUE, "--all": FLAG}, HELP)
+    given = arguments.parse_or_help(argv, OPTIONS, HELP)
     if given is None:
         return 0
     options, _ = given

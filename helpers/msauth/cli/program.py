@@ -8,10 +8,12 @@ from ..errors import MsauthError, UsageError, failed, nearest
 PROG = "msauth"
 COMMANDS = {
     "login": ("login", "sign in now, and say as whom and until when"),
-    "status": ("status", "who would answer for each product, and what is cached"),
+    "status": ("status", "who would answer for a product, and what is cached"),
     "inspect": ("inspect_token", "the claims of the token that would be served, explained"),
     "logout": ("logout", "end the cached sign-ins"),
     "setup": ("setup", "make git and other programs ask msauth, and undo it"),
+    "help": ("help", "explain a topic: git, kubectl, run, serve, sign-in, security, …"),
+    "completion": ("completion", "completions of all programs for your shell"),
 }
 """Each command's module and what it does, in one line."""
 
@@ -48,7 +50,7 @@ def run(argv: list[str]) -> int:
 
             code: int = import_module(f".{COMMANDS[command][0]}", __package__).run(argv[1:])
             return code
-        if command in ("--help", "-h", "help", ""):
+        if command in ("--help", "-h", ""):
             sys.stdout.write(HELP)
             return 0 if command else 2
         if command == "--version":

@@ -20,13 +20,14 @@ def target(name: str) -> Target:
     return found
 
 
-_COMMON = {DRY_RUN: FLAG, "--undo": FLAG}
+COMMON = {DRY_RUN: FLAG, "--undo": FLAG}
+"""The options that every target takes."""
 _COMMON_HELP = """\
   --dry-run              show what would change, as a diff, and change nothing
   --undo                 take it back; what you have changed since stays
 """
 OPTIONS = {
-    **_COMMON,
+    **COMMON,
     **{key: kind for name in MODULES for key, kind in target(name).options.items()},
 }
 """The options of all targets; each takes only its own."""
@@ -56,7 +57,7 @@ def run(argv: list[str]) -> int:
         )
     chosen = target(name)
     words = len(rest) if chosen.words else 0
-    given = arguments.parse_or_help(rest, _COMMON | chosen.options, _help(chosen), words=words)
+    given = arguments.parse_or_help(rest, COMMON | chosen.options, help_of(chosen), words=words)
     if given is None:
         return 0
     options: Options = {**given[0], WORDS: given[1]}
@@ -86,7 +87,8 @@ def _tell_findings(chosen: Target) -> int:
     return int(any(finding.severity == "error" for finding in found))
 
 
-def _help(chosen: Target) -> str:
+def help_of(chosen: Target) -> str:
+    """Return a target's own help."""
     words = f" {chosen.words}" if chosen.words else ""
     return (
         f"usage: msauth setup {chosen.name}{words} [--dry-run | --undo] [options]\n\n"

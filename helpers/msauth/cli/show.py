@@ -19,7 +19,7 @@ Rows = Sequence[Sequence[str]]
 
 
 def as_json(value: object) -> None:
-    """Write a value as JSON, for programs; its keys are documented in the README."""
+    """Write a value as JSON, for programs; its keys are told by `msauth help commands`."""
     sys.stdout.write(json.dumps(value, indent=2) + "\n")
 
 

@@ -31,13 +31,14 @@ LOGINS = {
 """kubelogin's --login to our --credential."""
 _GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
 
-_SHORT = {
+SHORT = {
     "-l": "--login",
     "-t": "--tenant-id",
     "-e": "--environment",
     "-s": "--subscription",
     "-v": "--v",
 }
+"""Options that have a name of one letter, too."""
 _SWITCHES = (
     "--legacy",
     "--use-azurerm-env-vars",
@@ -169,8 +170,8 @@ def normalised(argv: list[str]) -> list[str]:
             elif value.lower() not in ("0", "f", "false"):
                 raise ValueError(f"option {name} is true or false")
             continue
-        if word[:2] in _SHORT and not word.startswith("--"):
-            long, rest = _SHORT[word[:2]], word[2:].removeprefix("=")
+        if word[:2] in SHORT and not word.startswith("--"):
+            long, rest = SHORT[word[:2]], word[2:].removeprefix("=")
             words += [long, rest] if rest else [long]
             takes_value = not rest
             continue

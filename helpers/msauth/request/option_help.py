@@ -10,6 +10,7 @@ sign-in:
   --no-persist           keep neither the sign-in nor the token after this process
   --authority-host HOST  the sign-in host of another cloud
   --disable-instance-discovery
+                         for a sign-in host that Microsoft does not know
   --min-valid SECONDS    how long a token must still live (default: 300)
   --force-refresh        sign in again even when a token is cached
 """

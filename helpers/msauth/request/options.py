@@ -27,7 +27,7 @@ SIGN_IN = {
     "--username": VALUE,
     "--no-persist": FLAG,
 }
-"""The options that every executable has, spelled alike (see the README's table)."""
+"""The options that every executable has, spelled alike (see `msauth help commands`)."""
 
 PROFILE_KEYS = {
     # key: (the option it stands for, the variable that beats it)

@@ -27,7 +27,7 @@ OPTIONS = {
     "-h": FLAG,
     "--version": FLAG,
 }
-_ALSO_FOR_GET_TOKEN = (
+ALSO_FOR_GET_TOKEN = (
     "--format",
     "--claims",
     "--min-valid",
@@ -108,7 +108,7 @@ class TokenArguments:
 
     def _translate(self, flags: Options) -> None:
         """Put kubelogin's flags into our options, and what they select into an environment."""
-        self.options = {name: flags[name] for name in _ALSO_FOR_GET_TOKEN if name in flags}
+        self.options = {name: flags[name] for name in ALSO_FOR_GET_TOKEN if name in flags}
         if self.has("--help", "-h"):
             return
         from ..protocols.kubelogin import translate
@@ -142,7 +142,7 @@ def _kubelogin_flags(argv: list[str]) -> Options | None:
     arguments = kubelogin.get_token(argv)
     if arguments is None:
         return None
-    table = {**kubelogin.OPTIONS, **{name: OPTIONS[name] for name in _ALSO_FOR_GET_TOKEN}}
+    table = {**kubelogin.OPTIONS, **{name: OPTIONS[name] for name in ALSO_FOR_GET_TOKEN}}
     flags, words = parse(kubelogin.normalised(arguments), table)
     if words:
         raise usage_error(f"get-token takes options only, not {words[0]!r}")

@@ -1,0 +1,1 @@
+"""Completions for each shell, written from `programs.commands()`: `script(commands) -> str`."""
