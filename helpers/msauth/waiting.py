@@ -10,10 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .cache.lock import QUIET
 from .errors import say
-
-QUIET = 2.0
-"""Seconds of waiting before anything is said."""
 
 
 @contextmanager
@@ -27,7 +25,7 @@ def waiting_for(
     one say that, too: beside them a wrapped command has the terminal.
     """
     text: str | Callable[[], str] = what
-    if threading.current_thread() is not threading.main_thread() or not os.isatty(2):
+    if not _has_the_terminal():
         text, seconds = piped, 0
     if not text:
         yield
@@ -40,6 +38,18 @@ def waiting_for(
         yield
     finally:
         watch.leave()
+
+
+def say_now(what: str, seconds: float, *, piped: str = "") -> None:
+    """Say what has been waited for long enough already; see `waiting_for`."""
+    if _has_the_terminal():
+        _Wait(what, seconds).say()
+    elif piped:
+        _Wait(piped, 0).say()
+
+
+def _has_the_terminal() -> bool:
+    return threading.current_thread() is threading.main_thread() and os.isatty(2)
 
 
 class _Wait:

@@ -23,8 +23,8 @@ def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" 
     A cache hit takes no lock and imports nothing. A miss signs in under the key's lock, so that
     however many processes ask, one request is made.
 
-    may_prompt: says whether an interactive request may really ask a person; called on a miss
-    only. Raises SignInError when no credential can sign in.
+    may_prompt: says whether an interactive request may really ask a person; called only by the
+    process that signs in. Raises SignInError when no credential can sign in.
     """
     requested_at = time.time_ns()
     token = cached(request)
@@ -34,11 +34,9 @@ def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" 
         trace(f"cache {'miss' if token is None else 'hit'}: {request!r}", request.env)
     if token is not None:
         return token
-    from . import renewal
+    from . import flight
 
-    if request.interactive and may_prompt is not None and not may_prompt():
-        request = request.with_(interactive=False)
-    return renewal.renew(request, requested_at=requested_at)
+    return flight.get_token(request, requested_at, may_prompt)
 
 
 def may_prompt(env: "Mapping[str, str]") -> bool:
@@ -113,21 +111,32 @@ def _challenged_tenant(
 def _probe(organisation: str, env: "Mapping[str, str]") -> str | None:
     """Ask the organisation for its tenant, once however many ask, and remember the answer."""
     from ..cache import record
-    from ..signin import discovery
-    from . import changes
 
+    tenant: str | None = None
     try:
         folder = Folder.cache(env, create=True)
     except OSError:
+        from ..signin import discovery
+
         return discovery.probe(organisation, env)
-    with folder, folder.lock(record.name_of(organisation_key(organisation)), timeout=20):
-        now = int(time.time())
-        tenant = read_tenant(folder, organisation, now=now)
-        if tenant is None:
-            tenant = discovery.probe(organisation, env)
-            if tenant is not None:
-                until = now + (_TENANT_TTL if tenant else _NO_TENANT_TTL)
-                changes.write_tenant(folder, organisation, tenant, now=now, until=until)
+
+    def answered() -> bool:
+        nonlocal tenant
+        tenant = read_tenant(folder, organisation, now=int(time.time()))
+        return tenant is not None
+
+    name = record.name_of(organisation_key(organisation))
+    with folder, folder.lock(name, timeout=20, answered=answered):
+        if answered():
+            return tenant
+        from ..signin import discovery
+        from . import changes
+
+        tenant = discovery.probe(organisation, env)
+        if tenant is not None:
+            now = int(time.time())
+            until = now + (_TENANT_TTL if tenant else _NO_TENANT_TTL)
+            changes.write_tenant(folder, organisation, tenant, now=now, until=until)
     return tenant
 
 

@@ -280,13 +280,20 @@ def _prune(folder: Folder) -> None:
     for name in found:
         if name.endswith(TEMPORARY):
             limit = _ABANDONED
-        elif name.endswith(_PASSING):
+        elif name.endswith((*_PASSING, LOCK)):
             limit = rejections.FOR
         else:
             continue
         age = folder.age(name)
-        if age is not None and age > limit:
+        if age is None or age <= limit:
+            continue
+        if not name.endswith(LOCK):
             folder.remove(name)
+            continue
+        lock = folder.lock(name.removesuffix(LOCK), timeout=0)
+        with lock as held:
+            if held:
+                lock.remove()
 
 
 def _line(text: str) -> str:

@@ -1,7 +1,7 @@
 """Single flight: lock the key, read again, sign in, write, answer."""
 
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
 
 from .. import signin
 from ..cache import record, rejections
@@ -11,14 +11,19 @@ from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest
 from . import changes
 from .entry import Entry
+from .flight import LOCK_TIMEOUT
 
-LOCK_TIMEOUT = 30
-"""Seconds to wait for another process's silent sign-in before going on without it."""
 PROMPT_TIMEOUT = 300
 """Seconds to wait for another process whose person is being asked."""
 
 
-def renew(request: TokenRequest, *, prompt: bool = False, requested_at: int | None = None) -> Token:
+def renew(
+    request: TokenRequest,
+    *,
+    prompt: bool = False,
+    requested_at: int | None = None,
+    may_prompt: Callable[[], bool] | None = None,
+) -> Token:
     """Return a token that is fresh enough, signing in at most once however many ask.
 
     requested_at: epoch nanoseconds; a token written since then is new enough. prompt: a person
@@ -29,39 +34,57 @@ def renew(request: TokenRequest, *, prompt: bool = False, requested_at: int | No
     since = requested_at or time.time_ns()
     folder = _open(request, needed=prompt and request.persist)
     if folder is None:
+        request = _may_ask(request, may_prompt)
         return signin.acquire(
             request,
             claims=request.claims,
             rejected=lambda text: record.fingerprint(text) == request.refused,
             prompt=prompt,
         )
-    with folder, ExitStack() as stack:
-        _wait(stack, folder, request)
-        if not request.force_refresh and not prompt:
-            token = Entry(folder, request).read(now=int(time.time()), since=since)
-            if token is not None:
-                return token
-            failure = changes.recall(folder, request)
-            if failure is not None and request.claims is None and not request.refused:
-                raise failure
-        return sign_in(folder, request, prompt=prompt)
+    with folder, folder.lock(request.record_name, timeout=LOCK_TIMEOUT, aloud=True) as held:
+        return renew_locked(folder, request, since, held=held, prompt=prompt, may_prompt=may_prompt)
 
 
-def _wait(stack: ExitStack, folder: Folder, request: TokenRequest) -> None:
-    """Take the key's lock for as long as stack lives, or go on without it.
+def renew_locked(
+    folder: Folder,
+    request: TokenRequest,
+    since: int,
+    *,
+    held: bool | None,
+    prompt: bool = False,
+    may_prompt: Callable[[], bool] | None = None,
+) -> Token:
+    """Do the same in a folder, under the key's lock if it is held; since: epoch nanoseconds.
 
-    A process that is not done after LOCK_TIMEOUT may have died badly, unless a person is being
-    asked: then what is waited for is that person.
+    Who could not get it within LOCK_TIMEOUT goes on without: its holder may have died badly. But
+    when a person is being asked, then what is waited for is that person.
     """
-    name = request.record_name
-    began = time.monotonic()
-    held = stack.enter_context(folder.lock(name, timeout=LOCK_TIMEOUT, aloud=True))
-    if held or not request.interactive:
-        return
-    if time.monotonic() - began < LOCK_TIMEOUT or not signin.prompting(request.env):
-        return
-    if not stack.enter_context(folder.lock(name, timeout=PROMPT_TIMEOUT - LOCK_TIMEOUT)):
-        raise signin.busy(request.credential)
+    request = _may_ask(request, may_prompt)
+    if held is False and request.interactive and signin.prompting(request.env):
+        left = PROMPT_TIMEOUT - LOCK_TIMEOUT
+        with folder.lock(request.record_name, timeout=left) as held_at_last:
+            if not held_at_last:
+                raise signin.busy(request.credential)
+            return _renew(folder, request, since, prompt=prompt)
+    return _renew(folder, request, since, prompt=prompt)
+
+
+def _may_ask(request: TokenRequest, may_prompt: Callable[[], bool] | None) -> TokenRequest:
+    """Return the request as it is, or without the leave to ask a person where that is not so."""
+    if request.interactive and may_prompt is not None and not may_prompt():
+        return request.with_(interactive=False)
+    return request
+
+
+def _renew(folder: Folder, request: TokenRequest, since: int, *, prompt: bool) -> Token:
+    if not request.force_refresh and not prompt:
+        token = Entry(folder, request).read(now=int(time.time()), since=since)
+        if token is not None:
+            return token
+        failure = changes.recall(folder, request)
+        if failure is not None and request.claims is None and not request.refused:
+            raise failure
+    return sign_in(folder, request, prompt=prompt)
 
 
 def sign_in(folder: Folder, request: TokenRequest, *, prompt: bool = False) -> Token:

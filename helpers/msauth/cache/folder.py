@@ -21,8 +21,9 @@ from . import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from contextlib import AbstractContextManager
+    from collections.abc import Callable, Mapping
+
+    from .lock import KeyLock
 
 VERSION = "v1"
 TEMPORARY = ".tmp"
@@ -241,12 +242,21 @@ class Folder:
         return f"{self.path}/{name}"
 
     def lock(
-        self, name: str, *, timeout: float, aloud: bool = False
-    ) -> "AbstractContextManager[bool | None]":
-        """Hold `name.lock`; yields True, False after timeout seconds, None where it cannot be."""
-        from .lock import file_lock
+        self,
+        name: str,
+        *,
+        timeout: float,
+        aloud: bool = False,
+        answered: "Callable[[], bool] | None" = None,
+    ) -> "KeyLock":
+        """Hold `name.lock`; yields True, False after timeout seconds, None where it cannot be.
 
-        return file_lock(self.path_of(name + LOCK), timeout=timeout, aloud=aloud)
+        answered: see `KeyLock`.
+        """
+        from .lock import KeyLock
+
+        path = self.path_of(name + LOCK)
+        return KeyLock(path, timeout=timeout, aloud=aloud, answered=answered)
 
     def generation(self, profile: str) -> str:
         """Return a text that every logout of this profile ("" without one), or of all, changes.

@@ -127,7 +127,7 @@ def locked(
 ) -> Iterator[bool | None]:
     """Hold a lock of the state directory; yields False on time-out, None without a place.
 
-    name: without its suffix. until: `time.monotonic()`. aloud: see `file_lock`.
+    name: without its suffix. until: `time.monotonic()`. aloud: see `KeyLock`.
     """
     try:
         folder = Folder.state(env, create=create)
