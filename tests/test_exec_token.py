@@ -103,8 +103,7 @@ def test_exec_answers_in_the_version_that_was_asked(
         (("--min-valid", "-1"), {}, 2, "error: --min-valid takes a number of seconds"),
         ((), {"KUBERNETES_EXEC_INFO": "{"}, 2, "error: KUBERNETES_EXEC_INFO is not JSON"),
         ((), exec_info("client.authentication.k8s.io/v2"), 2, "error: KUBERNETES_EXEC_INFO has"),
-        (("convert-kubeconfig", "-l", "azurecli"), {}, 2, "unknown option -l"),
-        (("convert-kubeconfig",), {}, 2, "hint: in the kubeconfig, change `command: kubelogin`"),
+        (("arm", "convert-kubeconfig"), {}, 2, "error: convert-kubeconfig has to come first"),
         (("remove-tokens",), {}, 2, "hint: rm -r ~/.kube/cache/kubelogin"),
         (("get-token",), {}, 2, "error: --server-id is required"),
         ((*GET_TOKEN, "--login", "spn"), {}, 2, "error: --tenant-id is required"),
@@ -128,7 +127,7 @@ def test_errors(
     assert all(line.startswith(f"{PROG}: ") for line in text.splitlines())
 
 
-@pytest.mark.parametrize("word", ["convert-kubeconfig", "remove-tokens", "remove-cache-dir"])
+@pytest.mark.parametrize("word", ["remove-tokens", "remove-cache-dir"])
 def test_kubelogins_other_commands_are_known_whatever_their_options(
     word: str, bare_env: Environment
 ) -> None:

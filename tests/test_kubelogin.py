@@ -73,7 +73,7 @@ def test_a_switch_is_true_or_false() -> None:
 )
 def test_the_command_and_what_may_stand_before_it(line: str, rest: str | None) -> None:
     expected = None if rest is None else rest.split()
-    assert kubelogin.get_token(line.split()) == expected
+    assert kubelogin.after("get-token", line.split()) == expected
 
 
 @pytest.mark.parametrize(("login", "kind"), kubelogin.LOGINS.items())
@@ -104,6 +104,17 @@ IDENTITY = dict.fromkeys(kubelogin._IDENTITY)
         ("--login azurecli", {"AZURE_TENANT_ID": "E"}, {"--tenant": "E"}, IDENTITY),
         ("--login azurecli -s S", {}, {}, IDENTITY | {"MSAUTH_SUBSCRIPTION": "S"}),
         ("--login devicecode -s S", {}, {"--client-id": kubelogin.AKS_CLIENT}, IDENTITY),
+        # What convert-kubeconfig -l spn leaves: the application of people, which has no secret.
+        *(
+            (
+                f"--login {login} --client-id {client} --tenant-id T",
+                {"AAD_SERVICE_PRINCIPAL_CLIENT_ID": "C"},
+                {"--tenant": "T", "--client-id": "C"},
+                IDENTITY | {"AZURE_CLIENT_ID": "C", "AZURE_TENANT_ID": "T"},
+            )
+            for login in ("spn", "workloadidentity")
+            for client in (kubelogin.AKS_CLIENT, kubelogin.ARC_CLIENT.upper())
+        ),
         # Flags beat the environment ...
         (
             "--login spn --client-id C --client-secret S --tenant-id T",

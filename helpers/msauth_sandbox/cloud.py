@@ -66,6 +66,7 @@ class Sandbox(Knobs):
         self.ca_file.write_bytes(certificates.pem)
         der = ssl.PEM_cert_to_DER_cert(certificates.pem.decode())
         (self.directory / "ca.jks").write_bytes(java.trust_store(der))
+        world.state.ca_pem = certificates.pem
         self._listener = Listener(certificates, router.dispatch, router.may_tunnel, self._port)
         self.port = self._listener.port
         threading.Thread(

@@ -179,6 +179,28 @@ def test_resource_manager(cloud, http, sign_in):
     assert http.get(f"{base}/tenants", headers=bearer(cloud.issue_token())).status_code == 401
 
 
+@pytest.mark.parametrize(("form", "sign_in"), [("exec", "exec"), ("azure", "auth-provider")])
+def test_the_credentials_of_a_cluster(cloud, http, form, sign_in):
+    token = bearer(cloud.issue_token(scope=ARM, user="alex@contoso.com"))
+    subscription = f"https://management.azure.com/subscriptions/{cloud.subscription_id()}"
+    clusters = "providers/Microsoft.ContainerService/managedClusters"
+
+    def ask(name, where=subscription):
+        url = f"{where}/resourceGroups/hello/{clusters}/{name}/listClusterUserCredential"
+        return http.post(f"{url}?api-version=2025-01-01&format={form}", headers=token)
+
+    (answer,) = ask("hello").json()["kubeconfigs"]
+    config = json.loads(base64.b64decode(answer["value"]))
+    assert config["users"][0]["name"] == "clusterUser_hello_hello"
+    assert list(config["users"][0]["user"]) == [sign_in]
+    cluster = config["clusters"][0]["cluster"]
+    assert cluster["server"] == f"https://{cloud.aks_host}:443"
+    assert base64.b64decode(cluster["certificate-authority-data"]) == cloud.ca_file.read_bytes()
+    assert ask("other").json()["error"]["code"] == "ResourceNotFound"
+    elsewhere = ask("hello", "https://management.azure.com/subscriptions/x").json()
+    assert elsewhere["error"]["code"] == "SubscriptionNotFound"
+
+
 @pytest.mark.parametrize("version", ["v1.0", "beta"])
 @pytest.mark.parametrize("slash", ["/", "//"])
 def test_graph(cloud, http, version, slash):

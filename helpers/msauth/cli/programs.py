@@ -95,7 +95,9 @@ _KINDS = {
     "-e": ASSIGNMENT,
     "--client-certificate": FILE,
     "--federated-token-file": FILE,
+    "--kubeconfig": FILE,
     "--directory": FOLDER,
+    "--azure-config-dir": FOLDER,
 }
 
 
@@ -198,11 +200,18 @@ def _git() -> Command:
 
 def _token() -> list[Command]:
     from ..protocols import kubelogin
+    from ..setup.kubelogin import CONVERT_OPTIONS
+    from ..token import convert
     from ..token.arguments import ALSO_FOR_GET_TOKEN, OPTIONS
     from ..token.help import text
 
     get_token = "kubelogin get-token, answered from the shared cache"
-    words = {**_described(lists()["products"]), "get-token": get_token}
+    converting = "kubelogin convert-kubeconfig, for this program"
+    words = {
+        **_described(lists()["products"]),
+        "get-token": get_token,
+        "convert-kubeconfig": converting,
+    }
     also = {name: OPTIONS[name] for name in ALSO_FOR_GET_TOKEN}
     table = {**kubelogin.OPTIONS, **also}
     return [
@@ -218,6 +227,13 @@ def _token() -> list[Command]:
             get_token,
             text(),
             _options(table, text(), kubelogin.SHORT),
+            {},
+        ),
+        Command(
+            "msauth-token convert-kubeconfig",
+            converting,
+            convert.HELP,
+            _options(CONVERT_OPTIONS, convert.HELP, kubelogin.SHORT),
             {},
         ),
     ]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 AKS_CLIENT = "80faf920-1908-4b52-b5ef-a8e7bedfc67a"
 ARC_CLIENT = "3f4439ff-e698-4d6d-84fe-09c9d574f06b"
+PUBLIC_CLIENTS = (AKS_CLIENT, ARC_CLIENT)
+"""The applications with which people sign in to a cluster. They have no secret."""
 
 LOGINS = {
     "devicecode": "device-code",
@@ -134,13 +136,13 @@ _IDENTITY = (
 )
 
 
-def get_token(argv: list[str]) -> list[str] | None:
-    """Return what follows `get-token`, or None if that is not the command.
+def after(command: str, argv: list[str]) -> list[str] | None:
+    """Return what follows a command (`get-token`), or None if that is not the command.
 
     kubelogin's logging flags may also stand before the command; they have no effect.
     """
     index = 0
-    while index < len(argv) and argv[index] != "get-token":
+    while index < len(argv) and argv[index] != command:
         name, equals, _ = argv[index].partition("=")
         if name in ("-v", "--v") and not equals:
             index += 1
@@ -212,7 +214,7 @@ def translate(
         return options, {}
     changes: dict[str, str | None] = dict.fromkeys(_IDENTITY, None)
     tenant = "" if kind == "managed-identity" else value("--tenant-id")
-    client = _client(kind, flags, value)
+    client = _client(kind, flags, env, value)
     if tenant:
         options["--tenant"] = tenant
     if client:
@@ -278,13 +280,7 @@ def missing(request: "TokenRequest", flags: "Collection[str]") -> ValueError | N
 
 
 def other_command(word: str) -> ValueError:
-    """Return the error for a command of kubelogin that is not get-token."""
-    if word == "convert-kubeconfig":
-        return ValueError(
-            "convert-kubeconfig is not a command of msauth-token",
-            "in the kubeconfig, change `command: kubelogin` to `command: msauth-token`; "
-            "its arguments stay as they are",
-        )
+    """Return the error for a command of kubelogin that removes what it has cached."""
     return ValueError(
         f"{word} is not a command of msauth-token: kubelogin's own files are not touched",
         "rm -r ~/.kube/cache/kubelogin",
@@ -342,12 +338,21 @@ def _fallback(
     return next((env[variable] for variable in variables if env.get(variable)), "")
 
 
-def _client(kind: str, flags: "Mapping[str, str]", value: "Callable[[str], str]") -> str:
+def _client(
+    kind: str,
+    flags: "Mapping[str, str]",
+    env: "Mapping[str, str]",
+    value: "Callable[[str], str]",
+) -> str:
     if kind in ("azure-cli", "azure-developer-cli"):
         return ""  # these have their own
     if kind == "managed-identity" and flags.get("--identity-resource-id"):
         return flags.get("--client-id", "")
     client = value("--client-id")
+    if kind not in ("device-code", "browser") and client.lower() in PUBLIC_CLIENTS:
+        # convert-kubeconfig -l spn leaves it there: a variable, which names the real one, beats
+        # it in kubelogin.
+        client = _fallback("--client-id", flags, env, pipelines=kind == "azure-pipelines")
     if not client and kind in ("device-code", "browser"):
         server = flags.get("--server-id", "").lower()
         return ARC_CLIENT if server == ARC_SERVER else AKS_CLIENT

@@ -17,8 +17,7 @@ from pathlib import PurePath
 
 from ..errors import MsauthError, UsageError, failed, say
 from ..request.options import FLAG, SIGN_IN, Options
-from ..signin.programs import which
-from . import files, git_findings, git_settings
+from . import files, git_findings, git_settings, programs
 from .finding import Finding
 from .git_findings import findings
 from .git_places import Place, config_file, place, place_of
@@ -55,36 +54,14 @@ def include_text(helper: str, hosts: tuple[str, ...] = HOSTS) -> str:
     return "\n".join(lines) + "\n"
 
 
-def helper_program() -> str:
-    """Return the executable `git-credential-msauth` that was installed with the running program.
-
-    The one beside it in the folder that it was called from comes first: an installer's link stays
-    when what it leads to moves.
-    """
-    called = sys.argv[0] if os.sep in sys.argv[0] else which(sys.argv[0], os.environ) or ""
-    for beside in (os.path.abspath(called), os.path.realpath(called), sys.executable):
-        path = os.path.join(os.path.dirname(beside), _HELPER)
-        if os.access(path, os.X_OK):
-            return path
-    if found := which(_HELPER, os.environ):
-        return found
-    raise MsauthError(f"{_HELPER} is not installed", "pipx install msauth")
-
-
 def helper_command(program: str, env: Mapping[str, str]) -> str:
     """Return what `credential.helper` is to be for an executable `git-credential-NAME`.
 
     NAME if PATH leads to that very executable, else its absolute path, which git hands to a shell
     and which is therefore escaped for one.
     """
-    name = os.path.basename(program)
-    found = which(name, env)
-    try:
-        if found and os.path.samefile(found, program):
-            return name.removeprefix("git-credential-")
-    except OSError:
-        pass
-    return _escaped(os.path.abspath(program))
+    called = programs.called(program, env)
+    return _escaped(called) if os.path.isabs(called) else called.removeprefix("git-credential-")
 
 
 def _escaped(word: str) -> str:
@@ -222,7 +199,7 @@ def _helper(options: Options, env: Mapping[str, str]) -> str:
 
     given = {name: value for name, value in options.items() if name in _PASSED_ON}
     select(given, env)  # raises where it could not be called so
-    program = helper_program()
+    program = programs.installed(_HELPER)
     if _scope(options) == "--system":
         env = {"PATH": _EVERYBODYS_PATH}
         if not _is_everybodys(program):

@@ -37,7 +37,7 @@ ALSO_FOR_GET_TOKEN = (
     "--help",
     "-h",
 )
-_THEIR_COMMANDS = ("convert-kubeconfig", "remove-cache-dir", "remove-tokens")
+_THEIR_COMMANDS = ("remove-cache-dir", "remove-tokens")
 
 
 class TokenArguments:
@@ -139,7 +139,7 @@ class TokenArguments:
 def _kubelogin_flags(argv: list[str]) -> Options | None:
     from ..protocols import kubelogin
 
-    arguments = kubelogin.get_token(argv)
+    arguments = kubelogin.after("get-token", argv)
     if arguments is None:
         return None
     table = {**kubelogin.OPTIONS, **{name: OPTIONS[name] for name in ALSO_FOR_GET_TOKEN}}

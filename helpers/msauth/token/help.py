@@ -7,6 +7,7 @@ from ..request.option_help import TEXT as SIGN_IN
 _TEXT = """\
 usage: msauth-token [PRODUCT] [options]
        msauth-token get-token --server-id ID [kubelogin's options]
+       msauth-token convert-kubeconfig [--login METHOD] [--context NAME] [--kubeconfig FILE]
        msauth-token --list-products
 
 Prints an access token of Entra ID, from the shared cache or by signing in.
@@ -47,9 +48,10 @@ the server application of AKS or Arc (serverId) and, for these, a tenant. Whoeve
 entry wrote that too, so anything else is refused unless its key is allowed, by
 --allow-cluster-config in the args of the kubeconfig's user or by MSAUTH_ALLOW_CLUSTER_CONFIG.
 
-In place of kubelogin: `msauth-token get-token` takes the options of `kubelogin get-token`, so only
-`command:` changes in a kubeconfig. Flags beat variables, but AAD_LOGIN_METHOD beats --login, as in
-kubelogin (not with --disable-environment-override). --login is one of {logins}.
+In place of kubelogin: `msauth-token get-token` takes the options of `kubelogin get-token`, and
+`msauth-token convert-kubeconfig` those of `kubelogin convert-kubeconfig`. Flags beat variables, but
+AAD_LOGIN_METHOD beats --login, as in kubelogin (not with --disable-environment-override).
+--login is one of {logins}.
 Accepted without effect: {ignored}.
 Not supported: --pop-enabled, --legacy and --login ropc.
 """

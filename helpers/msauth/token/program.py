@@ -28,11 +28,27 @@ def main() -> int:
 def run(argv: list[str], env: "Mapping[str, str]") -> tuple[int, bytes]:
     """Return the exit code and what goes to stdout."""
     try:
+        if "convert-kubeconfig" in argv:
+            return _convert(argv, env), b""
         return 0, _answer(TokenArguments(argv, env)).encode("ascii", "backslashreplace")
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
         from ..errors import failed
 
         return failed(error), b""
+
+
+def _convert(argv: list[str], env: "Mapping[str, str]") -> int:
+    from ..protocols.kubelogin import after
+    from .convert import run as convert
+
+    words = after("convert-kubeconfig", argv)
+    if words is None:
+        from ..errors import UsageError
+
+        raise UsageError("convert-kubeconfig has to come first", "see --help")
+    code = convert(words, env)
+    sys.stdout.flush()
+    return code
 
 
 def _answer(arguments: TokenArguments) -> str:

@@ -73,6 +73,7 @@ class State:
         self.faults: Faults[TokenFault] = Faults()
         self.on_token: Callable[[Record], None] | None = None
         self.closing = threading.Event()
+        self.ca_pem = b""  # the authority that signs every server's certificate
 
     def fail(self, record: Record) -> None:
         """Raises the SignInError that a test wants this token request to meet, if any."""
