@@ -12,16 +12,21 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msauth.errors import MsauthError
+
+from .home import Home, opens_a_shell, personal, welcome
 
 if TYPE_CHECKING:
     from .cloud import Sandbox
 
 SIGN_INS = (
+    "azure-cli",
     "service-principal",
     "workload-identity",
     "managed-identity",
-    "azure-cli",
     "github-actions",
     "azure-pipelines",
     "none",
@@ -29,12 +34,15 @@ SIGN_INS = (
 _FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
 _EPILOG = """\
 examples:
+  msauth-sandbox -- bash                       # a shell to look around in (zsh, fish, sh too)
+  msauth-sandbox --as robin -- bash            # and inside: msauth-sandbox --as sam
   msauth-sandbox -- git clone https://contoso@dev.azure.com/contoso/hello/_git/hello
-  msauth-sandbox --sign-in azure-cli -- az account get-access-token
+  msauth-sandbox --sign-in managed-identity -- msauth status
   msauth-sandbox --print-env > sandbox.env     # keeps serving until Ctrl-C; meanwhile,
   . ./sandbox.env                              # in another terminal, you are inside
 
-Nothing leaves this machine: hosts that the sandbox does not serve are refused.
+HOME is a temporary folder in which git, kubectl and az are set up. Nothing leaves this machine:
+hosts that the sandbox does not serve are refused.
 """
 
 
@@ -42,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="msauth-sandbox",
         usage="msauth-sandbox [options] -- COMMAND [ARG...]\n"
-        "       msauth-sandbox [options] --print-env",
+        "       msauth-sandbox [options] --print-env\n"
+        "       msauth-sandbox --as NAME             (inside: be somebody else)",
         description="A miniature Microsoft cloud on loopback, to try msauth with no account.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -50,13 +59,18 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--sign-in",
         choices=SIGN_INS,
-        default="service-principal",
+        default="azure-cli",
         metavar="KIND",
-        help=f"who the command is: {', '.join(SIGN_INS)} (default: service-principal)",
+        help=f"what the command finds: {', '.join(SIGN_INS)} (default: azure-cli)",
     )
     result.add_argument(
-        "--tenant", default="contoso", help="contoso or fabrikam (default: contoso)"
+        "--as",
+        dest="user",
+        metavar="NAME",
+        help="who signs in, with az or a browser: alex (of contoso, a guest of fabrikam), "
+        "sam (of contoso) or robin (of fabrikam) (default: alex)",
     )
+    result.add_argument("--tenant", help="contoso or fabrikam (default: the person's, or contoso)")
     result.add_argument(
         "--expires-in",
         type=float,
@@ -88,6 +102,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     options = parser().parse_args(argv)
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
+    if options.user and not command and not options.print_env:
+        return _become(options.user, options.tenant)
     if bool(command) == options.print_env:
         return _fail(
             "give either a command or --print-env",
@@ -106,20 +122,52 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"cannot start: {error}", "choose another --port or --directory", 1)
     try:
-        cloud.configure(imds=options.sign_in == "managed-identity")
-        identity = identity_environ(cloud, options.sign_in, options.tenant)
-        if options.print_env:
-            return _serve(cloud, identity)
-        status = run(command, child_environ(cloud, identity, os.environ))
-        if options.stats:
-            print(json.dumps(cloud.stats(), indent=2), file=sys.stderr)
-        return status
-    except SetupError as error:
-        return _fail(str(error), error.hint, 1)
+        return _inside(cloud, options, command)
+    except MsauthError as error:
+        return _fail(str(error), error.hint or "msauth-sandbox --help", 1)
     except KeyboardInterrupt:
         return 130
     finally:
         cloud.close()
+
+
+def _inside(cloud: Sandbox, options: argparse.Namespace, command: Sequence[str]) -> int:
+    cloud.configure(imds=options.sign_in == "managed-identity")
+    identity = identity_environ(cloud, options.sign_in, options.user, options.tenant)
+    own = cloud.environ | cloud.control_environ | git_proxy(cloud) | cloud.browser_environ()
+    home = Home(cloud)
+    own |= home.own | identity
+    environ = home.environ(os.environ) | own
+    home.make(environ)
+    if options.print_env:
+        return _serve(cloud, own, home.path_of('"$PATH"'))
+    folder = None
+    if opens_a_shell(command):
+        # Where a person looks around, what they clone goes with the sandbox.
+        folder = home.path
+        if sys.stdin.isatty() and sys.stdout.isatty():
+            who = cloud.user if options.sign_in == "azure-cli" else options.sign_in
+            print(welcome(who, cloud.users, environ["PATH"]), end="", flush=True)
+    status = run(command, environ, folder)
+    if options.stats:
+        print(json.dumps(cloud.stats(), indent=2), file=sys.stderr)
+    return status
+
+
+def _become(user: str, tenant: str | None) -> int:
+    """Let az, in the sandbox that we are in, have somebody else signed in."""
+    from .az import sign_in
+
+    hint = "msauth-sandbox --as NAME -- bash"
+    try:
+        print(f"az has {sign_in(user, tenant)} signed in")
+    except KeyError:
+        return _fail("--as needs a command, or a sandbox around it", hint, 2)
+    except OSError:
+        return _fail("the sandbox around this has ended", hint, 1)
+    except ValueError as error:
+        return _fail(str(error), "msauth-sandbox --help", 1)
+    return 0
 
 
 @contextmanager
@@ -137,85 +185,41 @@ def signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-class SetupError(Exception):
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.hint = hint
-
-
-def identity_environ(cloud: Sandbox, sign_in: str, tenant: str) -> dict[str, str]:
+def identity_environ(
+    cloud: Sandbox, kind: str, user: str | None, tenant: str | None
+) -> dict[str, str]:
     """What the chosen sign-in adds. az always gets its own configuration directory."""
-    try:
-        cloud.service_principal_environ(tenant)
-    except ValueError:
-        raise SetupError(f"no tenant {tenant!r}", "use contoso or fabrikam") from None
     environ = cloud.azure_cli_environ()
-    if sign_in == "service-principal":
-        return environ | cloud.service_principal_environ(tenant)
-    if sign_in == "workload-identity":
-        return environ | cloud.workload_identity_environ(tenant)
-    if sign_in == "managed-identity":
-        return environ | cloud.managed_identity_environ()
-    if sign_in == "github-actions":
-        return environ | cloud.github_actions_environ(tenant)
-    if sign_in == "azure-pipelines":
-        return environ | cloud.azure_pipelines_environ(tenant)
-    if sign_in == "azure-cli":
-        _az_login(child_environ(cloud, environ, os.environ))
+    place = tenant or "contoso"
+    try:
+        cloud.configure(user=cloud.person(user).upn)
+        if kind == "azure-cli":
+            cloud.sign_in(user, tenant)
+        if kind == "service-principal":
+            return environ | cloud.service_principal_environ(place)
+        if kind == "workload-identity":
+            return environ | cloud.workload_identity_environ(place)
+        if kind == "managed-identity":
+            return environ | cloud.managed_identity_environ()
+        if kind == "github-actions":
+            return environ | cloud.github_actions_environ(place)
+        if kind == "azure-pipelines":
+            return environ | cloud.azure_pipelines_environ(place)
+    except ValueError as error:
+        raise MsauthError(str(error), "msauth-sandbox --help") from None
     return environ
 
 
-def _az_login(environ: dict[str, str]) -> None:
-    """``az login`` with a device code that the sandbox approves at once."""
-    try:
-        done = subprocess.run(
-            ["az", "login", "--use-device-code", "--output", "none"],  # noqa: S607 - from PATH
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            check=False,
-        )
-    except OSError:
-        raise SetupError(
-            "az cannot be run", "pip install azure-cli, or another --sign-in"
-        ) from None
-    if done.returncode:
-        raise SetupError("az login failed", (done.stderr.strip().splitlines() or ["no output"])[-1])
-
-
-def child_environ(
-    cloud: Sandbox, identity: Mapping[str, str], inherited: Mapping[str, str]
-) -> dict[str, str]:
-    """The caller's environment, less every identity in it, plus the sandbox.
-
-    What a client would keep of the sandbox (az's sign-ins, msauth's cache) goes into the sandbox's
-    own directory, and a browser sign-in to its own browser, never to the person's real ones.
-    """
-    drop = set(cloud.identity_variables) | {"ALL_PROXY", "all_proxy"}
-    kept = {name: value for name, value in inherited.items() if name not in drop}
-    own = {
-        "KUBECONFIG": str(cloud.kubeconfig()),
-        "MSAUTH_CACHE_DIR": str(cloud.directory / "msauth-cache"),
-        **git_proxy(cloud, inherited),
-        **cloud.browser_environ(),
-    }
-    return kept | cloud.environ | cloud.control_environ | own | dict(identity)
-
-
-def git_proxy(cloud: Sandbox, inherited: Mapping[str, str]) -> dict[str, str]:
-    """A proxy or CA in the person's git configuration would win over the environment's."""
-    given = inherited.get("GIT_CONFIG_COUNT", "")
-    first = int(given) if given.isdigit() else 0
+def git_proxy(cloud: Sandbox) -> dict[str, str]:
+    """A proxy or CA in a repository's configuration would win over the environment's."""
     pairs = (("http.proxy", cloud.url), ("http.sslCAInfo", str(cloud.ca_file)))
-    environ = {"GIT_CONFIG_COUNT": str(first + len(pairs))}
-    for number, (key, value) in enumerate(pairs, first):
+    environ = {"GIT_CONFIG_COUNT": str(len(pairs))}
+    for number, (key, value) in enumerate(pairs):
         environ |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
     return environ
 
 
-def run(command: Sequence[str], environ: dict[str, str]) -> int:
+def run(command: Sequence[str], environ: dict[str, str], folder: Path | None = None) -> int:
     """The command's exit code; 128 + N when signal N ended it; 126 and 127 as env(1)."""
     child: subprocess.Popen[bytes] | None = None
     early: list[int] = []
@@ -233,7 +237,7 @@ def run(command: Sequence[str], environ: dict[str, str]) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), forward)
     try:
-        child = subprocess.Popen(command, env=environ)
+        child = subprocess.Popen(command, env=environ, cwd=folder)
     except FileNotFoundError:
         return _fail(f"{command[0]}: not found", "check the spelling and PATH", 127)
     except OSError as error:
@@ -244,12 +248,12 @@ def run(command: Sequence[str], environ: dict[str, str]) -> int:
     return status if status >= 0 else 128 - status
 
 
-def _serve(cloud: Sandbox, identity: Mapping[str, str]) -> int:
-    environ = child_environ(cloud, identity, {})
-    for name in sorted(set(cloud.identity_variables) - set(environ)):
+def _serve(cloud: Sandbox, environ: Mapping[str, str], path: str) -> int:
+    for name in sorted(personal(os.environ) - set(environ)):
         print(f"unset {name}")
     for name, value in sorted(environ.items()):
         print(f"export {name}={shlex.quote(value)}")
+    print(f"export PATH={path}")
     sys.stdout.flush()
     # Before the line that says that we serve: who reads it may send the signal at once.
     done = threading.Event()

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from . import environment
+from . import az_files, environment
 from .control import Control
 from .entra.directory import AZURE_CLI, Tenant, User, subscription_id
 from .entra.state import Settings
@@ -116,6 +116,34 @@ class Sandbox(Knobs):
     @property
     def users(self) -> dict[str, User]:
         return self._world.state.directory.users
+
+    @property
+    def user(self) -> str:
+        """Who signs in where a client names nobody."""
+        return self._world.state.settings.user
+
+    def person(self, name: str | None = None) -> User:
+        """By user name, or by what is before its @; by default ``user``. Raises ValueError."""
+        wanted = (name or self.user).lower()
+        for user in self.users.values():
+            if wanted in (user.upn, user.upn.partition("@")[0]):
+                return user
+        raise ValueError(f"nobody is called {wanted[:40]}; there are {', '.join(self.users)}")
+
+    def sign_in(self, user: str | None = None, tenant: str | None = None) -> str:
+        """Leave what ``az login`` leaves, and let this ``person`` be ``user`` from now on.
+
+        ``tenant``: whose subscription is to be az's current one, by default the home tenant's.
+        Returns the user name; raises ValueError.
+        """
+        person = self.person(user)
+        place = self._tenant(tenant) if tenant else person.home
+        if place.id not in person.object_ids:
+            raise ValueError(f"{person.upn} is no member or guest of {place.name}")
+        folder = Path(self.azure_cli_environ()["AZURE_CONFIG_DIR"])
+        az_files.sign_in(folder, self._world.state, person, place)
+        self.configure(user=person.upn)
+        return person.upn
 
     @property
     def client_id(self) -> str:

@@ -32,6 +32,7 @@ _METHODS = (
     "revoke_all",
     "revoke_refresh_tokens",
     "revoke_registry_tokens",
+    "sign_in",
 )
 
 

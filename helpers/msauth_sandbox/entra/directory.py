@@ -207,7 +207,7 @@ WORKLOAD_SUBJECT = "system:serviceaccount:default:hello"
 
 
 class Directory:
-    """The default world: two tenants, two people, a service principal and a few public clients."""
+    """The default world: two tenants, three people, a service principal, a few public clients."""
 
     def __init__(self) -> None:
         contoso = Tenant(
@@ -226,6 +226,7 @@ class Directory:
         self.users = {
             "alex@contoso.com": _user("alex@contoso.com", "Alex Wilber", contoso, fabrikam),
             "sam@contoso.com": _user("sam@contoso.com", "Sam Ortiz", contoso),
+            "robin@fabrikam.com": _user("robin@fabrikam.com", "Robin Lund", fabrikam),
         }
         self.resources = list(RESOURCES)
         self.service_principal = Application(
