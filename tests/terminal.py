@@ -52,6 +52,7 @@ class Terminal:
         self._screen, terminal = pty.openpty()
         self._events, theirs = os.pipe()
         self._seen = b""
+        self._past = 0
         self._told = b""
         self._shell = subprocess.Popen(
             [sys.executable, "-c", SHELL, str(theirs), str(int(resume)), *argv],
@@ -96,6 +97,12 @@ class Terminal:
             except OSError:  # EIO: nobody has the terminal open any more
                 return self._seen
             self._seen += data
+
+    def read_past(self, text: bytes) -> None:
+        """Read until text is shown once more, after what was read past before."""
+        while (found := self._seen.find(text, self._past)) < 0:
+            self._seen += _read(self._screen, self._seen)
+        self._past = found + len(text)
 
     def event(self) -> tuple[str, int]:
         """Return what became of the job next, and the number that belongs to it."""

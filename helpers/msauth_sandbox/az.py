@@ -129,12 +129,15 @@ def _get_access_token(options: argparse.Namespace) -> Any:
     path = _directory() / CACHE
     if path.exists():
         cache.deserialize(path.read_text(encoding="utf-8"))
-    app = msal.PublicClientApplication(
-        CLIENT_ID,
-        authority=f"https://login.microsoftonline.com/{tenant}",
-        client_capabilities=["CP1"],
-        token_cache=cache,
-    )
+    try:
+        app = msal.PublicClientApplication(
+            CLIENT_ID,
+            authority=f"https://login.microsoftonline.com/{tenant}",
+            client_capabilities=["CP1"],
+            token_cache=cache,
+        )
+    except ValueError as error:
+        raise _Error(str(error)) from None
     accounts = app.get_accounts(chosen["user"]["name"])
     result = app.acquire_token_silent_with_error([scope], accounts[0]) if accounts else None
     if not result or "access_token" not in result:

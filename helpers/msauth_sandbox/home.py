@@ -10,12 +10,15 @@ import os
 import shlex
 import shutil
 import stat
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msauth.errors import MsauthError
 
 from .environment import IDENTITY_VARIABLES
 
@@ -112,6 +115,8 @@ class Home:
         """Everything in it, for a client with this environment. Raises msauth's MsauthError."""
         self.path.mkdir(mode=0o700, exist_ok=True)
         self._write_rc(environ["PATH"])
+        # Where this is missing, fish reads all man pages in the background to fill it.
+        (self.path / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
         self._write_stand_in()
         kubeconfig = self.path / ".kube" / "config"
         kubeconfig.parent.mkdir(mode=0o700, exist_ok=True)
@@ -131,19 +136,28 @@ class Home:
     def _write_stand_in(self) -> None:
         """A program ``az`` that imports just what this one does, whoever starts it from where."""
         self._stand_ins.mkdir(mode=0o700, exist_ok=True)
-        path = [item for item in sys.path if os.path.isabs(item)]
-        code = f"import sys; sys.path[:] = {path!r}; from msauth_sandbox.az import main; main()"
+        command = shlex.join(_python("from msauth_sandbox.az import main; main()"))
         file = self._stand_ins / "az"
-        file.write_text(f'#!/bin/sh\nexec {shlex.join([sys.executable, "-I", "-c", code])} "$@"\n')
+        file.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
         file.chmod(file.stat().st_mode | stat.S_IXUSR)
 
 
-def set_up_git(program: Path, environ: Mapping[str, str]) -> None:
-    """What ``msauth setup git`` does."""
-    from msauth.setup import git
+def _python(code: str) -> list[str]:
+    """A command that runs code which imports just what this process does, from any directory."""
+    path = [item for item in sys.path if os.path.isabs(item)]
+    return [sys.executable, "-I", "-c", f"import sys; sys.path[:] = {path!r}; {code}"]
 
-    text = git.include_text(git.helper_command(str(program), environ))
-    git.add(git.config_file(environ), git.include_file(environ), text, environ)
+
+def set_up_git(program: Path, environ: Mapping[str, str]) -> None:
+    """Have git ask this helper: what ``msauth setup git`` does there. Raises MsauthError."""
+    code = "from msauth.setup.git import main; sys.exit(main(sys.argv[1:]))"
+    command = [*_python(code), "add", str(program)]
+    done = subprocess.run(
+        command, env=dict(environ), cwd="/", capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        message = done.stderr.strip().partition("\n")[0]
+        raise MsauthError(f"git cannot be set up: {message}", "git --version")
 
 
 def welcome(who: str, people: Iterable[str], path: str) -> str:

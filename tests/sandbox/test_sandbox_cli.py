@@ -81,12 +81,12 @@ env
 token=$(curl -sS "$IDENTITY_ENDPOINT?resource=499b84ac-1321-427f-aa17-267ca6975798" \
         -H "X-IDENTITY-HEADER: $IDENTITY_HEADER" |
         sed 's/.*"access_token": "\\([^"]*\\)".*/\\1/')
-git -c http.extraHeader="Authorization: Bearer $token" clone -q \
-    https://contoso@dev.azure.com/contoso/hello/_git/hello "$HOME/hello"
+cd; git -c http.extraHeader="Authorization: Bearer $token" clone -q \
+    https://contoso@dev.azure.com/contoso/hello/_git/hello copy; ls copy
 """
     done = run(caller, "--sign-in", "managed-identity", "--", "sh", "-c", script)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "hello" / "README.md").exists()
+    assert done.stdout.endswith("README.md\nhello.py\n")
     seen = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
     assert seen["KEPT"] == "yes"
     assert "mine" not in seen.values()
