@@ -94,16 +94,24 @@ print(sys.executable)' 2>/dev/null); then
 		"apt-get install python3 python3-venv (or name one: PYTHON=/path/to/python3 sh $prog)"
 }
 
-# What an environment was made from: sources, metadata, extras and interpreter.
+# A wheel to install instead of what is in this folder: install.sh may choose one.
+wheel=
+
+# What an environment was made from: sources and metadata, or a wheel; extras and interpreter.
 stamp_of() { # extras
 	(
 		cd -- "$repo" || exit 1
 		echo "$1" "$("$python" -I -c 'import sys; print(sys.version, sys.base_prefix)')"
-		find helpers pyproject.toml README.md -type f ! -name '*.pyc' -exec cksum {} + | sort -k 3
+		if [ -n "$wheel" ]; then
+			cksum <"$wheel"
+		else
+			find helpers install pyproject.toml README.md -type f \
+				! -name '*.pyc' ! -name '*.sh' -exec cksum {} + | sort -k 3
+		fi
 	) | cksum
 }
 
-# Make or refresh a virtual environment with the wheel of this checkout.
+# Make or refresh a virtual environment with the wheel, or what is in this folder.
 make_environment() { # directory, extras
 	wanted=$(stamp_of "$2")
 	if [ -x "$1/bin/python" ] && [ "$(cat "$1/made-from" 2>/dev/null)" = "$wanted" ]; then
@@ -116,7 +124,9 @@ make_environment() { # directory, extras
 		rm -f "$1/made-from"
 		"$1/bin/python" -I -c 'import pip' 2>/dev/null || "$python" -I -m venv --clear "$1"
 		# A current pip writes launchers that do not import re: 6 ms of every call.
-		pip "$1" --upgrade pip && pip "$1" "$repo$2"
+		pip "$1" --upgrade pip && pip "$1" "${wheel:-$repo}$2" &&
+			# pip leaves a wheel of a version that is there already as it is.
+			{ [ -z "$wheel" ] || pip "$1" --force-reinstall --no-deps "$wheel"; }
 	} >"$log" 2>&1 || {
 		tail -n 20 "$log" >&2
 		fail "the installation into $1 failed" "see $log"

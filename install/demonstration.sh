@@ -12,10 +12,10 @@ show() { # print a command, then run it
 	"$@"
 }
 
-say 'git asks msauth, which signs in once (here as a service principal) and shares the token.'
-show msauth setup git
-git config --global user.name Alex
-git config --global user.email alex@contoso.com
+export GIT_TERMINAL_PROMPT=0
+cd # the sandbox's own home, where git is set up and az has alex@contoso.com signed in
+
+say 'git asks msauth, which takes the sign-in that az has, once, and shares the token.'
 show git clone https://contoso@dev.azure.com/contoso/hello/_git/hello
 cd hello
 show git log --oneline -3

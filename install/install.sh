@@ -1,11 +1,15 @@
 #!/bin/sh
-# Install msauth for this user: its own virtual environment, its programs linked into
-# ~/.local/bin, and git configured after showing what will change. uninstall.sh undoes it exactly.
+# Install msauth for this user: its own virtual environment, its programs linked into ~/.local/bin,
+# manual pages and completions where man and the shells look for a user's, and git configured after
+# showing what will change. Running it again upgrades in place; uninstall.sh undoes it exactly.
 #
 #   sh install/install.sh            asks before touching git's configuration
 #   sh install/install.sh --yes      does not ask
 #   sh install/install.sh --no-git   leaves git's configuration alone
-#   sh install/install.sh --extras sandbox      with optional packages
+#   sh install/install.sh --extras sandbox    with optional packages, and the programs that need
+#                                    them: msauth-sandbox; later upgrades keep them
+#   sh install/install.sh --wheel FILE        installs this wheel; without the sources beside
+#                                    it, it finds one in its own folder or the one above
 #
 # It needs Python ≥ 3.10 with venv (PYTHON=/path/to/python3 names another than PATH's) and git.
 set -eu
@@ -13,6 +17,7 @@ case $0 in
 */*) . "${0%/*}/common.sh" ;;
 *) . ./common.sh ;;
 esac
+from=${OLDPWD-/} # where the person is
 answer=ask
 extras=
 while [ $# -gt 0 ]; do
@@ -28,19 +33,49 @@ while [ $# -gt 0 ]; do
 		shift
 		extras=$1
 		;;
+	--wheel)
+		[ $# -gt 1 ] || fail "option --wheel needs a file" "sh install/install.sh --help"
+		shift
+		case $1 in
+		/*) wheel=$1 ;;
+		*) wheel=$from/$1 ;;
+		esac
+		[ -f "$wheel" ] || fail "there is no wheel $1" "ls $(quote "${wheel%/*}")"
+		;;
 	*) fail "unknown option $1" "sh install/install.sh --help" ;;
 	esac
 	shift
 done
 . "$here/places.sh"
-case ,$extras, in
-*,sandbox,*) programs="$programs msauth-sandbox" ;;
-esac
+
+# The programs of what is installed that these extras suffice for, from its own list of them. An
+# entry point says in brackets which extras it needs.
+programs_with() { # extras
+	"$python" -I -c '
+import re, sys, zipfile
+source, extras = sys.argv[1], set(sys.argv[2].split(","))
+if source.endswith(".whl"):
+    with zipfile.ZipFile(source) as wheel:
+        name = next(n for n in wheel.namelist() if n.endswith(".dist-info/entry_points.txt"))
+        text = wheel.read(name).decode()
+else:
+    text = open(source + "/pyproject.toml", encoding="utf-8").read()
+section = re.search(r"(?ms)^\[(?:project\.scripts|console_scripts)\]$(.*?)(?=^\[|\Z)", text)[1]
+for name, needs in re.findall(r"(?m)^([\w.-]+)\s*=[^\[\n]*(?:\[([\w, -]+)\])?", section):
+    if set(filter(None, needs.replace(" ", "").split(","))) <= extras:
+        print(name)' "${wheel:-$repo}" "$1"
+}
 
 # Nothing is touched before all of this is known to be ours or free.
 find_git
 find_python
+find_wheel
+[ -n "$wheel" ] || [ -e "$repo/pyproject.toml" ] ||
+	fail "there is nothing to install in $repo" "sh install/install.sh --wheel FILE"
 adopt_older
+kept=$(sed -n 's/^extras //p' "$manifest" 2>/dev/null | tr '\n' ',' || :)
+extras=$(printf '%s' "$kept$extras" | tr ',' '\n' | sort -u | tr '\n' ',' | sed 's/^,//; s/,$//')
+programs=$(programs_with "$extras")
 for name in $programs; do
 	link=$bin/$name
 	if exists "$link" && ! is_our_link "$link"; then
@@ -70,6 +105,14 @@ printf '%s' "$unlisted" | while IFS= read -r folder; do note folder "$folder"; d
 note environment "$venv"
 note file "$venv.log"
 make_environment "$venv" "${extras:+[$extras]}"
+for name in $(printf '%s' "$extras" | tr ',' ' '); do
+	"$venv/bin/python" -I -c '
+import sys
+from importlib.metadata import metadata
+sys.exit(sys.argv[1] not in (metadata("msauth").get_all("Provides-Extra") or ()))' "$name" ||
+		fail "msauth has no extra called $name" "sh $prog --extras sandbox"
+	note extras "$name"
+done
 
 # The environment's own launchers would listen to PYTHONPATH. Ours run Python isolated (-I): by
 # the first line where the kernel takes it (127 bytes, no space), else by a shell, 1 ms slower.
@@ -96,11 +139,75 @@ for name in $programs; do
 	note link "$bin/$name"
 	ln -sfn -- "$ours/bin/$name" "$bin/$name"
 done
+
+# What the environment shares, where man and the shells look for a user's own. A file of somebody
+# else's stays: these are not worth refusing to install for.
+share() { # file of the environment, where it is to be seen
+	[ -f "$1" ] || return 0
+	if exists "$2" && ! is_our_link "$2"; then
+		printf 'Left %s: it is not ours.\n' "$2"
+		return 0
+	fi
+	make_folder "${2%/*}"
+	note link "$2"
+	ln -sfn -- "$1" "$2"
+}
+for page in "$venv"/share/man/man*/*; do
+	share "$page" "$HOME/.local/${page#"$venv/"}"
+done
+# bash and fish load the file that has the name of the program.
+for name in $programs; do
+	share "$venv/share/bash-completion/completions/msauth" \
+		"$HOME/.local/share/bash-completion/completions/$name"
+	! command -v fish >/dev/null 2>&1 ||
+		share "$venv/share/fish/vendor_completions.d/msauth.fish" \
+			"$HOME/.config/fish/completions/$name.fish"
+done
+functions=$HOME/.local/share/zsh/site-functions
+! command -v zsh >/dev/null 2>&1 ||
+	share "$venv/share/zsh/site-functions/_msauth" "$functions/_msauth"
+
+# What an earlier version had and this one has not.
+sed -n 's/^link //p' "$manifest" | while IFS= read -r link; do
+	if is_our_link "$link" && [ ! -e "$link" ]; then rm -- "$link"; fi
+done
+
 printf 'Installed into %s, linked into %s.\n' "$venv" "$bin"
+
+has() { # word, file: does the person's own file have a line with this?
+	grep -Fqs -e "$1" "$2"
+}
+hint() {
+	printf '%s: hint: %s\n' "$prog" "$1" >&2
+}
+# shellcheck disable=SC2016,SC2088  # lines for the person's shell, which expands them
+path_hint() {
+	line='export PATH="$HOME/.local/bin:$PATH"'
+	case ${SHELL##*/} in
+	fish) line='fish_add_path ~/.local/bin' ;;
+	zsh) line="echo '$line' >>~/.zshrc" ;;
+	bash)
+		# Debian's ~/.profile adds the folder when one signs in and it is there.
+		if [ ! -e "$HOME/.bash_profile" ] && has .local/bin "$HOME/.profile"; then
+			hint "~/.local/bin is on PATH once you sign in again; until then: $line"
+			return
+		fi
+		line="echo '$line' >>~/.bashrc"
+		;;
+	*) line="echo '$line' >>~/.profile" ;;
+	esac
+	hint "~/.local/bin is not on PATH; add it for every new shell: $line"
+}
+SHELL=${SHELL-}
 case :$PATH: in
 *:"$bin":*) ;;
-*) printf '%s: hint: put it on PATH: export PATH=%s:"$PATH"\n' "$prog" "$(quote "$bin")" >&2 ;;
+*) path_hint ;;
 esac
+if [ "${SHELL##*/}" = zsh ] && [ -e "$functions/_msauth" ] &&
+	! has .local/share/zsh/site-functions "$HOME/.zshrc"; then
+	# shellcheck disable=SC2016,SC2088
+	hint 'for completions, above compinit in ~/.zshrc: fpath=(~/.local/share/zsh/site-functions $fpath)'
+fi
 
 [ "$answer" != no ] || exit 0
 change=0
@@ -113,9 +220,12 @@ case $change in
 3) printf 'git is configured to ask msauth:\n\n%s\n\n' "$preview" ;;
 *) exit 1 ;;
 esac
+# Whoever said yes once is not asked again for what an upgrade changes in the same file.
+include=$(sed -n 's/^include //p' "$manifest" | tail -n 1)
+[ -z "$include" ] || [ ! -e "$include" ] || answer=yes
 if [ "$answer" = ask ]; then
 	if [ ! -t 0 ]; then
-		printf '%s: hint: to configure git too: sh install/install.sh --yes\n' "$prog" >&2
+		hint 'to configure git too: sh install/install.sh --yes'
 		exit 0
 	fi
 	printf 'Do this? [y/N] '

@@ -1,7 +1,8 @@
 # Where install.sh puts things, and the list it keeps of them; sourced, not run.
 #
 # The manifest has one line for each thing, written down before it is made: its kind (folder,
-# environment, file, link, git, include) and its name. uninstall.sh removes these, no others.
+# environment, file, link, git, include) and its name. uninstall.sh removes these, no others. A line
+# `extras NAME` is what an upgrade is to keep.
 
 newline='
 '
@@ -18,7 +19,6 @@ esac
 manifest=$ours/manifest
 venv=$ours/venv
 bin=$HOME/.local/bin
-programs='git-credential-msauth msauth msauth-token msauth-run'
 
 is_mine() { # path, type as find(1) has it: of this type itself, no link to one, and this user's
 	[ -n "$(find "$1" -prune -type "$2" -user "$(id -u)" 2>/dev/null)" ]
@@ -40,13 +40,22 @@ new_manifest() {
 	printf '# What install.sh made here. uninstall.sh removes this, and nothing else.\n' >"$manifest"
 }
 
-# Does a link in ~/.local/bin lead to our program of that name? An older install.sh linked
-# to the environment's own.
+# Does a link lead to our program of that name (an older install.sh linked to the environment's own),
+# or to what the environment shares: manual pages and completions?
 is_our_link() {
 	case $(readlink -- "$1" 2>/dev/null) in
-	"$ours/bin/${1##*/}" | "$venv/bin/${1##*/}") ;;
+	"$ours/bin/${1##*/}" | "$venv/bin/${1##*/}" | "$venv/share/"*) ;;
 	*) return 1 ;;
 	esac
+}
+
+# What is installed from: the wheel that was named, else the sources here, else a wheel beside
+# install/ (a release without sources). Sets `wheel`, which stays empty for the sources.
+find_wheel() {
+	[ -z "$wheel" ] && [ ! -d "$repo/helpers/msauth" ] || return 0
+	for found in "$repo"/msauth-*.whl "$here"/msauth-*.whl "$repo"/dist/msauth-*.whl; do
+		[ ! -f "$found" ] || wheel=$found
+	done
 }
 
 # An older install.sh kept no list: write one for what it is known to have made.
@@ -59,19 +68,21 @@ adopt_older() {
 	note environment "$venv"
 	note file "$venv.log"
 	note file "$ours/made-bin"
-	for name in $programs; do
+	for name in git-credential-msauth msauth msauth-token msauth-run; do
 		! is_our_link "$bin/$name" || note link "$bin/$name"
 	done
 	note_git
 }
 
-# What install.sh and uninstall.sh do to git's configuration: msauth/setup/git.py.
+# What install.sh and uninstall.sh do to git's configuration: msauth/setup/git.py, of the sources
+# or the wheel here; where there is neither, `python` must be that of the environment.
 git_setup() { # arguments of its main
+	find_wheel
 	"$python" -I -B -c '
 import sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = filter(None, sys.argv[1:2])
 from msauth.setup.git import main
-sys.exit(main(sys.argv[2:]))' "$repo/helpers" "$@"
+sys.exit(main(sys.argv[2:]))' "${wheel:-$([ ! -d "$repo/helpers" ] || echo "$repo/helpers")}" "$@"
 }
 
 # The configuration that is to include a file, and that file: two lines that belong together.
