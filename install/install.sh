@@ -129,15 +129,20 @@ launcher() { # name
 			"$(quote "$venv/bin/python")" "$(quote "$venv/bin/$1")"
 	fi
 }
+linked=$newline # all links that this version has
+make_link() { # target, link
+	make_folder "${2%/*}"
+	note link "$2"
+	ln -sfn -- "$1" "$2"
+	linked=$linked$2$newline
+}
 make_folder "$ours/bin"
-make_folder "$bin"
 for name in $programs; do
 	note file "$ours/bin/$name"
 	launcher "$name" >"$ours/bin/$name.new"
 	chmod 755 "$ours/bin/$name.new"
 	mv -f -- "$ours/bin/$name.new" "$ours/bin/$name"
-	note link "$bin/$name"
-	ln -sfn -- "$ours/bin/$name" "$bin/$name"
+	make_link "$ours/bin/$name" "$bin/$name"
 done
 
 # What the environment shares, where man and the shells look for a user's own. A file of somebody
@@ -148,9 +153,7 @@ share() { # file of the environment, where it is to be seen
 		printf 'Left %s: it is not ours.\n' "$2"
 		return 0
 	fi
-	make_folder "${2%/*}"
-	note link "$2"
-	ln -sfn -- "$1" "$2"
+	make_link "$1" "$2"
 }
 for page in "$venv"/share/man/man*/*; do
 	share "$page" "$HOME/.local/${page#"$venv/"}"
@@ -169,7 +172,13 @@ functions=$HOME/.local/share/zsh/site-functions
 
 # What an earlier version had and this one has not.
 sed -n 's/^link //p' "$manifest" | while IFS= read -r link; do
-	if is_our_link "$link" && [ ! -e "$link" ]; then rm -- "$link"; fi
+	case $linked in
+	*"$newline$link$newline"*) ;;
+	*)
+		! is_our_link "$link" || rm -- "$link"
+		[ "${link%/*}" != "$bin" ] || rm -f -- "$ours/bin/${link##*/}"
+		;;
+	esac
 done
 
 printf 'Installed into %s, linked into %s.\n' "$venv" "$bin"

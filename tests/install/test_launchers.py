@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -116,28 +117,15 @@ def test_every_program_is_covered() -> None:
 @pytest.mark.long
 @pytest.mark.parametrize("tool", ["pip", "pipx", "uv"])
 def test_launchers_of_other_tools(
-    bare_env: Environment, cloud: Sandbox, tmp_path: Path, hostile: Hostile, tool: str
+    bare_env: Environment,
+    cloud: Sandbox,
+    installed: Callable[[str], Path],
+    hostile: Hostile,
+    tool: str,
 ) -> None:
     """pip, pipx and uv install the wheel, each in its own way."""
-    run = lambda *command, **more: subprocess.run(  # noqa: E731
-        command, check=True, env=os.environ | more, cwd="/", stdout=subprocess.DEVNULL
-    )
-    tools = tmp_path / "tools"
-    run(sys.executable, "-I", "-m", "venv", tools)
-    pip = (tools / "bin" / "python", "-I", "-m", "pip", "install", "-q")
-    if tool == "pip":
-        run(*pip, REPOSITORY)
-        scripts = tools / "bin"
-    else:
-        run(*pip, tool)
-        scripts = tmp_path / "bin"
-        names = {"PIPX_HOME": "pipx", "UV_TOOL_DIR": "uv", "UV_CACHE_DIR": "uv-cache"}
-        places = {name: str(tmp_path / folder) for name, folder in names.items()}
-        places |= {"PIPX_BIN_DIR": str(scripts), "UV_TOOL_BIN_DIR": str(scripts)}
-        words = ("tool", "install", "--python", sys.executable) if tool == "uv" else ("install",)
-        run(tools / "bin" / tool, *words, REPOSITORY, **places)
     env = bare_env | cloud.environ | cloud.service_principal_environ("contoso")
-    env["PATH"] = f"{scripts}:/usr/local/bin:/usr/bin:/bin"
+    env["PATH"] = f"{installed(tool)}:/usr/local/bin:/usr/bin:/bin"
     for pythonpath in (":", "rel"):
         env["PYTHONPATH"] = pythonpath
         for command in COMMANDS:
