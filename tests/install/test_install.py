@@ -357,6 +357,41 @@ def test_install_use_and_uninstall(
 
 
 @pytest.mark.long
+def test_the_programs_get_on_path_by_the_line_that_is_said(home: Path) -> None:
+    """In an interactive shell that is started anew, and undone as the rest."""
+    path = f"{os.path.dirname(sys.executable)}:/usr/local/bin:/usr/bin:/bin"
+    hint = "install/install.sh: hint: ~/.local/bin is "
+    for shell, profile, written in (
+        ("bash", "", ".bashrc"),
+        ("bash", 'PATH="$HOME/.local/bin:$PATH"\n', ""),
+        ("zsh", "", ".zshrc"),
+        ("fish", "", ""),
+        ("sh", "", ".profile"),
+    ):
+        program = shutil.which(shell)
+        if program is None:
+            continue
+        (home / ".profile").write_text(profile)
+        done = run("install.sh", "--no-git", home=home, PATH=path, SHELL=program)
+        assert done.returncode == 0, done.stderr
+        (said,) = [line for line in done.stderr.split("\n") if line.startswith(hint)]
+        line = said.partition(": ")[2].partition(": ")[2].partition(": ")[2]
+        env = {"HOME": str(home), "PATH": "/usr/bin:/bin", "TERM": "dumb"}
+        found = [shell, "-lic" if shell == "sh" else "-ic", "command -v msauth"]
+        if profile:
+            found[1] = "-lic"
+        else:
+            assert subprocess.run(found, env=env, capture_output=True, check=False).returncode
+            subprocess.run([shell, "-c", line], env=env, check=True)
+        done = subprocess.run(found, env=env, capture_output=True, check=False)
+        assert done.stdout.decode() == f"{home}/.local/bin/msauth\n", shell
+        if written:
+            (home / written).unlink()
+    done = run("install.sh", "--no-git", home=home, SHELL="/bin/bash")
+    assert done.stderr == ""
+
+
+@pytest.mark.long
 def test_an_ordinary_user_installs_too(user: Path) -> None:
     if os.geteuid():
         pytest.skip("the other tests do so already")
