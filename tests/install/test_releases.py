@@ -87,28 +87,30 @@ def test_there_is_nothing_to_install(home: Path, scripts: Path) -> None:
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-@pytest.mark.parametrize("on_path", [True, False])
 def test_git_works_after_the_set_up(
     bare_env: Environment,
     cloud: Sandbox,
     tmp_path: Path,
     installed: Callable[[str], Path],
     tool: str,
-    on_path: bool,
 ) -> None:
+    """With the programs on git's PATH, and without."""
     programs = installed(tool)
     env = bare_env | cloud.environ | cloud.service_principal_environ("contoso")
-    env["PATH"] = f"{programs}:/usr/bin:/bin" if on_path else "/usr/local/bin:/usr/bin:/bin"
     config = Path(env["HOME"]) / ".gitconfig"
     config.write_text("[user]\n\tname = Alex")
-    set_up(env, programs, "add", programs / "git-credential-msauth")
-    asked = run_program("git", "config", "--get-urlmatch", "credential.helper", URL, env=env)
-    helper = "msauth" if on_path else str(programs / "git-credential-msauth")
-    assert asked.stdout.decode().strip() == helper
-    clone(env, tmp_path / "copy")
-    assert cloud.count("token") == 1
-    set_up(env, programs, "remove")
-    assert config.read_text() == "[user]\n\tname = Alex"
+    for path, helper in (
+        (f"{programs}:/usr/bin:/bin", "msauth"),
+        ("/usr/bin:/bin", str(programs / "git-credential-msauth")),
+    ):
+        env["PATH"] = path
+        set_up(env, programs, "add", programs / "git-credential-msauth")
+        asked = run_program("git", "config", "--get-urlmatch", "credential.helper", URL, env=env)
+        assert asked.stdout.decode().strip() == helper
+        clone(env, tmp_path / "copy")
+        assert cloud.count("token") == 1
+        set_up(env, programs, "remove")
+        assert config.read_text() == "[user]\n\tname = Alex"
 
 
 def set_up(env: Environment, programs: Path, *arguments: str | Path) -> None:
@@ -160,6 +162,9 @@ def test_an_upgrade_from_wheel_to_wheel(
     old = another_version(built["wheel"], tmp_path / "old", "0.0.9", shared | entries)
     (home / ".config").mkdir()
     (home / ".gitconfig").write_text("[user]\n\tname = Alex\r\n")
+    foreign = home / ".local/share/bash-completion/completions/msauth-token"
+    foreign.parent.mkdir(parents=True)
+    foreign.write_text("mine")
     before = tree(home)
     bin_, local, venv = (
         home / ".local/bin",
@@ -171,6 +176,7 @@ def test_an_upgrade_from_wheel_to_wheel(
         scripts, "install.sh", "--yes", "--wheel", str(old), "--extras", "sandbox", home=home
     )
     assert "git is configured to ask msauth" in said
+    assert f"Left {foreign}: it is not ours.\n" in said
     assert version(venv) == "0.0.9"
     subprocess.run([bin_ / "msauth-old", "--version"], check=True)
     links = {

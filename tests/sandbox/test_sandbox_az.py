@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -80,3 +81,21 @@ def test_service_principal(cloud, az):
 def test_managed_identity(cloud, az):
     az("login", "--identity", **cloud.managed_identity_environ())
     assert cloud.count("managed_identity") == 1
+
+
+def test_it_finds_the_sign_in_of_a_ready_shell(environ, tmp_path):
+    """The files that the sandbox writes are az's own; az refreshes what they hold."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "az").symlink_to(str(AZ))
+    script = """
+    az account show --query user.name -o tsv
+    az account get-access-token --resource https://graph.microsoft.com --query tokenType -o tsv
+    git ls-remote -q https://dev.azure.com/fabrikam/widgets/_git/widgets HEAD
+    """
+    program = [sys.executable, "-m", "msauth_sandbox", "--", "sh", "-ec", script]
+    path = f"{tmp_path}/bin:{environ['PATH']}"
+    env = {"HOME": environ["HOME"], "PATH": path, "TMPDIR": str(tmp_path)}
+    done = subprocess.run(program, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:2] == ["alex@contoso.com", "Bearer"]
+    assert done.stdout.endswith("\tHEAD\n")
