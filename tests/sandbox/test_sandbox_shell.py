@@ -86,7 +86,9 @@ def digest(root: Path) -> dict[str, tuple[int, str]]:
 
 def inside(person: Environment, script: str, *options: str) -> str:
     command = [SANDBOX, *options, "--", "sh", "-euc", script]
-    done = subprocess.run(command, env=person, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, env=person, cwd=person["TMPDIR"], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -125,13 +127,15 @@ def test_a_command_has_the_same_environment(person: Environment, tmp_path: Path)
         f"""pwd; git clone -q {URL} copy; cd copy; echo >>README.md; git commit -qam 'Say hello'
         git log -1 --format=%ae; git push -q; command -v msauth; git config credential.helper || :
         kubectl config current-context 2>/dev/null || echo hello
-        echo "$HOME"; find "$HOME" ! -type d ! -path '*/.cache/*' ! -perm -400""",
+        echo "$HOME"; printenv GIT_CONFIG_NOSYSTEM
+        find "$AZURE_CONFIG_DIR" "$HOME" -maxdepth 0 -perm /077
+        find "$AZURE_CONFIG_DIR" -type f -perm /077""",
     )
-    where, email, program, context, home = text.split()
-    assert where == str(Path.cwd())
+    where, email, program, context, home, no_system = text.split()
+    assert where == str(tmp_path)
     assert (email, program, context) == ("alex@contoso.com", str(SCRIPTS / "msauth"), "hello")
+    assert no_system == "1"
     assert home.startswith(str(tmp_path / "msauth-sandbox-"))
-    shutil.rmtree("copy")
 
 
 @pytest.mark.parametrize(
