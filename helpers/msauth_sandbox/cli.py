@@ -142,10 +142,10 @@ def _inside(cloud: Sandbox, options: argparse.Namespace, command: Sequence[str])
     if options.print_env:
         return _serve(cloud, own, home.path_of('"$PATH"'))
     folder = None
-    if opens_a_shell(command):
+    if opens_a_shell(command) and sys.stdin.isatty():
         # Where a person looks around, what they clone goes with the sandbox.
         folder = home.path
-        if sys.stdin.isatty() and sys.stdout.isatty():
+        if sys.stdout.isatty():
             who = cloud.user if options.sign_in == "azure-cli" else options.sign_in
             print(welcome(who, cloud.users, environ["PATH"]), end="", flush=True)
     status = run(command, environ, folder)

@@ -76,11 +76,10 @@ def personal(environ: Mapping[str, str]) -> set[str]:
     return of_git.union(_PERSONAL, IDENTITY_VARIABLES)
 
 
-def opens_a_shell(command: Sequence[str]) -> str | None:
-    """The shell's name, if the command is one for a person to type into."""
-    name = os.path.basename(command[0])
+def opens_a_shell(command: Sequence[str]) -> bool:
+    """Whether the command is a shell that reads what it is to do from its input."""
     plain = all(word in ("-i", "-l", "-il", "-li", "--login") for word in command[1:])
-    return name if name in _SHELLS and plain else None
+    return os.path.basename(command[0]) in _SHELLS and plain
 
 
 class Home:

@@ -138,6 +138,14 @@ def test_a_command_has_the_same_environment(person: Environment, tmp_path: Path)
     assert home.startswith(str(tmp_path / "msauth-sandbox-"))
 
 
+def test_a_shell_that_nobody_types_into_stays_where_it_is(person: Environment) -> None:
+    command = [SANDBOX, "--", "sh"]
+    done = subprocess.run(
+        command, input=b"pwd\n", env=person, cwd=person["TMPDIR"], capture_output=True, check=True
+    )
+    assert done.stdout.decode() == person["TMPDIR"] + "\n"
+
+
 @pytest.mark.parametrize(
     ("who", "options", "name", "tenant"),
     [
