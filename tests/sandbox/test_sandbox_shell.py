@@ -17,7 +17,7 @@ from ..conftest import SCRIPTS, Environment
 from ..terminal import Terminal
 
 URL = "https://contoso@dev.azure.com/contoso/hello/_git/hello"
-SHELLS = ("bash", "bash -l", "zsh", "zsh -l", "sh", "fish")
+LOGIN = [pytest.param(shell, marks=pytest.mark.long) for shell in ("bash -l", "zsh -l")]
 SANDBOX = str(SCRIPTS / "msauth-sandbox")
 
 
@@ -93,7 +93,7 @@ def inside(person: Environment, script: str, *options: str) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("shell", ["bash", "zsh", "sh", "fish", *LOGIN])
 def test_a_shell_is_ready(person: Environment, shell: str) -> None:
     command = shell.split()
     if not shutil.which(command[0], path=person["PATH"]):
