@@ -123,7 +123,7 @@ class Home:
         user = self._cloud.users[self._cloud.user]
         text = f"[user]\n\tname = {user.name}\n\temail = {user.upn}\n"
         (self.path / ".gitconfig").write_text(text)
-        set_up_git(self._scripts / "git-credential-msauth", environ)
+        set_up_git(self._scripts / "msauth", environ)
 
     def _write_rc(self, path: str) -> None:
         words = {"scripts": shlex.quote(str(self._scripts)), "path": shlex.quote(path)}
@@ -148,11 +148,14 @@ def _python(code: str) -> list[str]:
 
 
 def set_up_git(program: Path, environ: Mapping[str, str]) -> None:
-    """Have git ask this helper: what ``msauth setup git`` does there. Raises MsauthError."""
-    code = "from msauth.setup.git import main; sys.exit(main(sys.argv[1:]))"
-    command = [*_python(code), "add", str(program)]
+    """Have git ask us, by ``msauth setup git`` with this program. Raises MsauthError."""
     done = subprocess.run(
-        command, env=dict(environ), cwd="/", capture_output=True, text=True, check=False
+        [program, "setup", "git"],
+        env=dict(environ),
+        cwd="/",
+        capture_output=True,
+        text=True,
+        check=False,
     )
     if done.returncode:
         message = done.stderr.strip().partition("\n")[0]

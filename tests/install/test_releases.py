@@ -104,20 +104,13 @@ def test_git_works_after_the_set_up(
         ("/usr/bin:/bin", str(programs / "git-credential-msauth")),
     ):
         env["PATH"] = path
-        set_up(env, programs, "add", programs / "git-credential-msauth")
+        run_program(str(programs / "msauth"), "setup", "git", env=env)
         asked = run_program("git", "config", "--get-urlmatch", "credential.helper", URL, env=env)
         assert asked.stdout.decode().strip() == helper
         clone(env, tmp_path / "copy")
         assert cloud.count("token") == 1
-        set_up(env, programs, "remove")
+        run_program(str(programs / "msauth"), "setup", "git", "--undo", env=env)
         assert config.read_text() == "[user]\n\tname = Alex"
-
-
-def set_up(env: Environment, programs: Path, *arguments: str | Path) -> None:
-    """What `msauth setup git` does, by the Python that the programs run with."""
-    python = (programs / "msauth").read_text().split("\n")[0].removeprefix("#!").split(" ")[0]
-    code = "import sys; from msauth.setup.git import main; sys.exit(main(sys.argv[1:]))"
-    subprocess.run([python, "-I", "-c", code, *arguments], env=env, cwd="/", check=True)
 
 
 @pytest.mark.long
