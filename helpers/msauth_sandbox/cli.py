@@ -114,7 +114,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from .cloud import Sandbox
     except ModuleNotFoundError as error:
-        return _fail(f"the package {error.name} is missing", "pip install 'msauth[sandbox]'", 1)
+        hint = (
+            "in the checkout: sh install/install.sh --extras sandbox, or pip install '.[sandbox]'"
+        )
+        return _fail(f"the package {error.name} is missing", hint, 1)
     try:
         cloud = Sandbox(options.expires_in, options.latency, options.directory, options.port)
         with signals_blocked():

@@ -71,7 +71,8 @@ def test_the_extra_is_missing(caller, tmp_path):
     assert done.returncode == 1
     assert done.stderr == (
         "msauth-sandbox: error: the package trustme is missing\n"
-        "msauth-sandbox: hint: pip install 'msauth[sandbox]'\n"
+        "msauth-sandbox: hint: in the checkout: sh install/install.sh --extras sandbox,"
+        " or pip install '.[sandbox]'\n"
     )
 
 
