@@ -189,6 +189,10 @@ def test_an_upgrade_from_wheel_to_wheel(
         )
     assert {link: link.readlink() for link in links} == links
 
+    own = local / "bash-completion/completions/msauth-old"
+    own.unlink()
+    own.write_text("mine instead of the link")
+
     # Upgraded with the helper no longer on PATH, and without a word about git or extras.
     shutil.copy(built["wheel"], scripts.parent)
     said = outside(scripts, "install.sh", home=home, PATH=os.environ["PATH"])
@@ -197,6 +201,8 @@ def test_an_upgrade_from_wheel_to_wheel(
     assert not os.path.lexists(bin_ / "msauth-old")
     assert not os.path.lexists(local / "man/man7/msauth-old.7")
     assert (bin_ / "msauth-sandbox").exists()
+    assert own.read_text() == "mine instead of the link"
+    own.unlink()
     inside = bare_env | cloud.environ | cloud.service_principal_environ("contoso")
     asked = run_program("git", "config", "--get-urlmatch", "credential.helper", URL, env=inside)
     assert asked.stdout.decode().strip() == str(bin_ / "git-credential-msauth")
