@@ -31,7 +31,7 @@ root=$build/deb
 place=/usr/lib/msauth
 rm -rf "$root"
 mkdir -p "$root/usr/lib" "$root/usr/bin" "$root/usr/share" "$root/DEBIAN"
-make_environment "$root$place" '[rich]'
+make_environment "$root$place" ''
 rm -f "$root$place.log" "$root$place/made-from"
 "$root$place/bin/python" -I -m pip uninstall --quiet --yes setuptools pip
 
