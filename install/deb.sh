@@ -44,15 +44,19 @@ for entry in entry_points(group="console_scripts"):
 while IFS= read -r name; do
 	{ echo "#!$place/bin/python -I" && sed 1d "$root$place/bin/$name"; } >"$root/usr/bin/$name"
 	chmod 755 "$root/usr/bin/$name"
+	# bash and fish load the file that has the name of the program.
+	[ "$name" = msauth ] || for file in bash-completion/completions/msauth \
+		fish/vendor_completions.d/msauth.fish; do
+		ln -s "${file##*/}" "$root$place/share/${file%/*}/$name${file#"${file%%msauth*}msauth"}"
+	done
 done <"$root/programs"
 rm "$root/programs"
 find "$root$place/bin" ! -name 'python*' ! -type d -exec rm {} +
 version=$("$root$place/bin/python" -I -c 'from importlib.metadata import version; print(version("msauth"))')
 printf 'home = /usr/bin\ninclude-system-site-packages = false\n' >"$root$place/pyvenv.cfg"
-if [ -d "$root$place/share" ]; then
-	mv "$root$place/share" "$root/usr/"
-	gzip -9nf "$root"/usr/share/man/man*/*
-fi
+rmdir "$root/usr/share"
+mv "$root$place/share" "$root/usr/share"
+gzip -9n "$root"/usr/share/man/man*/*
 "$python" -I -m compileall -qf -s "$root" -p / "$root$place/lib"
 minor=$("$python" -I -c 'import sys; print(sys.version_info[1])')
 cat >"$root/DEBIAN/control" <<CONTROL

@@ -43,6 +43,11 @@ def test_nothing_in_it_names_where_it_was_built(package: Path, tmp_path: Path) -
         if path.lstat().st_mode & 0o022 and not path.is_symlink()
     ] == []
     programs = sorted(path.name for path in (tmp_path / "usr" / "bin").iterdir())
+    share = tmp_path / "usr" / "share"
+    for name in programs:
+        assert (share / "man" / "man1" / f"{name}.1.gz").is_file()
+        assert (share / "bash-completion" / "completions" / name).is_file()
+        assert (share / "fish" / "vendor_completions.d" / f"{name}.fish").is_file()
     assert programs == ["git-credential-msauth", "msauth", "msauth-run", "msauth-token"]
 
 
