@@ -38,7 +38,7 @@ def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
         if action == "get":
             return _get(options, read())
         if action == "erase":
-            return _erase(read())
+            return _erase(options, read())
         if action == "capability":
             from .protocols.git import CAPABILITIES
 
@@ -116,16 +116,28 @@ def _may_prompt(credential: "Credential", env: "Mapping[str, str]") -> bool:
     return value is None or value.strip().lower() not in (*_FALSE, "never")
 
 
-def _erase(data: bytes) -> tuple[int, bytes]:
+def _erase(options: Options, data: bytes) -> tuple[int, bytes]:
+    """Take note of a refusal, and say what a person can do about it where that is known."""
     from .broker import broker
     from .protocols import git
     from .protocols.challenges import claims_of
+    from .request.selection import select
 
     credential, organisation = _recognised(data)
-    if credential is not None:
-        secret = git.secret(credential)
-        claims = claims_of(credential.texts("wwwauth"))
-        broker.reject(secret, claims, organisation=organisation, env=os.environ)
+    if credential is None:
+        return 0, b""
+    secret = git.secret(credential)
+    claims = claims_of(credential.texts("wwwauth"))
+    ours = broker.reject(secret, claims, organisation=organisation, env=os.environ)
+    if not ours or claims is not None:
+        return 0, b""
+    from .errors import report
+    from .signin.refusal import why
+
+    selection = select(options, os.environ)
+    error = why(secret, organisation, selection.origin("tenant"), selection.env)
+    if error is not None:
+        report(error)
     return 0, b""
 
 
