@@ -150,8 +150,11 @@ def _recognised(data: bytes) -> "tuple[Credential, str] | tuple[None, str]":
     if credential is None:
         return None, ""
     value = credential.value
+    username = value("username")
+    if username == git.USERNAME.encode():
+        username = b""  # ours, and no organisation's
     organisation = organisations.organisation(
-        value("protocol"), value("host"), value("path"), value("username")
+        value("protocol"), value("host"), value("path"), username
     )
     if organisation is None:
         return None, ""

@@ -96,8 +96,8 @@ def devops_request(
 
             name = f"organisation {organisation}" if organisation else "this organisation"
             place = f"{DEVOPS_HOST}/{organisation}".rstrip("/")
-            say("warning", f"{name} names no Entra tenant: personal accounts own it")
-            say("hint", f"for its PAT: git config --global credential.https://{place}.helper ''")
+            say("warning", f"{name} names no Entra tenant: only a PAT works there")
+            say("hint", f"git config --global credential.https://{place}.helper ''")
     return selection.request(
         (DEVOPS_SCOPE,), interactive=True, tenant=tenant, organisation=organisation
     )

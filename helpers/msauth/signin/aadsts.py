@@ -243,7 +243,7 @@ def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Itera
     except HttpResponseError as caught:
         error = down(kind, str(caught.status_code or ""))
     except (AzureError, ValueError, OSError) as caught:
-        error = local_trouble(kind, request, str(caught)) or SignInError(
+        error = local_trouble(kind, request, str(caught), caught) or SignInError(
             f"{kind}: {first_sentence(str(caught))}", deterministic=False
         )
     raise error from None
@@ -267,7 +267,7 @@ def refusal(
         return unreachable(kind, request, str(cause))
     if "CERTIFICATE_VERIFY" in text or "Max retries" in text:
         return unreachable(kind, request, text)
-    trouble = local_trouble(kind, request, text)
+    trouble = local_trouble(kind, request, text, caught)
     if trouble is not None:
         return trouble
     status = _HTTP_ERROR.search(text)
@@ -276,12 +276,21 @@ def refusal(
     return explain(kind, text, request, claims=claims)
 
 
-def local_trouble(kind: str, request: TokenRequest, text: str) -> SignInError | None:
-    """Return the error for what a library says of this machine's own settings, or None."""
+def local_trouble(
+    kind: str, request: TokenRequest, text: str, caught: BaseException
+) -> SignInError | None:
+    """Return the error for what a library says of this machine's own settings, or None.
+
+    text: of `caught`, or of what that was made from.
+    """
     if "authority configuration" in text:
+        said = _discovery_said(caught)
+        if "AADSTS" in said:
+            return explain(kind, said, request, claims=None)
         where = f"{request.authority.removeprefix('https://')}/{request.tenant or ''}"
-        hint = other(request, "tenant") if request.origin("tenant") else _HINT_TEXTS[_AGAIN]
-        return SignInError(f"{kind}: no answer for {where}", hint, deterministic=False)
+        return SignInError(
+            f"{kind}: no answer for {where}", _HINT_TEXTS[_AGAIN], deterministic=False
+        )
     if "is not well-known" in text:
         return SignInError(
             f"{kind}: {request.authority} is no sign-in host of Microsoft's",
@@ -297,6 +306,15 @@ def local_trouble(kind: str, request: TokenRequest, text: str) -> SignInError | 
     if "codec can't encode" in text:  # the rest of it may show a part of a secret
         return SignInError(f"{kind}: a value is not UTF-8 text", "check the AZURE_… variables")
     return None
+
+
+def _discovery_said(error: BaseException | None) -> str:
+    """Return what the authority said of a tenant: MSAL keeps it behind an error of its own."""
+    while error is not None:
+        if "OIDC Discovery failed" in str(error):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def down(kind: str, status: str) -> SignInError:

@@ -69,7 +69,7 @@ def _nearness(
 
     A sign-in that has lapsed comes first, then the kind of the place that this is (a CI system),
     then the one that has least left to do, of those for which anything on this machine speaks: a
-    variable that it needs, or its tool. Where nothing does, the last kind of the order is meant,
+    variable that it needs, an answer that it gave, or its tool. Where nothing does, the last kind of the order is meant,
     which asks least of the machine.
     """
 
@@ -78,7 +78,7 @@ def _nearness(
         # A tenant says where, not who; and git's organisation names one anyway.
         who = [names for names in entry.needs if "AZURE_TENANT_ID" not in names]
         met = sum(any(attempt.env.get(name) for name in names) for names in who)
-        if _tool_in_use(tried, attempt):
+        if tried.error is not None or _tool_in_use(tried.kind, attempt):
             met += 1
         place, left = names.index(tried.kind), len(unmet(tried.kind, attempt)) or 1
         lapsed = tried.error is not None and tried.error.lapsed
@@ -90,13 +90,11 @@ def _nearness(
     return key
 
 
-def _tool_in_use(tried: _Tried, attempt: Attempt) -> bool:
-    """Say whether the kind's tool is installed, and was asked or used here before."""
-    entry = kinds.KINDS[tried.kind]
+def _tool_in_use(kind: str, attempt: Attempt) -> bool:
+    """Say whether the kind's tool is installed, and somebody has used it here before."""
+    entry = kinds.KINDS[kind]
     if not entry.tool or which(entry.tool, attempt.env) is None:
         return False
-    if tried.error is not None:
-        return True
     return entry.stamp is not None and set(entry.stamp(attempt.env).split("+")) != {"none"}
 
 
