@@ -447,12 +447,14 @@ def test_a_browser_that_cannot_open(world: World) -> None:
 
 
 def troubleshooting() -> str:
-    return resources.files("msauth").joinpath("topics/troubleshooting.md").read_text("utf-8")
+    """Return the topic with its folded lines unfolded."""
+    text = resources.files("msauth").joinpath("topics/troubleshooting.md").read_text("utf-8")
+    return re.sub(r" \\\n +|\n +", " ", text)
 
 
 @pytest.mark.parametrize("name", SITUATIONS)
 def test_the_topic_explains_it(name: str) -> None:
-    assert SITUATIONS[name].error in troubleshooting()
-    hint = SITUATIONS[name].hint
-    shown = re.sub(r"\{(contoso|fabrikam)\}", "TENANT", hint)
-    assert shown.replace("{client}", "ID").replace("{home}", "~") in troubleshooting()
+    situation = SITUATIONS[name]
+    words = {"contoso": "TENANT", "fabrikam": "TENANT", "client": "ID", "home": "~"}
+    assert situation.error in troubleshooting()
+    assert situation.hint.format(**words) in troubleshooting()

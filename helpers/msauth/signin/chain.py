@@ -69,8 +69,8 @@ def _nearness(
 
     A sign-in that has lapsed comes first, then the kind of the place that this is (a CI system),
     then the one that has least left to do, of those for which anything on this machine speaks: a
-    variable that it needs, an answer that it gave, or its tool. Where nothing does, the last kind of the order is meant,
-    which asks least of the machine.
+    variable that it needs, an answer that it gave, or its tool. Where nothing does, the last kind
+    of the order is meant, which asks least of the machine.
     """
 
     def key(tried: _Tried) -> tuple[bool, bool, int, int, int]:
