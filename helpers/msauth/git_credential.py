@@ -61,7 +61,6 @@ def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
 def _get(options: Options, data: bytes) -> tuple[int, bytes]:
     from .broker import broker
     from .protocols import git
-    from .request.selection import select
 
     credential, organisation = _recognised(data)
     if credential is None:
@@ -74,8 +73,7 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         return _may_prompt(credential, env)
 
     try:
-        host = credential.value("host").decode().lower().removesuffix(":443")
-        selection = select(options, env, organisation=organisation, host=host)
+        selection = _selection(options, credential, organisation)
         request = broker.devops_request(selection, organisation, challenges)
         if tried:
             from .protocols.challenges import claims_of
@@ -97,6 +95,14 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         fingerprint=token.fingerprint,
         final=bool(tried),
     )
+
+
+def _selection(options: Options, credential: "Credential", organisation: str) -> "Selection":
+    """Return what is chosen for an organisation; raises UsageError."""
+    from .request.selection import select
+
+    host = credential.value("host").decode().lower().removesuffix(":443")
+    return select(options, os.environ, organisation=organisation, host=host)
 
 
 def _may_prompt(credential: "Credential", env: "Mapping[str, str]") -> bool:
@@ -121,7 +127,6 @@ def _erase(options: Options, data: bytes) -> tuple[int, bytes]:
     from .broker import broker
     from .protocols import git
     from .protocols.challenges import claims_of
-    from .request.selection import select
 
     credential, organisation = _recognised(data)
     if credential is None:
@@ -134,7 +139,7 @@ def _erase(options: Options, data: bytes) -> tuple[int, bytes]:
     from .errors import report
     from .signin.refusal import why
 
-    selection = select(options, os.environ)
+    selection = _selection(options, credential, organisation)
     error = why(secret, organisation, selection.origin("tenant"), selection.env)
     if error is not None:
         report(error)
@@ -176,6 +181,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .protocols.git import Credential
+    from .request.selection import Selection
 
 if __name__ == "__main__":
     main()

@@ -59,7 +59,7 @@ class Selection:
                     continue
                 if key == "az_config_dir":
                     folder = home(env) + value[1:] if value.startswith("~/") else value
-                    self.env = {**env, "AZURE_CONFIG_DIR": folder}
+                    self.env = {**self.env, "AZURE_CONFIG_DIR": folder}
                     continue
                 option, variable = PROFILE_KEYS[key]
                 if not options.get(option) and not env.get(variable):

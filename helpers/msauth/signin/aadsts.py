@@ -6,7 +6,7 @@ are shown up to their first sentence; ids, claims and bodies never are.
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -140,7 +140,7 @@ def _hint(kind: str, hint: str, request: TokenRequest, claims: str | None) -> st
     if hint in (_SECRET, _NEW_SECRET, _CERTIFICATE, _FEDERATED):
         return _app_hint(kind, hint, request)
     if hint == _TENANT:
-        return other(request, "tenant")
+        return other("tenant", request.origin("tenant"), request.env)
     if hint == "resource":
         return f"check {request.origin('tenant') or '--tenant'} and --scope"
     if hint in ("consent", "admin-consent"):
@@ -172,9 +172,11 @@ def client_origin(request: TokenRequest) -> str:
     return request.origin("client_id") or "--client-id"
 
 
-def other(request: TokenRequest, field: str) -> str:
-    """Return how to choose another value of a field that is wrong, where it was chosen."""
-    where = request.origin(field)
+def other(field: str, where: str, env: Mapping[str, str]) -> str:
+    """Return how to choose another value of a field that is wrong.
+
+    where: what chose it, as `Selection.origin` says; "" for nothing.
+    """
     if where.startswith("MSAUTH_"):
         return f"unset {where}"
     if where.startswith("AZURE_"):
@@ -182,7 +184,7 @@ def other(request: TokenRequest, field: str) -> str:
     if where.startswith("--"):
         return f"leave {where} out, or give the right one"
     if where:
-        return f"correct {where} in {profiles.path(request.env)}"
+        return f"correct {where} in {profiles.path(env)}"
     return f"name one with --{field}"
 
 

@@ -116,7 +116,7 @@ class Attempt:
         wanted, given = self.tenant or "", claims_of(text).get("tid")
         if not is_guid(wanted) or not isinstance(given, str) or given.lower() == wanted.lower():
             return
-        hint = aadsts.other(self.request, "tenant")
+        hint = aadsts.other("tenant", self.request.origin("tenant"), self.env)
         message = f"{kind}: a token of tenant {given} came, but tenant {wanted} was asked for"
         if kind == "managed-identity":  # it has one tenant; `auto` may try another kind
             raise UnavailableError(message, "choose another --credential, or leave --tenant out")

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from ..errors import MsauthError, command
 from ..request.clouds import DEVOPS_HOST
 from . import network
+from .aadsts import other
 from .attempt import claims_of, token_from
 
 _CODE = re.compile(r"\b(TF401444|TF400813)\b")
@@ -41,12 +42,9 @@ def why(token: str, organisation: str, origin: str, env: Mapping[str, str]) -> M
             f"open {page} in a browser once, as {account}",
         )
     if wanted and str(claims.get("tid", "")).lower() != wanted.lower():
-        if origin.startswith("MSAUTH_"):
-            hint = f"unset {origin}"
-        elif origin:
-            hint = f"leave {origin} out: the organisation's own tenant is found without it"
-        else:
-            hint = command("msauth", "login", "devops", "--tenant", wanted)
+        hint = command("msauth", "login", "devops", "--tenant", wanted)
+        if origin:  # the organisation's own tenant is found where nobody names one
+            hint = other("tenant", origin, env)
         return MsauthError(f"{who}: the token is of another tenant (TF400813)", hint)
     if _NOBODY.search(said):
         return None  # the token itself is no longer good, and the next one is a new one
