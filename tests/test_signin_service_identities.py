@@ -254,7 +254,11 @@ def test_a_kind_that_is_not_set_up_has_one_error_and_one_hint(
         ({"REQUESTS_CA_BUNDLE": "/nonexistent"}, "TLS CA certificate bundle", "REQUESTS_CA_BUNDLE"),
         ({"AZURE_TENANT_ID": "nosuch.example"}, "AADSTS90002", "export AZURE_TENANT_ID="),
         ({"AZURE_AUTHORITY_HOST": "login.x.example"}, "no sign-in host", "AZURE_AUTHORITY_HOST"),
-        ({"AZURE_CLIENT_SECRET": "\udcff\udcfe"}, "a value is not UTF-8", "AZURE_"),
+        (
+            {"AZURE_CLIENT_SECRET": "\udcff\udcfe"},
+            "AZURE_CLIENT_SECRET is not UTF-8",
+            "export AZURE_CLIENT_SECRET=",
+        ),
     ],
 )
 def test_settings_of_this_machine_that_are_wrong(

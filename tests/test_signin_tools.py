@@ -86,7 +86,7 @@ def test_pwsh(person_env: Environment, cloud: Sandbox) -> None:
             "echo 'Run Connect-AzAccount to login.' >&2; exit 1",
             b"Connect-AzAccount -Tenant ",
         ),
-        ("azure-powershell", "pwsh", "echo NO_AZ_ACCOUNT_MODULE", b"Connect-AzAccount -Tenant "),
+        ("azure-powershell", "pwsh", "echo NO_AZ_ACCOUNT_MODULE", b"Install-Module Az.Accounts"),
     ],
 )
 def test_nobody_signed_in_is_one_error_and_the_command(

@@ -14,6 +14,7 @@ from ..errors import SignInError, UnavailableError, command
 from ..request import profiles
 from ..request.kinds import KINDS
 from ..request.request import TokenRequest
+from .network import CA_VARIABLES
 
 if TYPE_CHECKING:
     from azure.core.exceptions import ClientAuthenticationError
@@ -156,8 +157,8 @@ def _hint(kind: str, hint: str, request: TokenRequest, claims: str | None) -> st
 def _app_hint(kind: str, hint: str, request: TokenRequest) -> str:
     """Return what mends an application's own proof of who it is."""
     client = request.client_id or request.env.get("AZURE_CLIENT_ID") or "APPLICATION"
-    if kind.startswith("azure-cli"):
-        return command("az", "login", "--service-principal", "--username", client)
+    if kind.startswith("azure-cli"):  # az has its own, and knows whose
+        return "az login --service-principal --username … --tenant " + (request.tenant or "…")
     if hint == _SECRET:
         return "export AZURE_CLIENT_SECRET=…"
     if hint == _NEW_SECRET:
@@ -302,12 +303,22 @@ def local_trouble(
     if "CA certificate bundle" in text:
         return SignInError(
             f"{kind}: {first_sentence(text)}",
-            "check REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE",
+            f"check {next((n for n in CA_VARIABLES if request.env.get(n)), CA_VARIABLES[0])}",
             deterministic=False,
         )
     if "codec can't encode" in text:  # the rest of it may show a part of a secret
-        return SignInError(f"{kind}: a value is not UTF-8 text", "check the AZURE_… variables")
+        names = [name for name, value in request.env.items() if not _is_text(value)]
+        wrong = next((name for name in names if name.startswith("AZURE_")), "AZURE_…")
+        return SignInError(f"{kind}: the value of {wrong} is not UTF-8 text", f"export {wrong}=…")
     return None
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _discovery_said(error: BaseException | None) -> str:
