@@ -134,6 +134,12 @@ def corrected(world: World, hint: str) -> str:
 
 
 def revoked(world: World) -> None:
+    """Somebody signed in with msauth, and az, which is here too, nobody ever did."""
+    az = world.home / "bin/az"
+    az.parent.mkdir()
+    az.write_text("#!/bin/sh\necho \"Please run 'az login' to setup account.\" >&2\nexit 1\n")
+    az.chmod(0o755)
+    world.env["PATH"] = f"{az.parent}:{world.env['PATH']}"
     world.env |= world.cloud.browser_environ()
     world.log_in(ALEX, "browser")
     world.cloud.revoke_refresh_tokens()
