@@ -404,6 +404,8 @@ def test_the_hint_is_followed_and_the_command_works(name: str, world: World) -> 
     assert (done.returncode == 0) is situation.serves, done.stderr
     lines = said(done.stderr)
     assert len(lines) <= 3, done.stderr
+    if name.startswith("TF40") and situation.command == CLONE:
+        assert f"remote: {name}: " in done.stderr, "git shows the server's own text too"
     assert [level for level, _ in lines] in (["error", "hint"], ["warning", "hint"]), done.stderr
     names = {
         "contoso": world.cloud.tenants["contoso"].id,

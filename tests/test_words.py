@@ -34,6 +34,20 @@ def test_every_way_is_shown_to_who_asks(
         assert plain.stderr in done.stderr
 
 
+def test_what_was_tried_before_the_one_that_failed(env: Environment, cloud: Sandbox) -> None:
+    """Also when the failure is only remembered, and the same without being asked is two lines."""
+    cloud.fail_tokens(700016, times=None)
+    env |= cloud.workload_identity_environ("contoso")
+    del env["AZURE_CLIENT_SECRET"]
+    command = ("msauth-token", "arm")
+    for _ in range(2):
+        done = run_program(*command, "-v", env=env)
+        assert b" environment: neither AZURE_CLIENT_SECRET nor" in done.stderr
+        assert b" workload-identity: the application does not exist" in done.stderr
+    assert cloud.count("token") == 1
+    assert run_program(*command, env=env).stderr.count(b"\n") == 2
+
+
 def test_verbose_is_not_handed_to_the_command(env: Environment) -> None:
     done = run_program("msauth-run", "-v", "--", "env", env=env)
     assert done.returncode == 0

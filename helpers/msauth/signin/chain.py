@@ -47,6 +47,7 @@ def sign_in(attempt: Attempt) -> Token:
                 why = error.message.removeprefix(f"{kind}: ")
             except SignInError as caught:
                 caught.signed_out = signed_out
+                caught.tried = (*_lines(tried), caught.message)
                 trace(caught.message, attempt.env)
                 raise
         tried.append(_Tried(kind, why, error))
@@ -58,8 +59,12 @@ def sign_in(attempt: Attempt) -> Token:
         (error.hint if error else None) or _set_up(kind, attempt),
     )
     nobody.signed_out = signed_out
-    nobody.tried = tuple(f"{one.kind}: {one.why}" for one in tried)
+    nobody.tried = _lines(tried)
     raise nobody
+
+
+def _lines(tried: list[_Tried]) -> tuple[str, ...]:
+    return tuple(f"{one.kind}: {one.why}" for one in tried)
 
 
 def _nearness(

@@ -32,7 +32,7 @@ def why(token: str, organisation: str, origin: str, env: Mapping[str, str]) -> M
     code = _CODE.search(said)
     if code is None:
         return None
-    claims = claims_of(token)
+    given = str(claims_of(token).get("tid", "")).lower()
     account = token_from("", token, 0, refresh_on=0, issued=0).account or "this account"
     who = f"organisation {organisation} refused {account}"
     page = f"https://{DEVOPS_HOST}/{organisation}"
@@ -41,7 +41,7 @@ def why(token: str, organisation: str, origin: str, env: Mapping[str, str]) -> M
             f"{who}: it has never opened the organisation in a browser (TF401444)",
             f"open {page} in a browser once, as {account}",
         )
-    if wanted and str(claims.get("tid", "")).lower() != wanted.lower():
+    if given and wanted and given != wanted.lower():
         hint = command("msauth", "login", "devops", "--tenant", wanted)
         if origin:  # the organisation's own tenant is found where nobody names one
             hint = other("tenant", origin, env)
