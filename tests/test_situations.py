@@ -424,14 +424,14 @@ def test_the_hint_is_followed_and_the_command_works(name: str, world: World) -> 
 def test_a_feed_that_may_not_be_read(world: World) -> None:
     """The client shows the server's 403; there is nothing of ours in between that could speak."""
     world.log_in(ALEX)
-    world.cloud.configure(feed_strangers=(ALEX,))
+    world.cloud.configure(forbidden_feeds=("contoso/hello",))
     done = world.sh(GET_FEED)
     assert done.returncode != 0
     assert "403" in done.stderr
     assert said(done.stderr) == []
     assert "403" in troubleshooting()
     assert "Feed Reader" in troubleshooting()
-    world.cloud.configure(feed_strangers=())  # what the feed's owner does
+    world.cloud.configure(forbidden_feeds=())  # what the feed's owner does
     world.succeed(GET_FEED)
 
 

@@ -28,8 +28,8 @@ class Settings:
     there is no instance metadata service, as on a laptop. With ``managed_identity_caches`` the host
     of a managed identity gives the same token again until it nears its end, as Azure's hosts do.
     ``clock`` is how far this cloud's clock is ahead of the machine's. Of people and applications by
-    name, ``newcomers`` have never opened Azure DevOps in a browser (TF401444), ``strangers`` are in
-    none of its organisations (TF400813), and ``feed_strangers`` may read no feed (403).
+    name, ``newcomers`` have never opened Azure DevOps in a browser (TF401444), and ``strangers``
+    are in none of its organisations (TF400813).
     """
 
     expires_in: float = 3600
@@ -51,7 +51,6 @@ class Settings:
     clock: float = 0.0
     newcomers: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
-    feed_strangers: tuple[str, ...] = ()
 
 
 @dataclass
