@@ -131,14 +131,15 @@ def _one(kind: str, attempt: Attempt) -> Token:
     found = way(kind)
     why = found.reason(attempt)
     if why is not None:
-        raise UnavailableError(f"{kind}: {why}", _not_here(kind, attempt))
+        raise UnavailableError(f"{kind}: {why}", how_to_set_up(kind, attempt))
     try:
         return found.sign_in(attempt)
     except UnavailableError as error:
         error.message = f"{kind}: {error.message.removeprefix(f'{kind}: ')}"
-        error.hint = error.hint or _not_here(kind, attempt)
+        error.hint = error.hint or how_to_set_up(kind, attempt)
         raise
 
 
-def _not_here(kind: str, attempt: Attempt) -> str:
+def how_to_set_up(kind: str, attempt: Attempt) -> str:
+    """Return what to do where a kind that was asked for by name is not usable."""
     return kinds.KINDS[kind].set_up or _set_up(kind, attempt)
