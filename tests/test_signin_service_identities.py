@@ -204,7 +204,7 @@ def test_a_managed_identity_is_no_workload_identity(
         (700082, b"inactivity"),
         (50173, b"revoked"),
         (90033, b"try again in a minute"),
-        (500011, b"check --tenant and --scope"),
+        (500011, b"check AZURE_TENANT_ID and --scope"),
         (7000222, b"secret has expired"),
         (700016, b"does not exist in this tenant"),
         (99999, b"AADSTS99999"),
@@ -252,9 +252,13 @@ def test_a_kind_that_is_not_set_up_has_one_error_and_one_hint(
     ("variables", "message", "hint"),
     [
         ({"REQUESTS_CA_BUNDLE": "/nonexistent"}, "TLS CA certificate bundle", "REQUESTS_CA_BUNDLE"),
-        ({"AZURE_TENANT_ID": "nosuch.example"}, "no answer for login.", "check --tenant"),
-        ({"AZURE_AUTHORITY_HOST": "login.x.example"}, "no sign-in host", "--authority-host"),
-        ({"AZURE_CLIENT_SECRET": "\udcff\udcfe"}, "a value is not UTF-8", "AZURE_"),
+        ({"AZURE_TENANT_ID": "nosuch.example"}, "AADSTS90002", "export AZURE_TENANT_ID="),
+        ({"AZURE_AUTHORITY_HOST": "login.x.example"}, "no sign-in host", "AZURE_AUTHORITY_HOST"),
+        (
+            {"AZURE_CLIENT_SECRET": "\udcff\udcfe"},
+            "AZURE_CLIENT_SECRET is not UTF-8",
+            "export AZURE_CLIENT_SECRET=",
+        ),
     ],
 )
 def test_settings_of_this_machine_that_are_wrong(

@@ -86,7 +86,7 @@ def test_pwsh(person_env: Environment, cloud: Sandbox) -> None:
             "echo 'Run Connect-AzAccount to login.' >&2; exit 1",
             b"Connect-AzAccount -Tenant ",
         ),
-        ("azure-powershell", "pwsh", "echo NO_AZ_ACCOUNT_MODULE", b"Connect-AzAccount -Tenant "),
+        ("azure-powershell", "pwsh", "echo NO_AZ_ACCOUNT_MODULE", b"Install-Module Az.Accounts"),
     ],
 )
 def test_nobody_signed_in_is_one_error_and_the_command(
@@ -116,7 +116,8 @@ def test_a_rejected_token_of_azd_is_never_served_again(
 
 def test_auto_starts_no_program_that_nobody_signed_in_with(person_env: Environment) -> None:
     logs = [stub(person_env, name, "exit 1") for name in ("azd", "pwsh")]
-    done = run_program(PROG, "get", env=person_env, stdin=HELLO)
+    env = person_env | {"MSAUTH_TRACE": "1"}
+    done = run_program(PROG, "get", env=env, stdin=HELLO)
     assert done.stdout == b"quit=1\n"
     assert not any(log.exists() for log in logs)
     assert b"nobody is signed in with azd" in done.stderr

@@ -34,10 +34,13 @@ class SignInError(MsauthError):
     """No credential could give a token; `deterministic` says that asking again cannot help.
 
     signed_out: the person signed out of the tool that would answer, so what it gave before is
-    not theirs to use any more.
+    not theirs to use any more. lapsed: somebody did sign in, and it holds no longer. tried: the
+    kinds of `auto` that could not, each as `kind: why`, for whoever asks with MSAUTH_TRACE.
     """
 
     signed_out = False
+    lapsed = False
+    tried: tuple[str, ...] = ()
 
     def __init__(self, message: str, hint: str | None = None, *, deterministic: bool = True):
         super().__init__(message, hint)

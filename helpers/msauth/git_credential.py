@@ -38,7 +38,7 @@ def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
         if action == "get":
             return _get(options, read())
         if action == "erase":
-            return _erase(read())
+            return _erase(options, read())
         if action == "capability":
             from .protocols.git import CAPABILITIES
 
@@ -61,7 +61,6 @@ def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
 def _get(options: Options, data: bytes) -> tuple[int, bytes]:
     from .broker import broker
     from .protocols import git
-    from .request.selection import select
 
     credential, organisation = _recognised(data)
     if credential is None:
@@ -74,8 +73,7 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         return _may_prompt(credential, env)
 
     try:
-        host = credential.value("host").decode().lower().removesuffix(":443")
-        selection = select(options, env, organisation=organisation, host=host)
+        selection = _selection(options, credential, organisation)
         request = broker.devops_request(selection, organisation, challenges)
         if tried:
             from .protocols.challenges import claims_of
@@ -99,6 +97,14 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
     )
 
 
+def _selection(options: Options, credential: "Credential", organisation: str) -> "Selection":
+    """Return what is chosen for an organisation; raises UsageError."""
+    from .request.selection import select
+
+    host = credential.value("host").decode().lower().removesuffix(":443")
+    return select(options, os.environ, organisation=organisation, host=host)
+
+
 def _may_prompt(credential: "Credential", env: "Mapping[str, str]") -> bool:
     """Say whether a person may be asked: git's variable and `credential.interactive`, and CI.
 
@@ -116,16 +122,27 @@ def _may_prompt(credential: "Credential", env: "Mapping[str, str]") -> bool:
     return value is None or value.strip().lower() not in (*_FALSE, "never")
 
 
-def _erase(data: bytes) -> tuple[int, bytes]:
+def _erase(options: Options, data: bytes) -> tuple[int, bytes]:
+    """Take note of a refusal, and say what a person can do about it where that is known."""
     from .broker import broker
     from .protocols import git
     from .protocols.challenges import claims_of
 
     credential, organisation = _recognised(data)
-    if credential is not None:
-        secret = git.secret(credential)
-        claims = claims_of(credential.texts("wwwauth"))
-        broker.reject(secret, claims, organisation=organisation, env=os.environ)
+    if credential is None:
+        return 0, b""
+    secret = git.secret(credential)
+    claims = claims_of(credential.texts("wwwauth"))
+    ours = broker.reject(secret, claims, organisation=organisation, env=os.environ)
+    if not ours or claims is not None:
+        return 0, b""
+    from .errors import report
+    from .signin.refusal import why
+
+    selection = _selection(options, credential, organisation)
+    error = why(secret, organisation, selection.origin("tenant"), selection.env)
+    if error is not None:
+        report(error)
     return 0, b""
 
 
@@ -138,8 +155,11 @@ def _recognised(data: bytes) -> "tuple[Credential, str] | tuple[None, str]":
     if credential is None:
         return None, ""
     value = credential.value
+    username = value("username")
+    if username == git.USERNAME.encode():
+        username = b""  # ours, and no organisation's
     organisation = organisations.organisation(
-        value("protocol"), value("host"), value("path"), value("username")
+        value("protocol"), value("host"), value("path"), username
     )
     if organisation is None:
         return None, ""
@@ -161,6 +181,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from .protocols.git import Credential
+    from .request.selection import Selection
 
 if __name__ == "__main__":
     main()

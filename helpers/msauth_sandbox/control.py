@@ -26,6 +26,7 @@ _METHODS = (
     "fail_tokens",
     "issue_token",
     "pending_device_codes",
+    "renew_secret",
     "require_claims",
     "reset",
     "revoke",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from typing import Any
@@ -80,7 +81,11 @@ class Knobs:
         self._world.state.mint.reset()
         self._world.state.sessions.reset()
         self._world.managed_identity.reset()
-        self._world.state.directory.service_principal.certificates.clear()
+        application = self._world.state.directory.service_principal
+        application.certificates.clear()
+        if application.expired_secrets:  # the first of them is the one that the tests know
+            application.secret = application.expired_secrets[0]
+            application.expired_secrets.clear()
         self._world.log.clear()
         for registry in self._world.registries:
             registry.reset(images=repositories)
@@ -233,6 +238,14 @@ class Knobs:
     def deny(self, user_code: str) -> None:
         if not self._world.state.sessions.decide(user_code, None):
             raise ValueError("no such device code")
+
+    def renew_secret(self) -> str:
+        """The service principal's secret has expired; returns the new one. ``reset`` undoes it."""
+        application = self._world.state.directory.service_principal
+        assert application.secret is not None
+        application.expired_secrets.append(application.secret)
+        application.secret = "s8~" + secrets.token_urlsafe(30)
+        return application.secret
 
     def register_certificate(self, pem: bytes, subject_name: str | None = None) -> None:
         """Lets the service principal sign in with this certificate until ``reset``.

@@ -3,8 +3,8 @@
 import time
 
 from ..cache.folder import Folder
-from ..request.clouds import DEVOPS_SCOPE, LOGIN_HOSTS
-from ..request.request import Token, TokenRequest, env_forbids_prompts, renews_behind
+from ..request.clouds import DEVOPS_HOST, DEVOPS_SCOPE, LOGIN_HOSTS
+from ..request.request import MIN_VALID, Token, TokenRequest, env_forbids_prompts, renews_behind
 from .entry import Entry, organisation_key, read_tenant
 
 TYPE_CHECKING = False
@@ -36,7 +36,21 @@ def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" 
         return token
     from . import flight
 
-    return flight.get_token(request, requested_at, may_prompt)
+    token = flight.get_token(request, requested_at, may_prompt)
+    if request.min_valid > MIN_VALID:
+        _warn_of_a_short_life(request, token)
+    return token
+
+
+def _warn_of_a_short_life(request: TokenRequest, token: Token) -> None:
+    """Say that even a new token lives for less than was asked for; it is served all the same."""
+    left = max(0, token.expires_on - int(time.time()))
+    if left >= request.min_valid:
+        return
+    from ..errors import say
+
+    where = request.origin("min_valid") or "--min-valid"
+    say("warning", f"the token lives {left} seconds, less than the {request.min_valid} of {where}")
 
 
 def may_prompt(env: "Mapping[str, str]") -> bool:
@@ -81,8 +95,9 @@ def devops_request(
             from ..errors import say
 
             name = f"organisation {organisation}" if organisation else "this organisation"
-            say("warning", f"{name} names no Entra tenant")
-            say("hint", "if personal accounts own it, only a PAT works: use another helper there")
+            place = f"{DEVOPS_HOST}/{organisation}".rstrip("/")
+            say("warning", f"{name} names no Entra tenant: only a PAT works there")
+            say("hint", f"git config --global credential.https://{place}.helper ''")
     return selection.request(
         (DEVOPS_SCOPE,), interactive=True, tenant=tenant, organisation=organisation
     )
@@ -140,9 +155,10 @@ def _probe(organisation: str, env: "Mapping[str, str]") -> str | None:
     return tenant
 
 
-def reject(secret: str, claims: str | None, *, organisation: str, env: "Mapping[str, str]") -> None:
+def reject(secret: str, claims: str | None, *, organisation: str, env: "Mapping[str, str]") -> bool:
     """Take note that an organisation ("" when unknown) refused a token; never raises.
 
+    Returns whether the token is one that is cached here: git also names what others gave it.
     claims: the JSON of the refusal's claims challenge, honoured by the next sign-in.
     """
     from . import changes
@@ -153,11 +169,12 @@ def reject(secret: str, claims: str | None, *, organisation: str, env: "Mapping[
                 changes.forget_tenant(folder, organisation)
             holders = changes.reject(folder, secret, organisation, claims) if secret else []
     except OSError:
-        return
+        return False
     if "MSAUTH_TRACE" in env:
         from ..errors import trace
 
         trace(f"rejected: held by {len(holders)} records, claims {claims is not None}", env)
+    return bool(holders)
 
 
 def get_another(

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from ..cache import record, rejections
 from ..cache.folder import LOCK, TEMPORARY, Folder
 from ..cache.record import FORCED, GIVEN, HOLDERS, REJECTED, RENEWING, TENANT, TOKEN
-from ..errors import SignInError, UnavailableError
+from ..errors import SignInError, UnavailableError, trace
 from ..request.kinds import KINDS, quoted
 from ..request.request import Token, TokenRequest
 from .entry import organisation_key, signal_of
@@ -177,7 +177,7 @@ def recall(folder: Folder, request: TokenRequest) -> SignInError | None:
     found = _failure(folder, request)
     if found is None:
         return None
-    attributes, message, hint = found
+    attributes, message, hint, tried = found
     number = record.number
     if not number(attributes.get("issued")) - 300 <= time.time() < number(attributes.get("until")):
         return None
@@ -186,7 +186,11 @@ def recall(folder: Folder, request: TokenRequest) -> SignInError | None:
     if request.interactive and attributes.get("interactive") != "1":
         return None  # the one that failed could not ask anybody; this one can
     kind = UnavailableError if attributes.get("unavailable") == "1" else SignInError
-    return kind(message, hint, deterministic=attributes.get("deterministic") == "1")
+    failure = kind(message, hint, deterministic=attributes.get("deterministic") == "1")
+    failure.tried = tried
+    for line in tried:
+        trace(f"a moment ago: {line}", request.env)
+    return failure
 
 
 def remember(folder: Folder, request: TokenRequest, error: SignInError) -> None:
@@ -206,7 +210,8 @@ def remember(folder: Folder, request: TokenRequest, error: SignInError) -> None:
         "interactive": str(int(request.interactive)),
         "mark": _mark(folder, request),
     }
-    payload = f"{error.message}\0{error.hint or ''}".encode("utf-8", "surrogateescape")
+    texts = (error.message, error.hint or "", *error.tried)
+    payload = "\0".join(texts).encode("utf-8", "surrogateescape")
     data = record.encode(request.cache_key, attributes, payload)
     try:
         folder.write(request.record_name + FAILURE, data)
@@ -238,12 +243,12 @@ def forget_tenant(folder: Folder, organisation: str) -> None:
 
 def _failure(
     folder: Folder, request: TokenRequest
-) -> tuple[dict[str, str], str, str | None] | None:
+) -> tuple[dict[str, str], str, str | None, tuple[str, ...]] | None:
     found = folder.record(request.record_name + FAILURE, request.cache_key)
     if found is None:
         return None
-    message, _, hint = found[1].decode("utf-8", "surrogateescape").partition("\0")
-    return found[0], message, hint or None
+    message, *rest = found[1].decode("utf-8", "surrogateescape").split("\0")
+    return found[0], message, (rest[0] or None) if rest else None, tuple(rest[1:])
 
 
 def _mark(folder: Folder, request: TokenRequest) -> str:

@@ -41,7 +41,7 @@ def would_answer(request: TokenRequest) -> Answer:
             if alone or not isinstance(error, UnavailableError):
                 return Answer(name, nobody, error.message, error.hint)
     if alone:
-        return Answer("", nobody, f"{names[0]}: {why}", kinds.KINDS[names[0]].set_up)
+        return Answer("", nobody, f"{names[0]}: {why}", chain.how_to_set_up(names[0], attempt))
     login = ("msauth", "login", *(("--profile", request.profile) if request.profile else ()))
     return Answer("", nobody, "nobody can sign in", command(*login))
 

@@ -4,6 +4,8 @@ Input is split on `\\n` only: treating a lone CR as a line end let a server add 
 (CVE-2024-50338, CVE-2024-52006). Whatever is not exactly well-formed is no request at all.
 """
 
+USERNAME = "msauth"
+"""The user name of an answer to an old git that gave none; it comes back with the refusal."""
 _MAX_LINE = 65535
 _HEX = frozenset("0123456789abcdef")
 
@@ -135,7 +137,7 @@ def _username(credential: Credential) -> str:
         text = given.decode("ascii")
         if text.isprintable():
             return text
-    return "msauth"
+    return USERNAME
 
 
 QUIT = b"quit=1\n"

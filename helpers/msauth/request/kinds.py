@@ -26,14 +26,16 @@ class Kind:
     identity. stamp: from the environment to a text that changes when another person signs in
     with the tool. signal: the same for what may also change for other reasons, so a cached token
     is still answered, but asked for again behind the answer. files: from the environment to the
-    files that stamp and signal look at. set_up: how to set the kind up
-    where it is not. tool: the program that signs in. login: the command by which a person does,
+    files that stamp and signal look at. needs: variables without which the kind cannot sign in; of
+    those in one tuple one is enough. here: variables that are set only where the kind is at home.
+    set_up: how to set the kind up where it is not, if not by setting what it needs. tool: the
+    program that signs in. login: the command by which a person does,
     with a field in braces behind each option. where: `module:NAME` of its `Way` below `signin`.
     """
 
     __slots__ = (
-        *("class_name", "files", "group", "keys", "login", "secrets", "set_up", "signal"),
-        *("stamp", "tool", "values", "where"),
+        *("class_name", "files", "group", "here", "keys", "login", "needs", "secrets", "set_up"),
+        *("signal", "stamp", "tool", "values", "where"),
     )
 
     def __init__(
@@ -43,6 +45,8 @@ class Kind:
         where: str,
         set_up: str,
         *,
+        needs: tuple[tuple[str, ...], ...] = (),
+        here: tuple[str, ...] = (),
         values: tuple[str, ...] = (),
         secrets: tuple[str, ...] = (),
         keys: tuple[str, ...] = (),
@@ -56,6 +60,8 @@ class Kind:
         self.class_name = class_name
         self.where = where
         self.set_up = set_up
+        self.needs = needs
+        self.here = here
         self.values = values
         self.secrets = secrets
         self.keys = keys
@@ -175,10 +181,8 @@ def file_stamp(status: os.stat_result) -> str:
 
 
 _PRINCIPAL = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_REGIONAL_AUTHORITY_NAME")
-_SET_UP_PRINCIPAL = (
-    "export AZURE_TENANT_ID=… AZURE_CLIENT_ID=… and "
-    "AZURE_CLIENT_SECRET=… or AZURE_CLIENT_CERTIFICATE_PATH=…"
-)
+_CLIENT, _TENANT = ("AZURE_CLIENT_ID",), ("AZURE_TENANT_ID",)
+_SECRET = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
 _AZ = ("AZURE_CONFIG_DIR", "AZURE_CLOUD_NAME", "MSAUTH_SUBSCRIPTION")
 
 _AZ_LOGIN = "az login --tenant {tenant} --scope {scope} --claims-challenge {claims}"
@@ -189,7 +193,8 @@ KINDS = {
         DEPLOYED,
         "EnvironmentCredential",
         "service_principal:ENVIRONMENT",
-        _SET_UP_PRINCIPAL,
+        "",
+        needs=(_CLIENT, _SECRET, _TENANT),
         values=(*_PRINCIPAL, "AZURE_CLIENT_CERTIFICATE_PATH"),
         secrets=("AZURE_CLIENT_SECRET",),
     ),
@@ -197,7 +202,8 @@ KINDS = {
         BY_NAME,
         "",
         "service_principal:SERVICE_PRINCIPAL",
-        _SET_UP_PRINCIPAL,
+        "",
+        needs=(_CLIENT, _SECRET, _TENANT),
         values=(*_PRINCIPAL, "AZURE_CLIENT_CERTIFICATE_PATH"),
         secrets=("AZURE_CLIENT_SECRET",),
     ),
@@ -205,7 +211,8 @@ KINDS = {
         DEPLOYED,
         "WorkloadIdentityCredential",
         "federated:WORKLOAD_IDENTITY",
-        "export AZURE_TENANT_ID=… AZURE_CLIENT_ID=… and AZURE_FEDERATED_TOKEN_FILE=…",
+        "",
+        needs=(_CLIENT, ("AZURE_FEDERATED_TOKEN_FILE",), _TENANT),
         values=(*_PRINCIPAL, "AZURE_FEDERATED_TOKEN_FILE"),
     ),
     "azure-pipelines": Kind(
@@ -213,6 +220,14 @@ KINDS = {
         "AzurePipelinesCredential",
         "federated:AZURE_PIPELINES",
         "run AzureCLI@2, with env: SYSTEM_ACCESSTOKEN: $(System.AccessToken)",
+        needs=(
+            ("SYSTEM_OIDCREQUESTURI",),
+            ("SYSTEM_ACCESSTOKEN",),
+            (*_CLIENT, "AZURESUBSCRIPTION_CLIENT_ID"),
+            (*_TENANT, "AZURESUBSCRIPTION_TENANT_ID"),
+            ("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",),
+        ),
+        here=("TF_BUILD",),
         values=(
             *_PRINCIPAL,
             "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID",
@@ -226,6 +241,13 @@ KINDS = {
         "",
         "federated:GITHUB_ACTIONS",
         "give the job `permissions: id-token: write`, and set AZURE_TENANT_ID and AZURE_CLIENT_ID",
+        needs=(
+            ("ACTIONS_ID_TOKEN_REQUEST_URL",),
+            ("ACTIONS_ID_TOKEN_REQUEST_TOKEN",),
+            _CLIENT,
+            _TENANT,
+        ),
+        here=("GITHUB_ACTIONS",),
         values=_PRINCIPAL,
         secrets=("ACTIONS_ID_TOKEN_REQUEST_URL",),
     ),

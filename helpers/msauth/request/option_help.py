@@ -13,4 +13,5 @@ sign-in:
                          for a sign-in host that Microsoft does not know
   --min-valid SECONDS    how long a token must still live (default: 300)
   --force-refresh        sign in again even when a token is cached
+  -v, --verbose          say which ways to sign in were tried, and why not (MSAUTH_TRACE=1)
 """

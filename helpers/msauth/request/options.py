@@ -26,6 +26,7 @@ SIGN_IN = {
     "--min-valid": VALUE,
     "--username": VALUE,
     "--no-persist": FLAG,
+    "--verbose": FLAG,
 }
 """The options that every executable has, spelled alike (see `msauth help commands`)."""
 
@@ -79,6 +80,8 @@ def parse(
         name, equals, value = argument, "", ""
         if argument.startswith("--"):
             name, equals, value = argument.partition("=")
+        elif argument == "-v":
+            name = "--verbose"
         kind = table.get(name)
         if kind is None:
             raise _unknown(name, table)

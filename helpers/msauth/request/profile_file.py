@@ -229,7 +229,7 @@ _CHECKS: dict[str, Callable[[object], tuple[str, str]]] = {
     "tenant": _checked(lambda text: values.name("tenant", text)),
     "credential": _kind,
     "client_id": _checked(lambda text: values.name("client id", text)),
-    "authority_host": _checked(values.authority),
+    "authority_host": _checked(lambda text: values.authority("authority host", text)),
     "disable_instance_discovery": _boolean,
     "min_valid": _seconds,
     "username": _text,

@@ -10,7 +10,7 @@ from .kinds import identity_of, quoted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MIN_VALID = 300
 """Seconds a served token must still live, unless the caller asks otherwise."""
@@ -27,7 +27,10 @@ def renews_behind(env: "Mapping[str, str]") -> bool:
 
 
 _OUTSIDE_THE_KEY = frozenset(
-    ("claims", "force_refresh", "interactive", "min_valid", "organisation", "persist", "refused")
+    (
+        *("claims", "force_refresh", "interactive", "min_valid", "organisation", "origin"),
+        *("persist", "refused"),
+    )
 )
 """The fields of a request that do not select whose token it is."""
 
@@ -35,6 +38,10 @@ _OUTSIDE_THE_KEY = frozenset(
 def env_forbids_prompts(env: "Mapping[str, str]") -> bool:
     """Say whether nobody may be asked to sign in, whatever terminal there is."""
     return env_is_ci(env) or env.get("MSAUTH_NO_PROMPT", "0") not in ("", "0")
+
+
+def _nobody_knows(_: str) -> str:
+    return ""
 
 
 class TokenRequest:
@@ -49,6 +56,7 @@ class TokenRequest:
     interactive sign-in outlives the process. env: the environment that a sign-in may read.
     organisation: the Azure DevOps organisation that the token is for, "" for anything else.
     refused: the fingerprint of a token that a server has just refused, or "".
+    origin: from a field's name to what chose it, for an error (see `Selection.origin`).
     cache_key: the text of all that selects the answer. record_name: the stem of its file names.
     """
 
@@ -66,6 +74,7 @@ class TokenRequest:
         "interactive",
         "min_valid",
         "organisation",
+        "origin",
         "persist",
         "profile",
         "record_name",
@@ -88,6 +97,7 @@ class TokenRequest:
     interactive: bool
     min_valid: int
     organisation: str
+    origin: "Callable[[str], str]"
     persist: bool
     profile: str
     record_name: str
@@ -119,6 +129,7 @@ class TokenRequest:
         redirect_url: str = "",
         organisation: str = "",
         refused: str = "",
+        origin: "Callable[[str], str] | None" = None,
     ) -> None:
         fields = {
             "scopes": scopes,
@@ -141,6 +152,7 @@ class TokenRequest:
             "redirect_url": redirect_url,
             "organisation": organisation,
             "refused": refused,
+            "origin": origin or _nobody_knows,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)

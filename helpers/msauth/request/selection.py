@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from .options import Options
 
 
+_FIELDS = {
+    # field of a request: (its key in a profile, the variable that counts where nothing else does)
+    "tenant": ("tenant", "AZURE_TENANT_ID"),
+    "client_id": ("client_id", "AZURE_CLIENT_ID"),
+    "authority": ("authority_host", "AZURE_AUTHORITY_HOST"),
+}
+
+
 class Selection:
     """What the options, the environment and the profile choose, before it is said what for.
 
@@ -24,13 +32,17 @@ class Selection:
     own, () without any. explicit_tenant: asked for by option, variable or profile, or "".
     """
 
-    __slots__ = ("_fields", "authority", "env", "explicit_tenant", "options", "profile", "scopes")
+    __slots__ = (
+        *("_fields", "_given", "authority", "env", "explicit_tenant", "options", "profile"),
+        "scopes",
+    )
 
     def __init__(
         self, options: "Options", env: "Mapping[str, str]", organisation: str = "", host: str = ""
     ) -> None:
         """Read the profile and check every value; raises UsageError, as `select`."""
-        self.env = env
+        self.env = {**env, "MSAUTH_TRACE": "1"} if "--verbose" in options else env
+        self._given = options
         if "--profile" in options:
             self.profile = one(options, "--profile")
         elif "MSAUTH_PROFILE" in env:
@@ -47,7 +59,7 @@ class Selection:
                     continue
                 if key == "az_config_dir":
                     folder = home(env) + value[1:] if value.startswith("~/") else value
-                    self.env = {**env, "AZURE_CONFIG_DIR": folder}
+                    self.env = {**self.env, "AZURE_CONFIG_DIR": folder}
                     continue
                 option, variable = PROFILE_KEYS[key]
                 if not options.get(option) and not env.get(variable):
@@ -60,10 +72,15 @@ class Selection:
             from ..errors import nearest
 
             near = nearest(credential, NAMES)
-            hint = f"did you mean --credential {near}?" if near else "one of: " + ", ".join(NAMES)
-            raise usage_error(f"unknown credential {credential!r}", hint)
-        client_id = self._name("client id", "--client-id", "MSAUTH_CLIENT_ID")
-        self.explicit_tenant = self._name("tenant", "--tenant", "MSAUTH_TENANT").lower()
+            hint = "one of: " + ", ".join(NAMES)
+            where = self.origin("credential")
+            if near and where.startswith("--"):
+                hint = f"did you mean {where} {near}?"
+            elif near:
+                hint = f"export {where}={near}"
+            raise usage_error(f"unknown credential {credential!r} in {where}", hint)
+        client_id = self._name("client_id")
+        self.explicit_tenant = self._name("tenant").lower()
         self._fields = {
             "credential": credential,
             "profile": self.profile,
@@ -137,6 +154,7 @@ class Selection:
             claims=claims,
             cae=cae,
             organisation=organisation,
+            origin=self.origin,
             **self._fields,  # type: ignore[arg-type] # one table for every field
         )
 
@@ -147,7 +165,7 @@ class Selection:
         AZURE_AUTHORITY_HOST alone that is no cloud of Microsoft's but a server of one's own.
         """
         text = self._pick("--authority-host", "AZURE_AUTHORITY_HOST")
-        elsewhere = values.authority(text) if text else ""
+        elsewhere = values.authority(self.origin("authority"), text) if text else ""
         if not environment:
             return elsewhere or clouds.PUBLIC.authority
         chosen = clouds.cloud_named(environment)
@@ -158,11 +176,27 @@ class Selection:
     def _pick(self, option: str, variable: str) -> str:
         return one(self.options, option) or self.env.get(variable, "")
 
-    def _name(self, what: str, option: str, variable: str) -> str:
-        value = one(self.options, option)
-        if not value:
-            value, what = self.env.get(variable, ""), variable
-        return values.name(what, value)
+    def _name(self, field: str) -> str:
+        value = self._pick(*PROFILE_KEYS[field])
+        return values.name(self.origin(field), value) if value else ""
+
+    def origin(self, field: str) -> str:
+        """Return what chose a field of the request: an option, a variable or a profile's key.
+
+        As a person would look for it: `--tenant`, `MSAUTH_TENANT`, `AZURE_TENANT_ID`, `tenant
+        of profile work`; "" where nothing did, and for the tenant of an organisation.
+        """
+        key, fallback = _FIELDS.get(field, (field, ""))
+        option, variable = PROFILE_KEYS[key]
+        if self._given.get(option):
+            return option
+        if variable and self.env.get(variable):
+            return variable
+        if self.options.get(option):
+            return f"{key} of profile {self.profile}"
+        if field == "tenant" and not self.env.get("AZURE_CLIENT_ID"):
+            return ""
+        return fallback if self.env.get(fallback) else ""
 
 
 def select(

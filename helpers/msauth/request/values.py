@@ -13,7 +13,7 @@ def name(what: str, text: str) -> str:
     return text
 
 
-def authority(text: str) -> str:
+def authority(what: str, text: str) -> str:
     """Return a sign-in authority as `https://host[:port]`, without a trailing slash."""
     text = text.strip()
     if "://" not in text:
@@ -21,7 +21,7 @@ def authority(text: str) -> str:
     text = text.rstrip("/")
     host = text[8:]
     if not text.startswith("https://") or not host or not _HOST_CHARACTERS.issuperset(host):
-        raise usage_error(f"authority host {text!r} is not an https host")
+        raise usage_error(f"{what} {text!r} is not an https host")
     return text.lower()
 
 

@@ -6,19 +6,25 @@ are shown up to their first sentence; ids, claims and bodies never are.
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..errors import SignInError, UnavailableError, command
+from ..request import profiles
 from ..request.kinds import KINDS
 from ..request.request import TokenRequest
+from .network import CA_VARIABLES
 
 if TYPE_CHECKING:
     from azure.core.exceptions import ClientAuthenticationError
 
 _LOGIN = "login"
-_APP = "app"
+_SECRET = "secret"
+_NEW_SECRET = "new-secret"
+_CERTIFICATE = "certificate"
+_FEDERATED = "federated"
+_TENANT = "tenant"
 _AGAIN = "again"
 _POLICY = "policy"
 _MEANINGS: dict[int, tuple[str, str]] = {
@@ -42,7 +48,7 @@ _MEANINGS: dict[int, tuple[str, str]] = {
         "ask the tenant's administrator to assign it",
     ),
     50126: ("wrong user name or password", _LOGIN),
-    50128: ("the tenant's domain is unknown", "check --tenant"),
+    50128: ("the tenant's domain is unknown", _TENANT),
     50132: ("the session was revoked", _LOGIN),
     50158: ("an external security challenge must be met", _LOGIN),
     50173: ("the sign-in was revoked (password changed or session ended)", _LOGIN),
@@ -55,7 +61,7 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     65001: ("nobody has consented to this application using this resource", "consent"),
     65004: ("the user declined to consent", _LOGIN),
     65002: ("this first-party client is not allowed to use this resource", "own-app"),
-    70002: ("the client's credentials are wrong", _APP),
+    70002: ("the client's credentials are wrong", _SECRET),
     70007: ("Entra ID no longer answers this browser sign-in by `query`", "upgrade"),
     70008: ("the refresh token has expired", _LOGIN),
     70011: ("the scope is not valid", "check --scope"),
@@ -63,29 +69,29 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     70018: ("the sign-in was declined, or its code was wrong", _LOGIN),
     70019: ("the device code has expired", _LOGIN),
     70020: ("the device code has expired", _LOGIN),
-    70021: ("no federated credential of the app matches this assertion", _APP),
+    70021: ("no federated credential of the app matches this assertion", _FEDERATED),
     70043: ("the refresh token has expired under a sign-in frequency policy", _LOGIN),
     700003: ("the device is unknown to the tenant", _LOGIN),
     700016: ("the application does not exist in this tenant", "tenant-app"),
-    700024: ("the client assertion is outside its time range", "check the clock of this machine"),
-    700027: ("the certificate is not registered with the application", _APP),
+    700024: ("the clock of this machine is wrong", "sudo timedatectl set-ntp true"),
+    700027: ("the certificate is not registered with the application", _CERTIFICATE),
     700082: ("the refresh token has expired from inactivity", _LOGIN),
     700084: ("the refresh token of a single page application has expired", _LOGIN),
-    700213: ("no federated credential of the app matches this assertion's subject", _APP),
-    700211: ("no federated credential of the app matches this assertion's issuer", _APP),
-    700212: ("no federated credential of the app matches this assertion's audience", _APP),
+    700213: ("no federated credential of the app matches this assertion's subject", _FEDERATED),
+    700211: ("no federated credential of the app matches this assertion's issuer", _FEDERATED),
+    700212: ("no federated credential of the app matches this assertion's audience", _FEDERATED),
     7000112: ("the application is disabled", "ask the tenant's administrator to enable it"),
-    7000215: ("the client secret is wrong", _APP),
+    7000215: ("the client secret is wrong", _SECRET),
     7000218: ("the application is not a public client", "public-client"),
-    7000222: ("the client secret has expired", _APP),
-    90002: ("the tenant does not exist", "check --tenant, or the cloud in AZURE_AUTHORITY_HOST"),
+    7000222: ("the client secret has expired", _NEW_SECRET),
+    90002: ("the tenant does not exist", _TENANT),
     50196: ("Entra ID sees the same request too often", _AGAIN),
     90006: ("Entra ID is briefly unavailable", _AGAIN),
     90033: ("Entra ID is briefly unavailable", _AGAIN),
     90055: ("the tenant has too many requests", _AGAIN),
     90094: ("an administrator must consent to this application", "admin-consent"),
     90072: ("this account is not a member or guest of the tenant", _LOGIN),
-    500011: ("the resource does not exist in this tenant", "check --tenant and --scope"),
+    500011: ("the resource does not exist in this tenant", "resource"),
     900971: ("no reply address is registered for the application", "reply"),
     500113: ("no reply address is registered for the application", "reply"),
     50011: ("the application does not have this reply address", "reply"),
@@ -132,15 +138,55 @@ def _hint(kind: str, hint: str, request: TokenRequest, claims: str | None) -> st
         return _NOBODY
     if hint == "browser":
         return login_hint("browser" if kind == "device-code" else kind, request, None) or _NOBODY
-    if hint == _APP:
-        return "check the app registration's secret, certificate or federated credential"
+    if hint in (_SECRET, _NEW_SECRET, _CERTIFICATE, _FEDERATED):
+        return _app_hint(kind, hint, request)
+    if hint == _TENANT:
+        return other("tenant", request.origin("tenant"), request.env)
+    if hint == "resource":
+        return f"check {request.origin('tenant') or '--tenant'} and --scope"
     if hint in ("consent", "admin-consent"):
         client = request.client_id or request.env.get("AZURE_CLIENT_ID") or "APPLICATION"
         place = f"{request.authority}/{request.tenant or 'organizations'}/adminconsent"
         return f"an administrator can consent at {place}?client_id={client}"
     if hint == "tenant-app":
-        return f"check --client-id, and that --tenant {request.tenant or 'T'} has the application"
+        client, tenant = client_origin(request), request.tenant or "T"
+        return f"check {client}, and that tenant {tenant} has the application"
     return _HINT_TEXTS.get(hint, hint)
+
+
+def _app_hint(kind: str, hint: str, request: TokenRequest) -> str:
+    """Return what mends an application's own proof of who it is."""
+    client = request.client_id or request.env.get("AZURE_CLIENT_ID") or "APPLICATION"
+    if kind.startswith("azure-cli"):  # az has its own, and knows whose
+        return "az login --service-principal --username … --tenant " + (request.tenant or "…")
+    if hint == _SECRET:
+        return "export AZURE_CLIENT_SECRET=…"
+    if hint == _NEW_SECRET:
+        return f"make a new secret for application {client}, and export AZURE_CLIENT_SECRET=…"
+    if hint == _CERTIFICATE:
+        return f"upload the certificate to application {client}"
+    return f"give application {client} a federated credential for it"
+
+
+def client_origin(request: TokenRequest) -> str:
+    """Return what chose the application: an option, a variable or a profile's key."""
+    return request.origin("client_id") or "--client-id"
+
+
+def other(field: str, where: str, env: Mapping[str, str]) -> str:
+    """Return how to choose another value of a field that is wrong.
+
+    where: what chose it, as `Selection.origin` says; "" for nothing.
+    """
+    if where.startswith("MSAUTH_"):
+        return f"unset {where}"
+    if where.startswith("AZURE_"):
+        return f"export {where}=…"
+    if where.startswith("--"):
+        return f"leave {where} out, or give the right one"
+    if where:
+        return f"correct {where} in {profiles.path(env)}"
+    return f"name one with --{field}"
 
 
 def login_hint(kind: str, request: TokenRequest, claims: str | None) -> str | None:
@@ -200,7 +246,7 @@ def translated(kind: str, request: TokenRequest, *, claims: str | None) -> Itera
     except HttpResponseError as caught:
         error = down(kind, str(caught.status_code or ""))
     except (AzureError, ValueError, OSError) as caught:
-        error = local_trouble(kind, request, str(caught)) or SignInError(
+        error = local_trouble(kind, request, str(caught), caught) or SignInError(
             f"{kind}: {first_sentence(str(caught))}", deterministic=False
         )
     raise error from None
@@ -224,7 +270,7 @@ def refusal(
         return unreachable(kind, request, str(cause))
     if "CERTIFICATE_VERIFY" in text or "Max retries" in text:
         return unreachable(kind, request, text)
-    trouble = local_trouble(kind, request, text)
+    trouble = local_trouble(kind, request, text, caught)
     if trouble is not None:
         return trouble
     status = _HTTP_ERROR.search(text)
@@ -233,26 +279,55 @@ def refusal(
     return explain(kind, text, request, claims=claims)
 
 
-def local_trouble(kind: str, request: TokenRequest, text: str) -> SignInError | None:
-    """Return the error for what a library says of this machine's own settings, or None."""
+def local_trouble(
+    kind: str, request: TokenRequest, text: str, caught: BaseException
+) -> SignInError | None:
+    """Return the error for what a library says of this machine's own settings, or None.
+
+    text: of `caught`, or of what that was made from.
+    """
     if "authority configuration" in text:
+        said = _discovery_said(caught)
+        if "AADSTS" in said:
+            return explain(kind, said, request, claims=None)
         where = f"{request.authority.removeprefix('https://')}/{request.tenant or ''}"
-        hint = "check --tenant, or try again in a minute"
-        return SignInError(f"{kind}: no answer for {where}", hint, deterministic=False)
+        return SignInError(
+            f"{kind}: no answer for {where}", _HINT_TEXTS[_AGAIN], deterministic=False
+        )
     if "is not well-known" in text:
         return SignInError(
             f"{kind}: {request.authority} is no sign-in host of Microsoft's",
-            "check --authority-host; for one of your own: --disable-instance-discovery",
+            f"check {request.origin('authority') or '--authority-host'}; for one of your own:"
+            " --disable-instance-discovery",
         )
     if "CA certificate bundle" in text:
         return SignInError(
             f"{kind}: {first_sentence(text)}",
-            "check REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE",
+            f"check {next((n for n in CA_VARIABLES if request.env.get(n)), CA_VARIABLES[0])}",
             deterministic=False,
         )
     if "codec can't encode" in text:  # the rest of it may show a part of a secret
-        return SignInError(f"{kind}: a value is not UTF-8 text", "check the AZURE_… variables")
+        names = [name for name, value in request.env.items() if not _is_text(value)]
+        wrong = next((name for name in names if name.startswith("AZURE_")), "AZURE_…")
+        return SignInError(f"{kind}: the value of {wrong} is not UTF-8 text", f"export {wrong}=…")
     return None
+
+
+def _is_text(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _discovery_said(error: BaseException | None) -> str:
+    """Return what the authority said of a tenant: MSAL keeps it behind an error of its own."""
+    while error is not None:
+        if "OIDC Discovery failed" in str(error):
+            return str(error)
+        error = error.__cause__ or error.__context__
+    return ""
 
 
 def down(kind: str, status: str) -> SignInError:
@@ -275,7 +350,7 @@ def unreachable(kind: str, request: TokenRequest, text: str) -> SignInError:
         )
     return SignInError(
         f"{kind}: cannot reach {host}",
-        "check the network, and HTTPS_PROXY if you need a proxy",
+        "check the network, or if a proxy is needed: export HTTPS_PROXY=http://HOST:PORT",
         deterministic=False,
     )
 

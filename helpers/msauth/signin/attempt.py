@@ -116,10 +116,11 @@ class Attempt:
         wanted, given = self.tenant or "", claims_of(text).get("tid")
         if not is_guid(wanted) or not isinstance(given, str) or given.lower() == wanted.lower():
             return
+        hint = aadsts.other("tenant", self.request.origin("tenant"), self.env)
         message = f"{kind}: a token of tenant {given} came, but tenant {wanted} was asked for"
         if kind == "managed-identity":  # it has one tenant; `auto` may try another kind
             raise UnavailableError(message, "choose another --credential, or leave --tenant out")
-        raise SignInError(message, aadsts.login_hint(kind, self.request, None) or "check --tenant")
+        raise SignInError(message, aadsts.login_hint(kind, self.request, None) or hint)
 
 
 class Who(NamedTuple):
@@ -151,6 +152,31 @@ class Way(NamedTuple):
     sign_in: Callable[[Attempt], Token]
     absence: Callable[[Attempt], str | None] | None = None
     who: Callable[[Attempt], Who] = application
+
+
+def unmet(kind: str, attempt: Attempt) -> list[tuple[str, ...]]:
+    """Return what a kind needs and does not have: the alternatives for each thing."""
+    given = {"AZURE_CLIENT_ID": attempt.client_id, "AZURE_TENANT_ID": attempt.tenant}
+    return [
+        names
+        for names in KINDS[kind].needs
+        if not any(attempt.env.get(name) or given.get(name) for name in names)
+    ]
+
+
+def lacking(kind: str) -> Callable[[Attempt], str | None]:
+    """Return the reason of a kind that only needs variables: which one is not set, or None."""
+
+    def reason(attempt: Attempt) -> str | None:
+        for names in unmet(kind, attempt):
+            return f"{names[0]} is not set" if len(names) == 1 else _neither(names)
+        return None
+
+    return reason
+
+
+def _neither(names: tuple[str, ...]) -> str:
+    return f"neither {' nor '.join(names)} is set"
 
 
 def _mend(kind: str) -> str:

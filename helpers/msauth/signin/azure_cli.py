@@ -161,7 +161,7 @@ def _from_az(attempt: Attempt, cache: AzCache, account: Account | None) -> Token
     try:
         return _ask_az(attempt, account)
     except UnavailableError as error:
-        error.signed_out = cache.signed_in is True
+        error.signed_out = error.lapsed = cache.signed_in is True
         raise
 
 

@@ -180,8 +180,13 @@ def _powershell(attempt: Attempt) -> Token:
     credential = AzurePowerShellCredential(
         additionally_allowed_tenants=["*"], process_timeout=TIMEOUT
     )
-    with waiting_for("pwsh", TIMEOUT):
-        return attempt.ask(kind, credential, renewable=False)
+    try:
+        with waiting_for("pwsh", TIMEOUT):
+            return attempt.ask(kind, credential, renewable=False)
+    except UnavailableError as error:
+        if "module" in error.message:  # signing in is one of its commands, too
+            error.hint = "pwsh -Command 'Install-Module Az.Accounts -Scope CurrentUser'"
+        raise
 
 
 def _read(path: str, *names: str) -> Any:

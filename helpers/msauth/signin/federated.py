@@ -10,20 +10,9 @@ from collections.abc import Callable
 from ..errors import SignInError
 from ..request.request import Token
 from . import network
-from .attempt import Attempt, Way, Who, application
+from .attempt import Attempt, Way, Who, application, lacking
 
 AUDIENCE = "api://AzureADTokenExchange"
-
-
-def _workload_identity_reason(attempt: Attempt) -> str | None:
-    env = attempt.env
-    if not attempt.client_id:
-        return "AZURE_CLIENT_ID is not set"
-    if not env.get("AZURE_FEDERATED_TOKEN_FILE"):
-        return "AZURE_FEDERATED_TOKEN_FILE is not set"
-    if not (attempt.tenant or env.get("AZURE_TENANT_ID")):
-        return "AZURE_TENANT_ID is not set"
-    return None
 
 
 def _workload_identity(attempt: Attempt) -> Token:
@@ -47,21 +36,6 @@ def _workload_identity_who(attempt: Attempt) -> Who:
             f"workload-identity: {path}: no such file", "check AZURE_FEDERATED_TOKEN_FILE"
         )
     return application(attempt)
-
-
-def _azure_pipelines_reason(attempt: Attempt) -> str | None:
-    env = attempt.env
-    for name in ("SYSTEM_OIDCREQUESTURI", "SYSTEM_ACCESSTOKEN"):
-        if not env.get(name):
-            return f"{name} is not set"
-    who = _azure_pipelines_who(attempt)
-    if not who.account:
-        return "neither AZURE_CLIENT_ID nor AZURESUBSCRIPTION_CLIENT_ID is set"
-    if not who.tenant:
-        return "neither AZURE_TENANT_ID nor AZURESUBSCRIPTION_TENANT_ID is set"
-    if not env.get("AZURESUBSCRIPTION_SERVICE_CONNECTION_ID"):
-        return "AZURESUBSCRIPTION_SERVICE_CONNECTION_ID is not set"
-    return None
 
 
 def _azure_pipelines(attempt: Attempt) -> Token:
@@ -90,20 +64,6 @@ def _azure_pipelines_who(attempt: Attempt) -> Who:
         attempt.request.client_id or env.get("AZURESUBSCRIPTION_CLIENT_ID", "") or named.account,
         attempt.tenant or env.get("AZURESUBSCRIPTION_TENANT_ID", "") or named.tenant,
     )
-
-
-def _github_actions_reason(attempt: Attempt) -> str | None:
-    env = attempt.env
-    for name in ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN"):
-        if not env.get(name):
-            if env.get("GITHUB_ACTIONS"):
-                return f"{name} is not set: the job needs `permissions: id-token: write`"
-            return f"{name} is not set"
-    if not attempt.client_id:
-        return "AZURE_CLIENT_ID is not set"
-    if not (attempt.tenant or env.get("AZURE_TENANT_ID")):
-        return "AZURE_TENANT_ID is not set"
-    return None
 
 
 def _github_actions(attempt: Attempt) -> Token:
@@ -155,6 +115,8 @@ def _github_assertion(attempt: Attempt) -> Callable[[], str]:
     return assertion
 
 
-WORKLOAD_IDENTITY = Way(_workload_identity_reason, _workload_identity, who=_workload_identity_who)
-AZURE_PIPELINES = Way(_azure_pipelines_reason, _azure_pipelines, who=_azure_pipelines_who)
-GITHUB_ACTIONS = Way(_github_actions_reason, _github_actions)
+WORKLOAD_IDENTITY = Way(
+    lacking("workload-identity"), _workload_identity, who=_workload_identity_who
+)
+AZURE_PIPELINES = Way(lacking("azure-pipelines"), _azure_pipelines, who=_azure_pipelines_who)
+GITHUB_ACTIONS = Way(lacking("github-actions"), _github_actions)

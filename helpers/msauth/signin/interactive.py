@@ -51,8 +51,8 @@ def _device_code_absence(attempt: Attempt) -> str | None:
 
 def _nobody(attempt: Attempt) -> str | None:
     if not attempt.request.interactive:
-        return "nobody may be asked here"
-    return None if prompts.terminal() else "there is no terminal to ask at"
+        return "nobody has signed in yet, and nobody may be asked here"
+    return None if prompts.terminal() else "nobody has signed in yet, and no terminal to ask at"
 
 
 def _browser(attempt: Attempt) -> Token:
@@ -112,7 +112,9 @@ def _in_turn(
             why, claims = answer
     hint = aadsts.login_hint(kind, attempt.request, None)
     if until is None:
-        raise UnavailableError(f"{kind}: {why}", hint)
+        nobody = UnavailableError(f"{kind}: {why}", hint)
+        nobody.lapsed = kept and store.known()
+        raise nobody
     if not attempt.prompt:
         prompts.refuse_if_ignored(attempt.env, kind, store.name, hint)
     with prompts.turn(attempt.env, kind, until):

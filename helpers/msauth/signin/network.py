@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 _TIMEOUT = (10, 30)
 """Seconds to connect, and to wait for each piece of an answer."""
-_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Of those that are set the first one names the certificate authorities."""
 _SYSTEM_BUNDLES = (
     "/etc/ssl/certs/ca-certificates.crt",  # Debian, Ubuntu, Arch, Alpine
     "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
@@ -43,7 +44,7 @@ def ca_bundle(env: Mapping[str, str], *, git: bool = False) -> str | bool:
 
     git: also ask git's configuration, as git itself would be asked for the same server.
     """
-    for name in _VARIABLES:
+    for name in CA_VARIABLES:
         if env.get(name):
             return env[name]
     if git:

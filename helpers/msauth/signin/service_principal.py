@@ -2,18 +2,7 @@
 
 from ..errors import SignInError
 from ..request.request import Token
-from .attempt import Attempt, Way, Who, application
-
-
-def _reason(attempt: Attempt) -> str | None:
-    env = attempt.env
-    if not attempt.client_id:
-        return "AZURE_CLIENT_ID is not set"
-    if not env.get("AZURE_CLIENT_SECRET") and not env.get("AZURE_CLIENT_CERTIFICATE_PATH"):
-        return "neither AZURE_CLIENT_SECRET nor AZURE_CLIENT_CERTIFICATE_PATH is set"
-    if not (attempt.tenant or env.get("AZURE_TENANT_ID")):
-        return "AZURE_TENANT_ID is not set"
-    return None
+from .attempt import Attempt, Way, Who, application, lacking
 
 
 def _sign_in(attempt: Attempt) -> Token:
@@ -88,5 +77,5 @@ def credential(
         ) from None
 
 
-ENVIRONMENT = Way(_reason, _sign_in, who=_who)
-SERVICE_PRINCIPAL = Way(_reason, _sign_in, who=_who)
+ENVIRONMENT = Way(lacking("environment"), _sign_in, who=_who)
+SERVICE_PRINCIPAL = Way(lacking("service-principal"), _sign_in, who=_who)

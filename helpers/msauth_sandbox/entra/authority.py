@@ -24,7 +24,9 @@ CLOUDS: tuple[tuple[str, ...], ...] = (
     ("login.microsoftonline.us", "login.usgovcloudapi.net"),
     ("login.partner.microsoftonline.cn", "login.chinacloudapi.cn"),
 )
-HOSTS = tuple(host for cloud in CLOUDS for host in cloud)
+OWN_HOST = "login.sandbox.invalid"
+"""An authority under a name that no DNS knows (RFC 6761), so only the proxy leads to it."""
+HOSTS = (*(host for cloud in CLOUDS for host in cloud), OWN_HOST)
 
 
 class Authority(Service):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,14 +22,21 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
 def authenticate(
-    application: Application, tenant: Tenant, form: Mapping[str, str], token_url: str
+    application: Application,
+    tenant: Tenant,
+    form: Mapping[str, str],
+    token_url: str,
+    now: float,
 ) -> None:
-    """Raises SignInError unless the client proved itself (RFC 6749, 2.3; RFC 7523)."""
+    """Raises SignInError unless the client proved itself (RFC 6749, 2.3; RFC 7523).
+
+    ``now`` is what this cloud's clock says, in epoch seconds.
+    """
     assertion = form.get("client_assertion")
     if assertion is not None:
         if form.get("client_assertion_type") != ASSERTION_TYPE:
             raise SignInError(900144, "client_assertion_type is missing or unknown.")
-        _check_assertion(application, tenant, assertion, token_url)
+        _check_assertion(application, tenant, assertion, token_url, now)
         return
     secret = form.get("client_secret")
     if application.secret is None:
@@ -41,12 +47,14 @@ def authenticate(
         return
     if secret is None:
         raise SignInError(7000218)
+    if secret in application.expired_secrets:
+        raise SignInError(7000222)
     if not secrets.compare_digest(secret.encode(), application.secret.encode()):
         raise SignInError(7000215, f"App '{application.client_id}'.")
 
 
 def _check_assertion(
-    application: Application, tenant: Tenant, assertion: str, token_url: str
+    application: Application, tenant: Tenant, assertion: str, token_url: str, now: float
 ) -> None:
     try:
         header = jwt.get_unverified_header(assertion)
@@ -57,6 +65,8 @@ def _check_assertion(
         _check_certificate(application, tenant, assertion, header, token_url)
     else:
         _check_federated(application, assertion, claims)
+    if float(claims.get("exp", 0)) <= now:
+        raise SignInError(700024)
 
 
 def _check_federated(application: Application, assertion: str, claims: Mapping[str, Any]) -> None:
@@ -74,8 +84,6 @@ def _check_federated(application: Application, assertion: str, claims: Mapping[s
         Key.verify(assertion)
     except TokenRejectedError:
         raise SignInError(50013, "The assertion's signature is wrong.") from None
-    if float(claims.get("exp", 0)) <= time.time():
-        raise SignInError(700024)
 
 
 def _check_certificate(

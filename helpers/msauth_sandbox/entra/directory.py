@@ -100,6 +100,7 @@ class Application:
     client_id: str
     name: str
     secret: str | None = field(default=None, repr=False)
+    expired_secrets: list[str] = field(default_factory=list, repr=False)
     tenants: tuple[str, ...] | None = None
     family: bool = False
     first_party: bool = False

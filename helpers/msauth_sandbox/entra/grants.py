@@ -53,14 +53,14 @@ class Grants:
                 raise SignInError(50059)
             if application.secret is None and "client_assertion" not in form:
                 raise SignInError(7000218)
-            clients.authenticate(application, tenant, form, token_url)
+            clients.authenticate(application, tenant, form, token_url, self._now())
             wanted = find_wanted(directory, form.get("scope"), tenant)
             if wanted.permissions != (".default",):
                 raise SignInError(1002012)
             return self.app_token(application, tenant, wanted, requested=requested, cae=cae)
         if application.secret is not None or "client_assertion" in form:
             home = tenant or next(iter(directory.tenants.values()))
-            clients.authenticate(application, home, form, token_url)
+            clients.authenticate(application, home, form, token_url, self._now())
         scope = form.get("scope")
         nonce = None
         if grant == "authorization_code":
@@ -90,6 +90,9 @@ class Grants:
             nonce=nonce,
             form=form,
         )
+
+    def _now(self) -> float:
+        return time.time() + self._state.settings.clock
 
     def app_token(
         self,

@@ -27,6 +27,9 @@ class Settings:
     one comma-joined header. ``user`` is who signs in when a client names nobody. Without ``imds``
     there is no instance metadata service, as on a laptop. With ``managed_identity_caches`` the host
     of a managed identity gives the same token again until it nears its end, as Azure's hosts do.
+    ``clock`` is how far this cloud's clock is ahead of the machine's. Of people and applications by
+    name, ``newcomers`` have never opened Azure DevOps in a browser (TF401444), and ``strangers``
+    are in none of its organisations (TF400813).
     """
 
     expires_in: float = 3600
@@ -45,6 +48,9 @@ class Settings:
     challenge: str | None = None
     challenge_host: str = "login.windows.net"
     joined_challenges: bool = False
+    clock: float = 0.0
+    newcomers: tuple[str, ...] = ()
+    strangers: tuple[str, ...] = ()
 
 
 @dataclass

@@ -86,7 +86,7 @@ def json_response(
 
 
 def html_response(title: str, body: str, status: int = 200) -> Response:
-    page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{body}</body></html>"
+    page = f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{body}</body></html>\n"
     return Response(page, status, content_type="text/html; charset=utf-8")
 
 

@@ -23,10 +23,15 @@ _SIGN_IN = "https://app.vssps.visualstudio.com/_signin"
 
 
 class AccessDeniedError(Exception):
-    """``reason`` is that of keys.TokenRejectedError, or none, pat, personal."""
+    """``reason`` is that of keys.TokenRejectedError, or none, pat, personal, newcomer, stranger.
 
-    def __init__(self, reason: str, challenge: str | None = None) -> None:
+    A newcomer has never opened Azure DevOps in a browser, a stranger is in no organisation.
+    ``who`` is their name, "" for whoever is not known.
+    """
+
+    def __init__(self, reason: str, challenge: str | None = None, who: str = "") -> None:
         super().__init__(reason)
+        self.who = who
         self.reason = reason
         self.challenge = challenge
 
@@ -66,6 +71,7 @@ class DevOps(Service):
             call.record.tenant = organization.tenant.id if organization.tenant else None
         try:
             who = self._authorize(call, organization)
+            self._check_member(who)
         except AccessDeniedError as denied:
             call.record.error = denied.reason
             asks_again = feed or (git is not None and bool(git[2]))
@@ -107,6 +113,13 @@ class DevOps(Service):
         record.client_id = str(claims.get("appid"))
         return str(claims.get("upn") or claims.get("appid"))
 
+    def _check_member(self, who: str) -> None:
+        settings = self.state.settings
+        if who in settings.newcomers:
+            raise AccessDeniedError("newcomer", who=who)
+        if who in settings.strangers:
+            raise AccessDeniedError("stranger", who=who)
+
     def _denied(
         self,
         call: Call,
@@ -135,12 +148,21 @@ class DevOps(Service):
                 response.headers.add("WWW-Authenticate", value)
         tenant = organization.tenant if organization else None
         name = organization.name if organization else ""
-        message = "TF400813: The user '' is not authorized to access this resource."
+        message = f"TF400813: The user '{denied.who}' is not authorized to access this resource."
         if denied.reason == "tenant":
             message = (
                 "TF400813: The user is not authorized to access this resource: the token belongs "
                 "to another tenant than the organization."
             )
+        if denied.reason == "newcomer":
+            home = tenant.id if tenant else ZERO_GUID
+            message = (
+                f"TF401444: Please sign-in at least once as {home}\\{denied.who} in a web browser "
+                "to enable access to the service."
+            )
+        if denied.reason in ("newcomer", "stranger"):
+            response.set_data(message)
+            response.content_type = "text/plain; charset=utf-8"
         response.headers["X-TFS-ServiceError"] = quote(message)
         response.headers["X-VSS-ResourceTenant"] = tenant.id if tenant else ZERO_GUID
         response.headers["X-VSS-AuthorizationEndpoint"] = f"https://vssps.dev.azure.com/{name}/"
