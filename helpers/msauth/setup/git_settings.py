@@ -38,6 +38,10 @@ class Setting(NamedTuple):
         return self.key.partition(".")[2].rpartition(".")[0]
 
 
+_PATIENCE = 5
+"""Seconds: a repository's configuration may include a pipe, in which git waits for ever."""
+
+
 def ask(
     *arguments: str, env: Mapping[str, str], directory: str = "/", stdin: bytes = b""
 ) -> "subprocess.CompletedProcess[bytes]":
@@ -53,7 +57,10 @@ def ask(
             check=False,
             cwd=directory,
             env={**env, "LC_ALL": "C"},
+            timeout=_PATIENCE,
         )
+    except subprocess.TimeoutExpired:
+        raise MsauthError(f"git does not answer in {directory}", "git config --list") from None
     except OSError as error:
         raise MsauthError(
             f"git cannot run in {directory}: {error.strerror}", "git version"
