@@ -12,6 +12,7 @@ COMMANDS = {
     "inspect": ("inspect_token", "the claims of the token that would be served, explained"),
     "logout": ("logout", "end the cached sign-ins"),
     "setup": ("setup", "make git and other programs ask msauth, and undo it"),
+    "doctor": ("doctor", "what is wrong on this machine, and the command that mends it"),
     "help": ("help", "explain a topic: git, kubectl, run, serve, sign-in, security, …"),
     "completion": ("completion", "completions of all programs for your shell"),
 }

@@ -1,0 +1,139 @@
+"""The programs: ours, git, az and kubectl, and how git and kubectl are configured."""
+
+import os
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from typing import Any, Literal
+
+from ...errors import command
+from ...import_path import PROGRAMS
+from ...signin.az_cache import AzCache
+from ...signin.programs import which
+from ..finding import Finding
+from .machine import Machine
+
+_GIT_LOSES: tuple[tuple[tuple[int, int], Literal["warning", "note"], str], ...] = (
+    # version, severity, what works from there on
+    ((2, 31), "warning", "msauth-run --for git does not reach it"),
+    ((2, 41), "note", "it does not tell msauth the tenant, which costs a request"),
+    ((2, 46), "note", "it takes tokens as passwords, and asks the server twice"),
+)
+_SAID_BETTER = ("git-extra-header", "git-remote-secret", "git-url-secret")
+"""Tokens that git's own configuration holds: they are found as personal access tokens."""
+
+
+def ours(machine: Machine) -> Iterator[Finding]:
+    """Our programs must be on PATH, and of one installation."""
+    folder = os.path.dirname(os.path.realpath(machine.program)) if machine.program else ""
+    if not folder:
+        return
+    missing = []
+    for name in PROGRAMS:
+        beside = os.path.join(folder, name)
+        if name == "msauth-sandbox" or not os.path.exists(beside):
+            continue
+        found = which(name, machine.env)
+        if found is None:
+            missing.append(name)
+        elif os.path.dirname(os.path.realpath(found)) != folder:
+            yield Finding(
+                "program-shadowed",
+                "warning",
+                f"another {name} is first on PATH",
+                "it may be of another version, with another cache",
+                found,
+                f'export PATH={command(folder)}:"$PATH"',
+            )
+    if missing:
+        yield Finding(
+            "program-missing",
+            "warning",
+            f"not on PATH: {', '.join(missing)}",
+            "kubectl, scripts and SDKs find them by their names",
+            folder,
+            f'export PATH={command(folder)}:"$PATH"',
+        )
+
+
+def git(machine: Machine) -> Iterator[Finding]:
+    """Older versions of git can do less."""
+    program = which("git", machine.env)
+    if program is None:
+        why = "git is what git-credential-msauth works for"
+        yield Finding(
+            "git-missing", "warning", "git is not installed", why, "", "apt-get install git"
+        )
+        return
+    version = git_version(program)
+    losses = [(rank, text) for least, rank, text in _GIT_LOSES if version < least]
+    if version and losses:
+        number = ".".join(map(str, version))
+        message = f"git {number} is older than 2.46"
+        yield Finding(
+            "git-old", losses[0][0], message, "; ".join(text for _, text in losses), program, ""
+        )
+
+
+def git_version(program: str) -> tuple[int, ...]:
+    """Return git's version, () where it does not say."""
+    try:
+        done = subprocess.run(
+            [program, "version"], capture_output=True, timeout=10, cwd="/", check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ()
+    match = re.match(rb"git version (\d+)\.(\d+)", done.stdout)
+    return (int(match[1]), int(match[2])) if match else ()
+
+
+def azure_cli(machine: Machine) -> Iterator[Finding]:
+    """Somebody who has signed in with az has it."""
+    if which("az", machine.env) or machine.env.get("MSAUTH_CREDENTIAL") not in (
+        None,
+        "auto",
+        "azure-cli",
+    ):
+        return
+    cache = AzCache(machine.env)
+    if cache.signed_in:
+        yield Finding(
+            "az-missing",
+            "warning",
+            "somebody signed in with az, and az is not on PATH",
+            "its sign-in is not used: the kind azure-cli needs az itself",
+            cache.directory,
+            "export MSAUTH_CREDENTIAL=azure-cli-cache",
+        )
+
+
+def git_configuration(machine: Machine) -> Iterator[Finding]:
+    """Ask the module that sets git up what stands in its way, in each folder."""
+    findings = _function("git_findings", "git")
+    if findings is None or which("git", machine.env) is None:
+        return
+    for folder in machine.folders:
+        for finding in findings(machine.env, folder):
+            if finding.id not in _SAID_BETTER:
+                yield finding
+
+
+def kubeconfigs(machine: Machine) -> Iterator[Finding]:
+    """Ask the module that sets kubectl up what is wrong in kubeconfigs."""
+    findings = _function("kubectl")
+    if findings is not None:
+        yield from findings(machine.env)
+
+
+def _function(*modules: str) -> "Callable[..., list[Finding]] | None":
+    """Return `findings` of the first of these modules of msauth.setup that has it."""
+    for name in modules:
+        try:
+            module: Any = import_module(f"msauth.setup.{name}")
+        except ModuleNotFoundError:
+            continue
+        if hasattr(module, "findings"):
+            found: Callable[..., list[Finding]] = module.findings
+            return found
+    return None
