@@ -191,6 +191,12 @@ def test_a_long_word_is_masked_whosever_it_is() -> None:
     assert masked("git-config", text) == "url = https://x:***@dev.azure.com/c?***\n"
 
 
+def test_a_plain_url_of_ours_is_shown() -> None:
+    line = '\turl = "https://contoso@dev.azure.com/contoso/p/_git/p"\n'
+    assert masked("git-config", line) == line
+    assert masked("git-config", "\turl = https://x@github.com/a\n") == "\turl =…\n"
+
+
 def test_an_entity_bomb_is_not_read() -> None:
     lines = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     bomb = f'<!DOCTYPE s [<!ENTITY a0 "aaaaaaaaaa">{lines}]><settings>&a11;</settings>'

@@ -674,6 +674,9 @@ def without(text: str, secrets: Iterable[Secret]) -> str:
 
 
 _SHOWN = re.compile(r"[^=:>\n]*[=:>]")
+_PLAIN = re.compile(
+    r"([\w \t.=\"'-]{0,40})https?://(?:[\w-]{1,50}@)?([\w.-]+)(?:/[\w./%-]*)?[\"']?\r?"
+)
 _LONG = re.compile(r"[A-Za-z0-9+/=_-]{50,}")
 _IN_URL = re.compile(r"//[^/\s\"'<>]+@")
 _TELLS = re.compile(r"(?i)pass|token|secret|auth|key|basic\b|bearer\b|machine\b|value|@")
@@ -714,6 +717,9 @@ def _skeleton(form: str, line: str) -> str:
         return line
     if form in ("netrc", "git-credentials"):
         return "…"
+    plain = _PLAIN.fullmatch(line)
+    if plain and is_ours(plain[2]) and not _TELLS.search(plain[1]):
+        return line
     match = _SHOWN.match(line)
     if match is None or "//" in line[: match.end()] or "@" in line[: match.end()]:
         return "…"
