@@ -114,21 +114,6 @@ sys.exit(sys.argv[1] not in (metadata("msauth").get_all("Provides-Extra") or ())
 	note extras "$name"
 done
 
-# The environment's own launchers would listen to PYTHONPATH. Ours run Python isolated (-I): by
-# the first line where the kernel takes it (127 bytes, no space), else by a shell, 1 ms slower.
-launcher() { # name
-	first="#!$venv/bin/python -I"
-	case $venv in
-	*[[:space:]]*) first= ;;
-	esac
-	if [ -n "$first" ] && [ "$(printf %s "$first" | wc -c)" -le 127 ]; then
-		printf '%s\n' "$first"
-		sed 1d "$venv/bin/$1"
-	else
-		printf '#!/bin/sh\nexec %s -I %s "$@"\n' \
-			"$(quote "$venv/bin/python")" "$(quote "$venv/bin/$1")"
-	fi
-}
 linked=$newline # all links that this version has
 make_link() { # target, link
 	make_folder "${2%/*}"
@@ -139,8 +124,7 @@ make_link() { # target, link
 make_folder "$ours/bin"
 for name in $programs; do
 	note file "$ours/bin/$name"
-	launcher "$name" >"$ours/bin/$name.new"
-	chmod 755 "$ours/bin/$name.new"
+	write_launcher "$name" "$ours/bin/$name.new" "$venv" "$venv"
 	mv -f -- "$ours/bin/$name.new" "$ours/bin/$name"
 	make_link "$ours/bin/$name" "$bin/$name"
 done

@@ -15,6 +15,7 @@ OURS = {
     *(f"msauth.request{part}" for part in ("", ".clouds", ".kinds", ".options", ".organisations")),
     *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "values")),
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
+    "msauth.start",
     *(f"msauth.token{part}" for part in ("", ".arguments", ".exec_retry", ".program")),
 }
 

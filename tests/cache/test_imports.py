@@ -128,7 +128,7 @@ def test_the_installed_launcher_adds_nothing_dear(bare_env: Environment) -> None
     text = Path(path).read_text()
     if "import re\n" in text:
         pytest.skip("installed by an old pip, whose launchers import re")
-    assert "msauth.git_credential" in text
+    assert "msauth.start" in text
 
 
 def test_the_allow_list_is_about_something(tmp_path: Path, bare_env: Environment) -> None:
