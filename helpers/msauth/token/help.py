@@ -26,6 +26,7 @@ Prints an access token of Entra ID, from the shared cache or by signing in.
 what for:
   PRODUCT                {products} (default: aks)
   --scope SCOPE          anything else: a GUID, https://..., api://... or a full scope; repeatable
+  --organization NAME    an organisation of Azure DevOps: product devops, in its own tenant
   --environment CLOUD    AzurePublicCloud, AzureUSGovernment or AzureChinaCloud
   --list-products        print the products and their scopes in this cloud
   --allow-cluster-config KEY[,KEY...]
