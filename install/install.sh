@@ -7,7 +7,8 @@
 #   sh install/install.sh --yes      does not ask
 #   sh install/install.sh --no-git   leaves git's configuration alone
 #   sh install/install.sh --extras sandbox    with optional packages, and the programs that need
-#                                    them: msauth-sandbox; later upgrades keep them
+#                                    them: msauth-sandbox, and keyring for pip and uv (--extras
+#                                    keyring,sandbox for both); later upgrades keep them
 #   sh install/install.sh --wheel FILE        installs this wheel; without the sources beside
 #                                    it, it finds one in its own folder or the one above
 #
@@ -76,7 +77,11 @@ adopt_older
 kept=$(sed -n 's/^extras //p' "$manifest" 2>/dev/null | tr '\n' ',' || :)
 extras=$(printf '%s' "$kept$extras" | tr ',' '\n' | sort -u | tr '\n' ',' | sed 's/^,//; s/,$//')
 programs=$(programs_with "$extras")
-for name in $programs; do
+case ,$extras, in
+*,keyring,*) theirs=keyring ;; # of the package of that name: what pip and uv start
+*) theirs= ;;
+esac
+for name in $programs $theirs; do
 	link=$bin/$name
 	if exists "$link" && ! is_our_link "$link"; then
 		fail "$link exists and is not ours" "mv $(quote "$link") $(quote "$link.old")"
@@ -122,7 +127,7 @@ make_link() { # target, link
 	linked=$linked$2$newline
 }
 make_folder "$ours/bin"
-for name in $programs; do
+for name in $programs $theirs; do
 	note file "$ours/bin/$name"
 	write_launcher "$name" "$ours/bin/$name.new" "$venv" "$venv"
 	mv -f -- "$ours/bin/$name.new" "$ours/bin/$name"
