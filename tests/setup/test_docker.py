@@ -267,6 +267,6 @@ def test_the_list_of_targets(env: Environment, home: Path, program: str) -> None
     line = next(
         line
         for line in run_program("msauth", "setup", env=env).stdout.decode().split("\n")
-        if line.startswith("docker")
+        if line.split()[:1] == ["docker"]
     )
     assert ("msauth setup docker" in line) is (program == "docker")
