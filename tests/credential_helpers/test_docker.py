@@ -184,6 +184,15 @@ def test_the_wrong_tenant_and_the_hint(env: Environment, cloud: Sandbox, home: P
     assert cloud.count("registry", error="tenant") == 1
 
 
+@pytest.mark.parametrize("variable", ["MSAUTH_TENANT", "MSAUTH_PROFILE"])
+def test_the_hint_names_no_way_that_is_beaten(env: Environment, home: Path, variable: str) -> None:
+    profiles(home, '[home]\ntenant = "contoso.com"\n')
+    env[variable] = "contoso.com" if variable == "MSAUTH_TENANT" else "home"
+    done = ask(env, FABRIKAM)
+    refused(done, b"export MSAUTH_TENANT=ITS-TENANT\n")
+    secret(env, FABRIKAM, MSAUTH_TENANT="fabrikam.com")
+
+
 def test_a_profile_by_the_name_of_the_program(
     env: Environment, cloud: Sandbox, home: Path, tmp_path: Path
 ) -> None:

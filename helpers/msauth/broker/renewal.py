@@ -171,15 +171,18 @@ def _acquire(
     """
     if not request.registry:
         return signin.acquire(request, claims=claims, rejected=rejected, prompt=prompt)
-    began = int(time.time())
-    token = _of_entra(folder, request, "", prompt=prompt)
+    wanted = request.with_(registry="")
+    cached = None
+    if folder is not None and not request.force_refresh and not prompt:
+        cached = Entry(folder, wanted).read(now=int(time.time()))
+    token = cached or _of_entra(folder, wanted, prompt=prompt)
     try:
         return signin.exchange(request, token, rejected)
     except ExchangeRefusedError as refused:
-        if token.issued >= began:
+        if cached is None:
             raise
         try:
-            another = _of_entra(folder, request, token.fingerprint, prompt=prompt)
+            another = _of_entra(folder, wanted.with_(refused=token.fingerprint), prompt=prompt)
         except _NoOtherError:
             raise refused from None
     return signin.exchange(request, another, rejected)
@@ -189,11 +192,10 @@ class _NoOtherError(SignInError):
     """Entra ID's token was refused, and its source gives no other."""
 
 
-def _of_entra(folder: Folder | None, request: TokenRequest, refused: str, *, prompt: bool) -> Token:
-    """Return Entra ID's token for a registry; refused: the fingerprint of one that will not do."""
-    wanted = request.with_(registry="", refused=refused)
+def _of_entra(folder: Folder | None, request: TokenRequest, *, prompt: bool) -> Token:
+    """Return Entra ID's token for a registry, as `renew` does."""
     try:
-        return _renew_in(folder, wanted, time.time_ns(), prompt=prompt)
+        return _renew_in(folder, request, time.time_ns(), prompt=prompt)
     except OnlyRejectedError as error:
         # Not with its token, which our caller would take for the registry's own.
         raise _NoOtherError(error.message, error.hint) from None

@@ -65,12 +65,13 @@ def _refusal(request: TokenRequest, entra: Token, status: int) -> SignInError:
     registry = request.registry
     if status == 401:
         tenant = f"tenant {entra.tenant}" if entra.tenant else "this tenant"
-        place = profiles.path(request.env)
-        return ExchangeRefusedError(
-            f"{registry} takes no token of {tenant} (401): it belongs to another tenant",
-            f"export MSAUTH_TENANT=ITS-TENANT, or under [match.registry] in {place}:"
-            f' "{registry}" = "PROFILE"',
-        )
+        hint = "export MSAUTH_TENANT=ITS-TENANT"
+        if not request.env.get("MSAUTH_TENANT") and "MSAUTH_PROFILE" not in request.env:
+            # These two beat what the file says.
+            place = profiles.path(request.env)
+            hint += f', or under [match.registry] in {place}: "{registry}" = "PROFILE"'
+        message = f"{registry} takes no token of {tenant} (401): it belongs to another tenant"
+        return ExchangeRefusedError(message, hint)
     if status == 403:
         return SignInError(
             f"{registry} lets neither this account nor this network in (403)",
