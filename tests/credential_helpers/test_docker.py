@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msauth.broker import changes
 from msauth.cache import record
+from msauth.cache.folder import Folder
 from msauth.credential_helpers import docker, feeds
 from msauth.errors import UsageError
+from msauth.request.request import Token
+from msauth.request.selection import select
 from msauth.signin.attempt import claims_of
 from msauth_sandbox import Sandbox
 
@@ -443,6 +447,31 @@ def test_the_trace_shows_no_token(env: Environment) -> None:
         done = ask(env, MSAUTH_TRACE="2")
         assert b"cache" in done.stderr
         assert json.loads(done.stdout)["Secret"].encode() not in done.stderr
+
+
+@pytest.mark.parametrize("signed_out", [False, True])
+def test_who_signed_out_of_az_gets_no_exchange(
+    bare_env: Environment, cloud: Sandbox, home: Path, signed_out: bool
+) -> None:
+    """az's encrypted tokens changed since it gave the cached one, and there is no az to ask."""
+    tokens = home / ".azure/msal_token_cache.bin"
+    tokens.parent.mkdir()
+    tokens.write_bytes(b"encrypted")
+    env = bare_env | cloud.environ | {"MSAUTH_CREDENTIAL": "azure-cli", "PATH": str(SCRIPTS)}
+    env["MSAUTH_BACKGROUND_REFRESH"] = "1"
+    selection = select({}, env)
+    request = selection.request(selection.scopes_for("acr"))
+    now = int(time.time())
+    text = cloud.issue_token("contoso", request.scopes[0])
+    token = Token(text, now + 3600, refresh_on=now + 1800, issued=now, credential="azure-cli")
+    with Folder.cache(env, create=True) as folder:
+        changes.keep(folder, request, token, generation=folder.generation(""), claims=None)
+    if signed_out:
+        tokens.write_bytes(b"")
+        refused(ask(env), b"azure-cli")
+    else:
+        secret(env)
+    assert exchanges(cloud) == (not signed_out)
 
 
 def test_a_token_past_its_half_is_renewed_behind(

@@ -46,8 +46,9 @@ def _renew_in(
     *,
     prompt: bool,
     may_prompt: Callable[[], bool] | None = None,
+    settled: bool = False,
 ) -> Token:
-    """Do `renew` in a folder, or without one."""
+    """Do `renew` in a folder, or without one; settled: as for `Entry.read`."""
     if folder is None:
         return _acquire(
             None,
@@ -57,7 +58,15 @@ def _renew_in(
             prompt=prompt,
         )
     with folder.lock(request.record_name, timeout=LOCK_TIMEOUT, aloud=True) as held:
-        return renew_locked(folder, request, since, held=held, prompt=prompt, may_prompt=may_prompt)
+        return renew_locked(
+            folder,
+            request,
+            since,
+            held=held,
+            prompt=prompt,
+            may_prompt=may_prompt,
+            settled=settled,
+        )
 
 
 def renew_locked(
@@ -68,6 +77,7 @@ def renew_locked(
     held: bool | None,
     prompt: bool = False,
     may_prompt: Callable[[], bool] | None = None,
+    settled: bool = False,
 ) -> Token:
     """Do the same in a folder, under the key's lock if it is held; since: epoch nanoseconds.
 
@@ -80,8 +90,8 @@ def renew_locked(
         with folder.lock(request.record_name, timeout=left) as held_at_last:
             if not held_at_last:
                 raise signin.busy(request.credential)
-            return _renew(folder, request, since, prompt=prompt)
-    return _renew(folder, request, since, prompt=prompt)
+            return _renew(folder, request, since, prompt=prompt, settled=settled)
+    return _renew(folder, request, since, prompt=prompt, settled=settled)
 
 
 def _may_ask(request: TokenRequest, may_prompt: Callable[[], bool] | None) -> TokenRequest:
@@ -91,9 +101,11 @@ def _may_ask(request: TokenRequest, may_prompt: Callable[[], bool] | None) -> To
     return request
 
 
-def _renew(folder: Folder, request: TokenRequest, since: int, *, prompt: bool) -> Token:
+def _renew(
+    folder: Folder, request: TokenRequest, since: int, *, prompt: bool, settled: bool
+) -> Token:
     if not request.force_refresh and not prompt:
-        token = Entry(folder, request).read(now=int(time.time()), since=since)
+        token = Entry(folder, request).read(now=int(time.time()), since=since, settled=settled)
         if token is not None:
             return token
         failure = changes.recall(folder, request)
@@ -167,14 +179,15 @@ def _acquire(
     """Return a new token of Entra ID, or a registry's own in exchange for one.
 
     The one of Entra ID is shared with all registries of its tenant. The exchange may refuse it
-    though the tenant is right, so another one is tried in place of one that the cache had.
+    though the tenant is right, so another one is tried in place of one that the cache had. Where
+    the tool that gave it may have signed out, it is asked first: the new token outlives the old.
     """
     if not request.registry:
         return signin.acquire(request, claims=claims, rejected=rejected, prompt=prompt)
     wanted = request.with_(registry="")
     cached = None
     if folder is not None and not request.force_refresh and not prompt:
-        cached = Entry(folder, wanted).read(now=int(time.time()))
+        cached = Entry(folder, wanted).read(now=int(time.time()), settled=True)
     token = cached or _of_entra(folder, wanted, prompt=prompt)
     try:
         return signin.exchange(request, token, rejected)
@@ -195,7 +208,7 @@ class _NoOtherError(SignInError):
 def _of_entra(folder: Folder | None, request: TokenRequest, *, prompt: bool) -> Token:
     """Return Entra ID's token for a registry, as `renew` does."""
     try:
-        return _renew_in(folder, request, time.time_ns(), prompt=prompt)
+        return _renew_in(folder, request, time.time_ns(), prompt=prompt, settled=True)
     except OnlyRejectedError as error:
         # Not with its token, which our caller would take for the registry's own.
         raise _NoOtherError(error.message, error.hint) from None
