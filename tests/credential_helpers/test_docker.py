@@ -344,18 +344,18 @@ def body(token: object) -> bytes:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"", b"no JSON"),
-        (b"<html>proxy</html>", b"no JSON"),
-        (b"\xff\xfe", b"no JSON"),
-        (b"[" * 30_000, b"no JSON"),
-        (b"[]", b"no token"),
-        (b'"eyJ"', b"no token"),
-        (b"{}", b"no token"),
-        (body(5), b"no token"),
-        (body(""), b"no token"),
-        (body('x"}, {"Secret": "y'), b"no token"),
-        (body("line\nline"), b"no token"),
-        (body("eyJ\u00e9"), b"no token"),
+        (b"", b"exchange of tokens with no JSON"),
+        (b"<html>proxy</html>", b"exchange of tokens with no JSON"),
+        (b"\xff\xfe", b"exchange of tokens with no JSON"),
+        (b"[" * 30_000, b"exchange of tokens with no JSON"),
+        (b"[]", b"exchange of tokens with no token"),
+        (b'"eyJ"', b"exchange of tokens with no token"),
+        (b"{}", b"exchange of tokens with no token"),
+        (body(5), b"exchange of tokens with no token"),
+        (body(""), b"exchange of tokens with no token"),
+        (body('x"}, {"Secret": "y'), b"exchange of tokens with no token"),
+        (body("line\nline"), b"exchange of tokens with no token"),
+        (body("eyJ\u00e9"), b"exchange of tokens with no token"),
         (body("opaque"), b"until when"),
         (body(jwt()), b"until when"),
         (body(jwt(exp="soon")), b"until when"),
@@ -394,6 +394,13 @@ def test_a_refusal(env: Environment, cloud: Sandbox, status: int, said: bytes) -
     refused(done, said)
     assert b"sentinel" not in done.stdout + done.stderr
     assert {r.host for r in cloud.requests if r.kind == "registry"} == {REGISTRY}
+
+
+def test_an_answer_is_not_read_to_its_end(env: Environment, cloud: Sandbox) -> None:
+    """128 MiB of it would not go into what memory the helper may have here."""
+    cloud.configure(registry_exchange=(200, {}, b" " * (128 << 20)))
+    command = ("-c", f"ulimit -v 250000; exec {PROG} get")
+    refused(run_program("sh", *command, env=env, stdin=REGISTRY.encode()), b"more than 32768 bytes")
 
 
 def test_a_registry_out_of_reach(env: Environment, cloud: Sandbox) -> None:

@@ -131,6 +131,15 @@ def test_undo_after_docker_wrote_it_anew(env: Environment, config: Path) -> None
     assert json.loads(config.read_text()) == wanted
 
 
+def test_undo_after_docker_wrote_it_anew_between_two(env: Environment, config: Path) -> None:
+    config.write_text(json.dumps(json.loads(DOCKERS)))
+    done(env=env)
+    config.write_text(json.dumps(json.loads(config.read_text()), indent="\t"))
+    done(FABRIKAM, env=env)
+    done("--undo", env=env)
+    assert json.loads(config.read_text()) == json.loads(DOCKERS)
+
+
 def test_what_the_person_chose_since_stays(env: Environment, config: Path) -> None:
     done(FABRIKAM, env=env)
     now = json.loads(config.read_text())
@@ -235,6 +244,19 @@ def test_a_broken_file_is_left_as_it_is(
     assert result.stderr.count(b"\n") <= 3
     assert config.read_bytes() == text
     assert podman.read_text() == "{}"
+
+
+def test_where_one_file_cannot_be_changed_no_other_is(
+    env: Environment, config: Path, home: Path
+) -> None:
+    podman = home / "auth.json"
+    podman.write_text("{}")
+    podman.chmod(0o400)
+    env["REGISTRY_AUTH_FILE"] = str(podman)
+    result = setup(CONTOSO, env=env)
+    assert result.returncode == 1
+    assert b"read-only" in result.stderr
+    assert config.read_text() == DOCKERS
 
 
 def test_a_program_out_of_path_is_said(env: Environment, home: Path) -> None:

@@ -7,7 +7,6 @@ request.
 """
 
 from ..broker import broker
-from ..request import organisations
 from ..request.clouds import REGISTRY_DOMAINS, cloud_of_registry, host_of
 from ..request.options import usage_error
 from ..request.selection import select
@@ -43,6 +42,8 @@ def split(url: bytes) -> tuple[bytes, bytes] | None:
 
 def place(url: bytes) -> tuple[str, str] | None:
     """Return host and organisation ("" if it names none) of an Azure DevOps URL, or None."""
+    from ..request import organisations  # a registry needs none of it
+
     parts = split(url)
     if parts is None:
         return None

@@ -39,6 +39,7 @@ def exchange(request: TokenRequest, entra: Token, rejected: Callable[[str], bool
 def _ask(request: TokenRequest, entra: Token) -> tuple[int, bytes]:
     """Return the status and the first _LIMIT + 1 bytes of the answer."""
     import requests
+    from urllib3.exceptions import HTTPError
 
     registry = request.registry
     form = {
@@ -54,7 +55,7 @@ def _ask(request: TokenRequest, entra: Token) -> tuple[int, bytes]:
             f"https://{registry}/oauth2/exchange", data=form, headers=headers, stream=True
         ) as answer:
             return answer.status_code, answer.raw.read(_LIMIT + 1, decode_content=False)
-    except (requests.RequestException, OSError) as error:
+    except (requests.RequestException, HTTPError, OSError) as error:
         trouble = aadsts.local_trouble(entra.credential, request, str(error))
         raise trouble or aadsts.cannot_reach(registry, str(error)) from None
     finally:
