@@ -397,9 +397,9 @@ def test_a_refusal(env: Environment, cloud: Sandbox, status: int, said: bytes) -
 
 
 def test_an_answer_is_not_read_to_its_end(env: Environment, cloud: Sandbox) -> None:
-    """128 MiB of it would not go into what memory the helper may have here."""
-    cloud.configure(registry_exchange=(200, {}, b" " * (128 << 20)))
-    command = ("-c", f"ulimit -v 250000; exec {PROG} get")
+    """192 MiB of it would not go into what memory the helper may have here."""
+    cloud.configure(registry_exchange=(200, {}, b" " * (192 << 20)))
+    command = ("-c", f"ulimit -v 180000; exec {PROG} get")
     refused(run_program("sh", *command, env=env, stdin=REGISTRY.encode()), b"more than 32768 bytes")
 
 

@@ -269,12 +269,27 @@ def test_a_program_out_of_path_is_said(env: Environment, home: Path) -> None:
 
 def test_findings(bare_env: Environment, config: Path) -> None:
     found = docker.findings(bare_env)
-    assert [(each.id, each.fix) for each in found] == [("registry-password", "msauth setup docker")]
+    assert [(each.id, each.fix) for each in found] == [("docker-password", "msauth setup docker")]
     assert SECRET not in repr(found)
     done(env=bare_env)
     assert docker.findings(bare_env) == []
     config.write_text("{")
     assert [each.id for each in docker.findings(bare_env)] == ["docker-config"]
+
+
+def test_the_doctor_tells_it(env: Environment, config: Path) -> None:
+    result = run_program("msauth", "doctor", "--json", env=env, cwd=config.parent)
+    found = [each for each in json.loads(result.stdout) if each["id"].startswith("docker-")]
+    assert [(each["id"], each["place"]) for each in found] == [("docker-password", str(config))]
+    assert SECRET.encode() not in result.stdout
+
+
+def test_a_relative_path_in_a_variable(env: Environment) -> None:
+    env["DOCKER_CONFIG"] = "folder"
+    assert docker.findings(env) == []
+    result = setup(CONTOSO, env=env)
+    assert result.returncode == 2
+    assert b"unset DOCKER_CONFIG" in result.stderr
 
 
 @pytest.mark.parametrize("program", ["docker", "none"])

@@ -88,7 +88,11 @@ def findings(env: Env) -> list[Finding]:
     """Return what is wrong with the registries of the files that are there."""
     found: list[Finding] = []
     used = False
-    for file in _places(env):
+    try:
+        places = _places(env)
+    except UsageError:  # a relative path in a variable, of which the client's own folder decides
+        return []
+    for file in places:
         try:
             config = json_splice.read(files.read(file)[0])
             auths, helpers = _table(config, "auths"), _table(config, "credHelpers")
@@ -103,7 +107,7 @@ def findings(env: Env) -> list[Finding]:
                 message = f"a password for {_host(name)} is in the file"
                 why = "it opens the registry to whoever reads the file"
                 fix = command("msauth", "setup", _NAME)
-                found.append(Finding("registry-password", "warning", message, why, file, fix))
+                found.append(Finding("docker-password", "warning", message, why, file, fix))
     if used and which(PROG, env) is None:
         folder = os.path.dirname(programs.installed(PROG))
         why = "docker looks for it there, and fails for these registries"

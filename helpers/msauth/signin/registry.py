@@ -56,7 +56,7 @@ def _ask(request: TokenRequest, entra: Token) -> tuple[int, bytes]:
         ) as answer:
             return answer.status_code, answer.raw.read(_LIMIT + 1, decode_content=False)
     except (requests.RequestException, HTTPError, OSError) as error:
-        trouble = aadsts.local_trouble(entra.credential, request, str(error))
+        trouble = aadsts.local_trouble(entra.credential, request, str(error), error)
         raise trouble or aadsts.cannot_reach(registry, str(error)) from None
     finally:
         session.close()
