@@ -13,17 +13,23 @@ from msauth import merge, start
 
 from . import hot_path
 from .cache.conftest import Cache, cache
-from .cache.seed import seed
+from .cache.seed import REGISTRY, seed
 from .conftest import Environment
 from .test_git_credential import HELLO
 
 __all__ = ["cache"]
 PROGRAMS = {
     "git_credential": ("get",),
+    "credential_helpers.docker": ("get",),
     "token.program": ("aks",),
     "run.program": ("--", "true"),
 }
-ENTRY = {"git_credential": "git_credential", "token.program": "token", "run.program": "run"}
+ENTRY = {
+    "git_credential": "git_credential",
+    "credential_helpers.docker": "docker_credential",
+    "token.program": "token",
+    "run.program": "run",
+}
 CODE = """
 import os, sys
 sys.path.insert(0, sys.argv[1])
@@ -63,7 +69,7 @@ class Package:
         done = subprocess.run(
             [sys.executable, *words, *(arguments or PROGRAMS[program])],
             env=self.env | variables,
-            input=HELLO,
+            input=REGISTRY.encode() if program == "credential_helpers.docker" else HELLO,
             capture_output=True,
             check=False,
         )

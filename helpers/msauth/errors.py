@@ -64,6 +64,10 @@ def not_kept(what: str, why: str, hint: str) -> SignInError:
     return SignInError(f"{what} cannot be kept: {why}", hint, deterministic=False)
 
 
+class ExchangeRefusedError(SignInError):
+    """A container registry takes no token of this tenant, or not this token, for its own."""
+
+
 # C0 and C1 controls, DEL, and the bidi and zero-width characters that can rewrite a terminal
 # line (CVE-2024-50349, CVE-2021-42574).
 _UNSAFE = frozenset(

@@ -19,7 +19,10 @@ Python itself has imported by then.
 import os
 import sys
 
-PROGRAMS = ("git-credential-msauth", "msauth", "msauth-run", "msauth-sandbox", "msauth-token")
+PROGRAMS = (
+    *("git-credential-msauth", "docker-credential-msauth"),
+    *("msauth", "msauth-run", "msauth-sandbox", "msauth-token"),
+)
 """The launchers, as [project.scripts] in pyproject.toml names them."""
 
 

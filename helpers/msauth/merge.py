@@ -17,6 +17,9 @@ _QUESTION = (
 )
 MODULES = {
     "git_credential": (*_QUESTION, "request.organisations", "protocols.git"),
+    "credential_helpers.docker": (
+        *(*_QUESTION, "protocols.docker", "credential_helpers", "credential_helpers.feeds"),
+    ),
     "token.program": (
         *_QUESTION,
         *("protocols.exec_credential", "protocols.formats", "protocols.kubelogin"),

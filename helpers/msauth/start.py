@@ -36,6 +36,11 @@ def git_credential() -> int:
     return _run("git_credential")
 
 
+def docker_credential() -> int:
+    """Run docker-credential-msauth."""
+    return _run("credential_helpers.docker")
+
+
 def token() -> int:
     """Run msauth-token."""
     return _run("token.program")

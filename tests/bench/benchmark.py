@@ -32,6 +32,11 @@ CASES: dict[str, tuple[list[str], bytes, float | None]] = {
         STDIN + b"username=x\npassword=y\n",
         1.10,
     ),
+    "docker-credential-msauth get": (
+        ["docker-credential-msauth", "get"],
+        b"contoso.azurecr.io",
+        1.15,
+    ),
     "msauth-token": (["msauth-token", "aks"], b"", None),
     "msauth-run -- true": (["msauth-run", "--", TRUE], b"", None),
 }

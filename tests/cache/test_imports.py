@@ -14,7 +14,7 @@ from ..conftest import Environment
 from ..hot_path import ALLOWED, STANDARD
 from ..test_git_credential import HELLO
 from .conftest import Cache
-from .seed import seed
+from .seed import REGISTRY, seed
 
 NEVER = (
     "argparse", "azure", "base64", "ctypes", "dataclasses", "datetime", "filelock", "hashlib",
@@ -65,6 +65,8 @@ PATHS = [
     ("msauth.git_credential", ["get"], HELLO, True),
     ("msauth.git_credential", ["store"], HELLO + b"password=x\n", False),
     ("msauth.git_credential", ["capability"], b"", False),
+    ("msauth.credential_helpers.docker", ["get"], REGISTRY.encode(), True),
+    ("msauth.credential_helpers.docker", ["list"], b"", False),
     ("msauth.token.program", ["devops"], b"", True),
     ("msauth.token.program", ["devops", "--format", "token"], b"", True),
     ("msauth.run.program", ["--", "/bin/true"], b"", True),

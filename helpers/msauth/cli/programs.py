@@ -52,7 +52,7 @@ _SHORT = {
 
 def commands() -> list[Command]:
     """Return all of them, a program before its commands."""
-    return [*_msauth(), _git(), *_token(), _run(), *_sandbox()]
+    return [*_msauth(), _git(), _docker(), *_token(), _run(), *_sandbox()]
 
 
 def lists() -> dict[str, tuple[str, ...]]:
@@ -196,6 +196,14 @@ def _git() -> Command:
     words = _described(("get", "store", "erase", "capability"))
     about = "git's credential helper for Azure DevOps"
     return Command(PROG, about, HELP, _options(OPTIONS, HELP), words)
+
+
+def _docker() -> Command:
+    from ..credential_helpers.docker import ACTIONS, OPTIONS, PROG
+    from ..credential_helpers.docker_help import HELP
+
+    about = "docker's credential helper for registries of Azure"
+    return Command(PROG, about, HELP, _options(OPTIONS, HELP), _described(ACTIONS))
 
 
 def _token() -> list[Command]:

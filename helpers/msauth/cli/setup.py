@@ -10,7 +10,7 @@ from ..setup import files
 from ..setup.targets import DRY_RUN, WORDS, Target
 from . import arguments, show
 
-MODULES = {"git": "git", "kubectl": "kubectl", "pats": "pats", "pip": "pip", "uv": "uv"}
+MODULES = {name: name for name in ("git", "kubectl", "pats", "docker", "pip", "uv")}
 """Each target's module in msauth.setup."""
 
 

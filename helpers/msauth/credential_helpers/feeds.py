@@ -7,8 +7,8 @@ request.
 """
 
 from ..broker import broker
-from ..request import organisations
-from ..request.clouds import REGISTRY_DOMAINS
+from ..request.clouds import REGISTRY_DOMAINS, cloud_of_registry, host_of
+from ..request.options import usage_error
 from ..request.selection import select
 
 TYPE_CHECKING = False
@@ -42,6 +42,8 @@ def split(url: bytes) -> tuple[bytes, bytes] | None:
 
 def place(url: bytes) -> tuple[str, str] | None:
     """Return host and organisation ("" if it names none) of an Azure DevOps URL, or None."""
+    from ..request import organisations  # a registry needs none of it
+
     parts = split(url)
     if parts is None:
         return None
@@ -87,6 +89,28 @@ def devops_token(
     request = devops_request(url, options, env, challenges)
     if request is None:
         return None
+    return broker.get_token(request, may_prompt=lambda: broker.may_prompt(env))
+
+
+def registry_request(host: str, options: "Options", env: "Mapping[str, str]") -> "TokenRequest":
+    """Return the request for a registry's own token; host: as `registry` returns it.
+
+    A registry takes tokens of its own cloud only, and those of another are not for it to see.
+    Raises UsageError.
+    """
+    selection = select(options, env, host=host)
+    cloud = cloud_of_registry(host)
+    if selection.cloud is not cloud:
+        raise usage_error(
+            f"{host} is in {cloud.name}, but the sign-in is at {host_of(selection.authority)}",
+            f"export AZURE_AUTHORITY_HOST={cloud.authority}",
+        )
+    return selection.request(selection.scopes_for("acr"), interactive=True, registry=host)
+
+
+def registry_token(host: str, options: "Options", env: "Mapping[str, str]") -> "Token":
+    """Return the own (refresh) token of a registry; raises UsageError or SignInError."""
+    request = registry_request(host, options, env)
     return broker.get_token(request, may_prompt=lambda: broker.may_prompt(env))
 
 

@@ -131,6 +131,17 @@ def usage_error(message: str, hint: str = "see --help") -> "UsageError":
     return UsageError(message, hint)
 
 
+def standard_input() -> bytes:
+    """Return all of stdin; what cannot be read is not there."""
+    chunks = []
+    try:
+        while chunk := os.read(0, 65536):
+            chunks.append(chunk)
+    except OSError:
+        pass
+    return b"".join(chunks)
+
+
 def write_and_exit(answer: "Callable[[], tuple[int, bytes]]") -> int:
     """Write an answer's bytes to stdout and end the process with its exit code.
 

@@ -57,6 +57,8 @@ class TokenRequest:
     organisation: the Azure DevOps organisation that the token is for, "" for anything else.
     refused: the fingerprint of a token that a server has just refused, or "".
     origin: from a field's name to what chose it, for an error (see `Selection.origin`).
+    registry: the host of the container registry whose own token is wanted, in exchange for
+    Entra ID's; "" for that of Entra ID itself.
     cache_key: the text of all that selects the answer. record_name: the stem of its file names.
     """
 
@@ -80,6 +82,7 @@ class TokenRequest:
         "record_name",
         "redirect_url",
         "refused",
+        "registry",
         "scopes",
         "tenant",
         "username",
@@ -103,6 +106,7 @@ class TokenRequest:
     record_name: str
     redirect_url: str
     refused: str
+    registry: str
     scopes: tuple[str, ...]
     tenant: str | None
     username: str
@@ -130,6 +134,7 @@ class TokenRequest:
         organisation: str = "",
         refused: str = "",
         origin: "Callable[[str], str] | None" = None,
+        registry: str = "",
     ) -> None:
         fields = {
             "scopes": scopes,
@@ -153,6 +158,7 @@ class TokenRequest:
             "organisation": organisation,
             "refused": refused,
             "origin": origin or _nobody_knows,
+            "registry": registry,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -189,7 +195,7 @@ class TokenRequest:
             lines.append("request.cae=1")
         if not self.instance_discovery:
             lines.append("request.instance_discovery=0")
-        for name in ("username", "identity_resource_id", "redirect_url"):
+        for name in ("username", "identity_resource_id", "redirect_url", "registry"):
             value = getattr(self, name)
             if value:
                 lines.append(f"request.{name}={quoted(value)}")

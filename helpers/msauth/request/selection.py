@@ -133,6 +133,7 @@ class Selection:
         cae: bool | None = None,
         tenant: str | None = None,
         organisation: str = "",
+        registry: str = "",
     ) -> TokenRequest:
         """Return the request for these scopes; () asks for the profile's own.
 
@@ -155,6 +156,7 @@ class Selection:
             cae=cae,
             organisation=organisation,
             origin=self.origin,
+            registry=registry,
             **self._fields,  # type: ignore[arg-type] # one table for every field
         )
 

@@ -48,6 +48,16 @@ def acquire(
         return sign_in(Attempt(request, claims, rejected or (lambda _: False), prompt=prompt))
 
 
+def exchange(request: TokenRequest, entra: Token, rejected: Callable[[str], bool]) -> Token:
+    """Return the own token of request.registry in exchange for one of Entra ID.
+
+    rejected: as for `acquire`. Raises ExchangeRefusedError or SignInError.
+    """
+    from .registry import exchange as ask
+
+    return ask(request, entra, rejected)
+
+
 def prompting(env: Mapping[str, str]) -> bool:
     """Say whether some process of this user is waiting for the person at the terminal."""
     from .prompts import somebody_asks

@@ -126,6 +126,13 @@ def kubeconfigs(machine: Machine) -> Iterator[Finding]:
         yield from findings(machine.env)
 
 
+def registries(machine: Machine) -> Iterator[Finding]:
+    """Ask the module that sets docker up what is wrong in the files of container clients."""
+    findings = _function("docker")
+    if findings is not None:
+        yield from findings(machine.env)
+
+
 def _function(*modules: str) -> "Callable[..., list[Finding]] | None":
     """Return `findings` of the first of these modules of msauth.setup that has it."""
     for name in modules:
