@@ -51,7 +51,7 @@ CHECKS: Groups = (
         "surroundings",
         (
             surroundings.wsl,
-            surroundings.remote,
+            surroundings.browser,
         ),
     ),
 )
