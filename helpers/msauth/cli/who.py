@@ -27,8 +27,8 @@ def would_answer(request: TokenRequest) -> Answer:
     nobody = Who(tenant=request.tenant or "")
     try:
         names = _names(request)
-    except MsauthError as error:
-        return Answer("", nobody, error.message, error.hint)
+    except MsauthError as wrong:
+        return Answer("", nobody, wrong.message, wrong.hint)
     if len(names) == 1:
         return _alone(names[0], attempt, nobody)
     tried = []
