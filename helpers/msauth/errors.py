@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+QUIET = 2.0
+"""Seconds that a person waits before they are told for what."""
+
+
 class MsauthError(Exception):
     """A failure with one message, one hint (the command that fixes it) and an exit code.
 

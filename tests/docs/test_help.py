@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cli import help as topics
-from msauth.cli import programs, usage
+from msauth.cli import help as pages
+from msauth.cli import markdown, programs, usage
+from msauth.cli.topics import text_of
 
 from ..conftest import Environment, run_program
 from ..terminal import Terminal
@@ -42,7 +43,7 @@ def test_a_topic_in_a_pipe_is_plain(bare_env: Environment, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_topic_fits_the_terminal(name: str, width: int) -> None:
     """Code is never broken, nor is a word that is longer than the line."""
-    page = topics.render(topics.topic(name), width, bold=False)
+    page = pages.render(text_of(name), width, bold=False)
     for line in page.split("\n"):
         assert (
             len(line) <= width
@@ -53,10 +54,8 @@ def test_a_topic_fits_the_terminal(name: str, width: int) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_of_a_topic_is_lost(name: str) -> None:
-    from msauth.cli import markdown
-
-    page = re.sub(r"\s+", "", topics.render(topics.topic(name), 100, bold=True))
-    for word in re.findall(r"[\w-]{4,}", markdown.plain(topics.topic(name))):
+    page = re.sub(r"\s+", "", pages.render(text_of(name), 100, bold=True))
+    for word in re.findall(r"[\w-]{4,}", markdown.plain(text_of(name))):
         assert word in page or word in ("console", "toml", "text", "python", "yaml")
 
 

@@ -62,9 +62,9 @@ def lists() -> dict[str, tuple[str, ...]]:
     from ..request.clouds import CLOUDS, PRODUCTS
     from ..request.kinds import NAMES
     from ..run.tool_env import TOOLS
-    from .completion import SHELLS
-    from .help import topics
     from .setup import MODULES
+    from .shells import SHELLS
+    from .topics import topics
 
     return {
         "clouds": tuple(cloud.name for cloud in CLOUDS),
@@ -171,7 +171,7 @@ _FIRST = "one sign-in and one token cache for git, kubectl, scripts and SDKs"
 
 
 def _help_words() -> dict[str, str]:
-    from .help import topics
+    from .topics import topics
 
     return {**topics(), **{name: summary for name, (_, summary) in COMMANDS.items()}}
 
