@@ -4,7 +4,7 @@ import os
 import sys
 from importlib import import_module
 
-from ..errors import MsauthError, UsageError, nearest, printable, say
+from ..errors import MsauthError, UsageError, nearest, say
 from ..request.options import FLAG, Options
 from ..setup import files
 from ..setup.targets import DRY_RUN, WORDS, Target
@@ -63,14 +63,7 @@ def run(argv: list[str]) -> int:
     options: Options = {**given[0], WORDS: given[1]}
     undo, dry_run = "--undo" in options, DRY_RUN in options
     changes = (chosen.remove if undo else chosen.add)(options, os.environ)
-    if not changes:
-        sys.stdout.write("nothing to do\n")
-    elif dry_run:
-        sys.stdout.write(files.diff(changes, chosen.shown))
-    else:
-        for change in changes:
-            done = "removed" if change.after is None else "wrote"
-            sys.stdout.write(f"{done} {printable(change.file)}\n")
+    sys.stdout.write(files.told(changes, dry_run=dry_run, shown=chosen.shown))
     return 0 if undo or dry_run else _tell_findings(chosen)
 
 

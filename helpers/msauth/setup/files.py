@@ -127,6 +127,18 @@ def diff(changes: Sequence[Change], shown: Callable[[str], str] = str) -> str:
     return "".join(text)
 
 
+def told(changes: Sequence[Change], *, dry_run: bool, shown: Callable[[str], str] = str) -> str:
+    """Return what a person is told of changes that were, or would be, made."""
+    if not changes:
+        return "nothing to do\n"
+    if dry_run:
+        return diff(changes, shown)
+    return "".join(
+        f"{'removed' if after is None else 'wrote'} {printable(file)}\n"
+        for file, _, after in changes
+    )
+
+
 def _check_writable(target: str) -> None:
     """Raise where a file is locked, or read-only (which a rename would not be stopped by)."""
     if os.path.exists(target) and not os.stat(target).st_mode & 0o222:
