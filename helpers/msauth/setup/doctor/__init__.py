@@ -52,7 +52,7 @@ CHECKS: Groups = (
         "surroundings",
         (
             surroundings.wsl,
-            surroundings.remote,
+            surroundings.browser,
         ),
     ),
 )
