@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+SEE_HELP = "see --help"
+"""A hint that becomes the command which shows the help, where it is known which one that is."""
 QUIET = 2.0
 """Seconds that a person waits before they are told for what."""
 
@@ -133,6 +135,8 @@ def failed(error: Exception) -> int:
     where a fault of our own happened: files and lines, no values.
     """
     if isinstance(error, MsauthError):
+        if error.hint == SEE_HELP:
+            error.hint = f"{program()} --help"
         return report(error)
     if os.environ.get("MSAUTH_TRACE"):
         import traceback

@@ -71,6 +71,11 @@ def test_a_command_and_a_program_have_their_own_help(bare_env: Environment) -> N
         assert shown.stdout == run_program(*command, "--help", env=bare_env).stdout
 
 
+@pytest.mark.parametrize("command", programs.commands(), ids=lambda command: command.name)
+def test_no_line_of_a_help_is_wider_than_a_page(command: programs.Command) -> None:
+    assert max(map(len, command.help.split("\n"))) <= 100
+
+
 @pytest.mark.parametrize(
     ("word", "hint"), [("rnu", b"msauth help run"), ("migrat", b"migrate"), ("xyzzy", b"help")]
 )

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ..errors import MsauthError, UsageError, failed, nearest
+from ..errors import SEE_HELP, MsauthError, UsageError, failed, nearest
 
 PROG = "msauth"
 COMMANDS = {
@@ -63,7 +63,16 @@ def run(argv: list[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
+        if isinstance(error, MsauthError) and error.hint == SEE_HELP:
+            error.hint = _help_of(argv)
         return failed(error)
+
+
+def _help_of(argv: list[str]) -> str:
+    """Return the command that shows the help of what was called."""
+    target = argv[1:2] if argv[0] == "setup" else []
+    words = [argv[0], *(word for word in target if not word.startswith("-"))]
+    return " ".join([PROG, *words, "--help"])
 
 
 def _unknown(command: str) -> MsauthError:

@@ -121,14 +121,14 @@ def _unknown(name: str, table: dict[str, str]) -> "UsageError":
     from ..errors import nearest
 
     near = nearest(name, table)
-    return usage_error(f"unknown option {name}", f"did you mean {near}?" if near else "see --help")
+    return usage_error(f"unknown option {name}", f"did you mean {near}?" if near else "")
 
 
-def usage_error(message: str, hint: str = "see --help") -> "UsageError":
-    """Return a UsageError; a command line that works never imports it."""
-    from ..errors import UsageError
+def usage_error(message: str, hint: str = "") -> "UsageError":
+    """Return a UsageError, by default with the help for a hint; what works never imports it."""
+    from ..errors import SEE_HELP, UsageError
 
-    return UsageError(message, hint)
+    return UsageError(message, hint or SEE_HELP)
 
 
 def standard_input() -> bytes:

@@ -197,7 +197,8 @@ def _remove(options: Options, env: Env) -> list[Change]:
     edited = journal.edited(_NAME, env)
     words = [os.path.abspath(word) for word in options.get(WORDS, [])]
     if unknown := [word for word in words if word not in edited]:
-        raise UsageError(f"{unknown[0]} was not changed by msauth setup {_NAME}", "see --help")
+        hint = f"msauth setup {_NAME} --undo --dry-run"  # shows what was
+        raise UsageError(f"{unknown[0]} was not changed by msauth setup {_NAME}", hint)
     dry_run = DRY_RUN in options
     changes = []
     for file in words or edited:

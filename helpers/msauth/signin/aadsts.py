@@ -106,7 +106,7 @@ _HINT_TEXTS = {
     _POLICY: "sign in where the policy lets you (a managed device, a browser), or ask the tenant's"
     " administrator",
     "own-app": "use an app registration of your own: --credential browser --client-id …",
-    "upgrade": "pip install --upgrade azure-identity msauth",
+    "upgrade": "pip install --upgrade azure-identity",
     "bound": "msauth login --credential broker (Windows, macOS, WSL), or ask the tenant's"
     " administrator for an exception",
     "public-client": "allow public client flows in the app registration",

@@ -40,7 +40,8 @@ def run(words: list[str], env: Mapping[str, str]) -> int:
         sys.stdout.write(HELP)
         return 0
     if more:
-        raise UsageError(f"convert-kubeconfig takes options only, not {more[0]!r}", "see --help")
+        hint = "msauth-token convert-kubeconfig --help"
+        raise UsageError(f"convert-kubeconfig takes options only, not {more[0]!r}", hint)
     flags: Options = dict(options)
     if not one(flags, "--login"):
         flags["--login"] = env.get("AAD_LOGIN_METHOD") or "devicecode"

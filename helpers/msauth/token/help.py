@@ -4,6 +4,10 @@ from ..protocols.formats import FORMATS
 from ..request.clouds import PRODUCTS
 from ..request.option_help import TEXT as SIGN_IN
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _TEXT = """\
 usage: msauth-token [PRODUCT] [options]
        msauth-token get-token --server-id ID [kubelogin's options]
@@ -70,11 +74,16 @@ def text() -> str:
         lines = fill(", ".join(words) + last, 98, initial_indent=indent, subsequent_indent=indent)
         return lines.strip()
 
+    def sentence(first: str, words: "Iterable[str]") -> str:
+        return fill(f"{first} {', '.join(words)}.", 98, break_on_hyphens=False)
+
     return (
         _TEXT.replace("{products} (default: aks)", wrapped(tuple(PRODUCTS), " (default: aks)"))
         .replace("{formats} (default: exec)", wrapped(FORMATS, " (default: exec)"))
         .replace("{sign_in}", SIGN_IN)
         .replace("{keys}", wrapped(CONFIG_KEYS))
-        .replace("{logins}", ", ".join(LOGINS))
-        .replace("{ignored}", ", ".join(IGNORED))
+        .replace("--login is one of {logins}.", sentence("--login is one of", LOGINS))
+        .replace(
+            "Accepted without effect: {ignored}.", sentence("Accepted without effect:", IGNORED)
+        )
     )

@@ -45,7 +45,9 @@ def _convert(argv: list[str], env: "Mapping[str, str]") -> int:
     if words is None:
         from ..errors import UsageError
 
-        raise UsageError("convert-kubeconfig has to come first", "see --help")
+        raise UsageError(
+            "convert-kubeconfig has to come first", "msauth-token convert-kubeconfig --help"
+        )
     code = convert(words, env)
     sys.stdout.flush()
     return code
