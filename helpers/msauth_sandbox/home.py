@@ -97,7 +97,8 @@ class Home:
         return {
             "HOME": str(self.path),
             "ENV": str(self.path / ".shrc"),
-            "GIT_CONFIG_NOSYSTEM": "1",
+            # Not the machine's own, which `msauth setup git --system` would change.
+            "GIT_CONFIG_SYSTEM": str(self.path / ".system" / "gitconfig"),
         }
 
     def environ(self, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -113,6 +114,7 @@ class Home:
     def make(self, environ: Mapping[str, str]) -> None:
         """Everything in it, for a client with this environment. Raises msauth's MsauthError."""
         self.path.mkdir(mode=0o700, exist_ok=True)
+        (self.path / ".system").mkdir(exist_ok=True)
         self._write_rc(environ["PATH"])
         # Where this is missing, fish reads all man pages in the background to fill it.
         (self.path / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
