@@ -83,6 +83,10 @@ def test_a_token_is_found_and_its_fix_takes_it_out(scene: Scene, name: str) -> N
     assert [finding["id"] for finding in findings] == [wanted]
     assert done.returncode == 1
     assert token.encode() not in done.stdout + done.stderr
+    said = (
+        r"(a personal access token|a token that ends by itself) (as|in|of) |the variable \w+ holds "
+    )
+    assert re.match(said, findings[0]["message"])
     fix = findings[0]["fix"]
     if name in seeds.BY_HAND:
         assert fix == ""
