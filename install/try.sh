@@ -6,6 +6,13 @@ case $0 in
 */*) . "${0%/*}/common.sh" ;;
 *) . ./common.sh ;;
 esac
+case ${1-} in
+-h | --help)
+	usage
+	exit 0
+	;;
+?*) fail "unknown option $1" "sh install/try.sh --help" ;;
+esac
 build_directory
 find_python
 make_environment "$build/try" '[sandbox]'

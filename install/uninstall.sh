@@ -1,5 +1,6 @@
 #!/bin/sh
-# Undo install.sh exactly: git's configuration, the links, the environment. Cached tokens go too.
+# Undo install.sh exactly: the links, the environment, and that git and kubectl ask msauth. Cached
+# tokens go too.
 #
 #   sh install/uninstall.sh                 removes what install.sh made
 #   sh install/uninstall.sh --keep-cache    leaves the cached tokens
@@ -84,8 +85,15 @@ printf '%s\n' "$made" | while IFS= read -r line; do
 	"include "*) git_setup remove "$config" "${line#include }" || exit 1 ;;
 	esac
 done || fail "nothing was removed" "mend that, then: sh install/uninstall.sh"
-if [ "$cache" = remove ] && is_mine "$venv" d && [ -f "$venv/bin/msauth" ]; then
-	"$python" -I "$venv/bin/msauth" logout --all || true # a damaged cache must not stop the rest
+if is_mine "$venv" d && [ -f "$venv/bin/msauth" ]; then
+	# What asks our programs would fail without them, also where the person set it up later.
+	for target in git kubectl; do
+		said=$("$python" -I "$venv/bin/msauth" setup "$target" --undo) ||
+			fail "nothing was removed" "mend that, then: sh install/uninstall.sh"
+		[ "$said" = 'nothing to do' ] || printf '%s\n' "$said"
+	done
+	# A damaged cache must not stop the rest.
+	[ "$cache" = keep ] || "$python" -I "$venv/bin/msauth" logout --all || true
 fi
 each link remove_link
 each file remove_file
