@@ -88,6 +88,8 @@ VALUES = [
     ("msauth completion ", SHELLS),
     ("msauth completion --values pro", ("profiles", "products")),
     ("msauth setup ", LISTS["targets"]),
+    ("msauth setup pats --dry-run some-fi", ("some-file.pem",)),
+    ("msauth doctor some-f", ("some-folder",)),
     ("git-credential-msauth --credential bro", ("broker", "browser")),
     ("msauth-sandbox --sign-in azure-c", ("azure-cli",)),
     ("msauth-sandbox --directory some-f", ("some-folder",)),

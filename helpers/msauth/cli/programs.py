@@ -33,6 +33,7 @@ class Command(NamedTuple):
     """A program, or a command of one (`msauth login`).
 
     words: what may stand first after its options. wraps: its arguments are another command.
+    takes: FILE or FOLDER where its arguments are any number of these, else "".
     """
 
     name: str
@@ -41,6 +42,7 @@ class Command(NamedTuple):
     options: list[Option]
     words: dict[str, str]
     wraps: bool = False
+    takes: str = ""
 
 
 _SHORT = {
@@ -163,7 +165,10 @@ def _msauth() -> list[Command]:
         options = _options(place.OPTIONS, place.HELP)
         if name == "completion":
             options = _options(place.OPTIONS, place.HELP, values=("profiles", *known))
-        found.append(Command(f"msauth {name}", summary, place.HELP, options, words.get(name, {})))
+        own, takes = words.get(name, {}), FOLDER if name == "doctor" else ""
+        found.append(
+            Command(f"msauth {name}", summary, place.HELP, options, own, takes=takes),
+        )
     return found
 
 
@@ -185,7 +190,10 @@ def _setup(summary: str) -> list[Command]:
     for name, target in targets.items():
         text = setup.help_of(target)
         table = setup.COMMON | target.options
-        found.append(Command(f"msauth setup {name}", target.what, text, _options(table, text), {}))
+        options, takes = _options(table, text), FILE if target.words else ""
+        found.append(
+            Command(f"msauth setup {name}", target.what, text, options, {}, takes=takes),
+        )
     return found
 
 
