@@ -107,5 +107,5 @@ def kubeconfigs(machine: Machine) -> Iterator[Finding]:
 
 
 def registries(machine: Machine) -> Iterator[Finding]:
-    """Look into the files of docker, podman and helm."""
+    """Look into the files in which container clients keep how they sign in."""
     yield from docker.findings(machine.env)
