@@ -121,14 +121,14 @@ def _unknown(name: str, table: dict[str, str]) -> "UsageError":
     from ..errors import nearest
 
     near = nearest(name, table)
-    return usage_error(f"unknown option {name}", f"did you mean {near}?" if near else "see --help")
+    return usage_error(f"unknown option {name}", f"did you mean {near}?" if near else "")
 
 
-def usage_error(message: str, hint: str = "see --help") -> "UsageError":
+def usage_error(message: str, hint: str = "") -> "UsageError":
     """Return a UsageError; a command line that works never imports it."""
-    from ..errors import UsageError
+    from ..errors import SEE_HELP, UsageError
 
-    return UsageError(message, hint)
+    return UsageError(message, hint or SEE_HELP)
 
 
 def write_and_exit(answer: "Callable[[], tuple[int, bytes]]") -> int:
@@ -143,6 +143,8 @@ def write_and_exit(answer: "Callable[[], tuple[int, bytes]]") -> int:
     try:
         while output:
             output = output[os.write(1, output) :]
-    except OSError:
-        code = code or 1
+    except OSError as error:
+        from ..errors import unwritten
+
+        code = code or unwritten(error)
     os._exit(code)

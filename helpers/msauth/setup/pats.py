@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from ..errors import MsauthError, UsageError, command, printable, say
+from ..errors import SEE_HELP, MsauthError, UsageError, command, printable, say
 from ..request.kinds import home
 from ..request.options import Options
 from . import journal, pat_finders
@@ -197,7 +197,7 @@ def _remove(options: Options, env: Env) -> list[Change]:
     edited = journal.edited(_NAME, env)
     words = [os.path.abspath(word) for word in options.get(WORDS, [])]
     if unknown := [word for word in words if word not in edited]:
-        raise UsageError(f"{unknown[0]} was not changed by msauth setup {_NAME}", "see --help")
+        raise UsageError(f"{unknown[0]} was not changed by msauth setup {_NAME}", SEE_HELP)
     dry_run = DRY_RUN in options
     changes = []
     for file in words or edited:

@@ -6,7 +6,7 @@ A flag beats AAD_LOGIN_METHOD here: whoever typed it has just said how to sign i
 import sys
 from collections.abc import Mapping
 
-from ..errors import UsageError, printable
+from ..errors import SEE_HELP, UsageError, printable
 from ..protocols.kubelogin import normalised
 from ..request.options import Options, one, parse
 from ..setup import files, kubectl, kubelogin
@@ -40,7 +40,7 @@ def run(words: list[str], env: Mapping[str, str]) -> int:
         sys.stdout.write(HELP)
         return 0
     if more:
-        raise UsageError(f"convert-kubeconfig takes options only, not {more[0]!r}", "see --help")
+        raise UsageError(f"convert-kubeconfig takes options only, not {more[0]!r}", SEE_HELP)
     flags: Options = dict(options)
     if not one(flags, "--login"):
         flags["--login"] = env.get("AAD_LOGIN_METHOD") or "devicecode"

@@ -38,17 +38,17 @@ def run(argv: list[str], env: "Mapping[str, str]") -> tuple[int, bytes]:
 
 
 def _convert(argv: list[str], env: "Mapping[str, str]") -> int:
+    from ..errors import flush_stdout, prepare_stdout
     from ..protocols.kubelogin import after
     from .convert import run as convert
 
     words = after("convert-kubeconfig", argv)
     if words is None:
-        from ..errors import UsageError
+        from ..errors import SEE_HELP, UsageError
 
-        raise UsageError("convert-kubeconfig has to come first", "see --help")
-    code = convert(words, env)
-    sys.stdout.flush()
-    return code
+        raise UsageError("convert-kubeconfig has to come first", SEE_HELP)
+    prepare_stdout()
+    return flush_stdout(convert(words, env))
 
 
 def _answer(arguments: TokenArguments) -> str:
