@@ -187,7 +187,10 @@ def test_several_files_are_merged_as_kubectl_does(
 
 
 def test_no_kubeconfig(bare_env: Environment, tmp_path: Path) -> None:
-    assert setup(bare_env).stdout == b"nothing to do\n"
+    done = setup(bare_env)
+    assert done.returncode == 1
+    assert b"there is no kubeconfig" in done.stderr
+    assert b"hint: az aks get-credentials" in done.stderr
     done = setup(bare_env, "--kubeconfig", str(tmp_path / "none"))
     assert done.returncode == 1
     assert b"there is no file" in done.stderr
@@ -333,6 +336,7 @@ def test_the_list_of_targets(bare_env: Environment, config: Path) -> None:
     assert "msauth setup kubectl" in line()
     setup(bare_env)
     assert "set up" in line()
+    assert " 1 user of AKS " in line()
     assert str(config) in line()
     config.write_text("users: [\n")
     assert "not on this machine" in line()

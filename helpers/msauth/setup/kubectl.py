@@ -42,6 +42,9 @@ def convert(
     options: --context, --kubeconfig and --dry-run. Raises MsauthError, having changed no file.
     """
     chosen = _chosen(options, env)
+    if not any(map(os.path.lexists, chosen)):
+        hint = "az aks get-credentials --resource-group GROUP --name CLUSTER"
+        raise MsauthError(f"there is no kubeconfig {', '.join(chosen)}", hint)
     called = programs.called(programs.installed(_PROGRAM), env)
     left: dict[str, None] = {}
 
@@ -288,7 +291,8 @@ def _state(env: Env) -> State:
         others += sum(
             kubelogin.is_exec(user) or kubelogin.is_provider(user) for user in config.users.values()
         )
-    available = f"{ours + others} users of AKS" if ours + others else ""
+    count = ours + others
+    available = f"{count} user{'s' * (count != 1)} of AKS" if count else ""
     return State(available, bool(ours) and not others, place)
 
 
