@@ -93,7 +93,8 @@ def who_answers(machine: Machine) -> list[tuple[str, str]]:
             why = " (MSAUTH_CREDENTIAL)"
         account = f", {found.who.account}" if found.who.account else ""
         tenant = f", tenant {found.who.tenant}" if found.who.tenant else ""
-        lines.append((f"{DEVOPS_HOST}/{name}", f"{found.credential}{account}{tenant}{why}"))
+        where = f"{DEVOPS_HOST}/{name}" if name else DEVOPS_HOST
+        lines.append((where, f"{found.credential}{account}{tenant}{why}"))
     return lines
 
 
@@ -102,11 +103,12 @@ def signed_in(machine: Machine) -> Iterator[Finding]:
     for answer in _answers(machine):
         where = f"{DEVOPS_HOST}/{answer.organisation}" if answer.organisation else "Azure DevOps"
         if answer.found.problem is not None:
+            nobody = answer.found.problem == who.NOBODY
             yield Finding(
                 "nobody-signed-in",
                 "error",
                 f"nobody would sign in to {where}",
-                answer.found.problem,
+                "git and every command that needs a token fail" if nobody else answer.found.problem,
                 answer.request.profile,
                 _login(answer),
             )

@@ -104,6 +104,15 @@ def _list() -> None:
         except MsauthError as error:
             rows.append((name, "", error.message, ""))
             continue
-        state = "set up" if done else f"msauth setup {name}" if available else "not on this machine"
+        if not available:
+            state = "not on this machine"
+        else:
+            state = (
+                "nothing to do"
+                if done and not place
+                else "set up"
+                if done
+                else f"msauth setup {name}"
+            )
         rows.append((name, available, state, place))
     show.table("", ("target", "found", "state", "file"), rows)

@@ -21,6 +21,10 @@ class Answer(NamedTuple):
     hint: str | None = None
 
 
+NOBODY = "nobody can sign in"
+"""The problem where no way to sign in is set up."""
+
+
 def would_answer(request: TokenRequest) -> Answer:
     """Return who would sign in if a token were needed now: as `chain.sign_in` tries the kinds."""
     attempt = Attempt(request, None, lambda _: False)
@@ -43,7 +47,7 @@ def would_answer(request: TokenRequest) -> Answer:
     if alone:
         return Answer("", nobody, f"{names[0]}: {why}", chain.how_to_set_up(names[0], attempt))
     login = ("msauth", "login", *(("--profile", request.profile) if request.profile else ()))
-    return Answer("", nobody, "nobody can sign in", command(*login))
+    return Answer("", nobody, NOBODY, command(*login))
 
 
 def _names(request: TokenRequest) -> tuple[str, ...]:
