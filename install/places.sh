@@ -7,10 +7,10 @@
 newline='
 '
 case ${HOME-} in
-'') fail "HOME is not set" ;;
+'') fail "HOME is not set" "export HOME=/your/home/directory" ;;
 *"$newline"*) fail "HOME has a newline in its name" ;;
 /*) ;;
-*) fail "HOME is not an absolute path: $HOME" ;;
+*) fail "HOME is not an absolute path: $HOME" "export HOME=/your/home/directory" ;;
 esac
 case ${XDG_DATA_HOME-} in
 /*) ours=$XDG_DATA_HOME/msauth ;;
