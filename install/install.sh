@@ -112,6 +112,12 @@ make_folder "$ours"
 [ -e "$manifest" ] || new_manifest
 printf '%s' "$unlisted" | while IFS= read -r folder; do note folder "$folder"; done
 
+# The cache's and the state's parents are made on the first sign-in, and go if nothing else moves in.
+for place in "${XDG_CACHE_HOME:-$HOME/.cache}" "${XDG_STATE_HOME:-$HOME/.local/state}"; do
+	case $place in
+	/*) [ -d "$place" ] || note parent "$place" ;;
+	esac
+done
 note environment "$venv"
 note file "$venv.log"
 make_environment "$venv" "${extras:+[$extras]}"

@@ -55,9 +55,9 @@ def repository(tmp_path: Path, git_env: Environment) -> Path:
     return path
 
 
-@pytest.mark.parametrize("home", ["", "relative"])
-def test_a_home_that_is_none(home: str, bare_env: Environment, tmp_path: Path) -> None:
-    done = setup(bare_env | {"HOME": home}, cwd=tmp_path)
+@pytest.mark.parametrize("name", ["", "relative"])
+def test_a_home_that_is_none(name: str, bare_env: Environment, tmp_path: Path) -> None:
+    done = setup(bare_env | {"HOME": name}, cwd=tmp_path)
     assert done.returncode == 1
     assert done.stderr.startswith(b"msauth: error: HOME is not ")
     assert b"msauth: hint: export HOME=" in done.stderr

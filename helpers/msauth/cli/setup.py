@@ -104,15 +104,8 @@ def _list() -> None:
         except MsauthError as error:
             rows.append((name, "", error.message, ""))
             continue
-        if not available:
-            state = "not on this machine"
-        else:
-            state = (
-                "nothing to do"
-                if done and not place
-                else "set up"
-                if done
-                else f"msauth setup {name}"
-            )
+        state = "not on this machine"
+        if available:
+            state = ("set up" if place else "nothing to do") if done else f"msauth setup {name}"
         rows.append((name, available, state, place))
     show.table("", ("target", "found", "state", "file"), rows)
