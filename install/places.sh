@@ -3,6 +3,7 @@
 # The manifest has one line for each thing, written down before it is made: its kind (folder,
 # environment, file, link, git, include, parent) and its name. uninstall.sh removes these, no
 # others; a parent only if it is empty. A line `extras NAME` is what an upgrade is to keep.
+
 newline='
 '
 case ${HOME-} in
