@@ -81,7 +81,12 @@ build_directory() {
 # The first Python ≥ 3.10 that can make a virtual environment; PYTHON names another. Sets `python`
 # to the interpreter itself: what PATH has may be a shim that asks the current directory which.
 find_python() {
-	for name in ${PYTHON:+"$PYTHON"} python3 python3.13 python3.12 python3.11 python3.10; do
+	if [ -n "${PYTHON-}" ]; then
+		set -- "$PYTHON"
+	else
+		set -- python3 python3.13 python3.12 python3.11 python3.10
+	fi
+	for name; do
 		if python=$("$name" -I -c '
 import sys, venv, ensurepip
 if sys.version_info < (3, 10):
@@ -90,6 +95,7 @@ print(sys.executable)' 2>/dev/null); then
 			return 0
 		fi
 	done
+	[ -z "${PYTHON-}" ] || fail "$PYTHON is no Python ≥ 3.10 with venv and ensurepip" 'unset PYTHON'
 	fail "no Python ≥ 3.10 with venv and ensurepip" \
 		"apt-get install python3 python3-venv (or name one: PYTHON=/path/to/python3 sh $prog)"
 }

@@ -39,9 +39,9 @@ while [ $# -gt 0 ]; do
 		shift
 		case $1 in
 		/*) wheel=$1 ;;
-		*) wheel=$from/$1 ;;
+		*) wheel=${from%/}/$1 ;;
 		esac
-		[ -f "$wheel" ] || fail "there is no wheel $1" "ls $(quote "${wheel%/*}")"
+		[ -f "$wheel" ] || fail "there is no wheel $1" "ls $(quote "${wheel%/*}/")"
 		;;
 	*) fail "unknown option $1" "sh install/install.sh --help" ;;
 	esac
@@ -50,7 +50,7 @@ done
 . "$here/places.sh"
 
 # The programs of what is installed that these extras suffice for, from its own list of them. An
-# entry point says in brackets which extras it needs.
+# entry point says in brackets which extras it needs. Fails with the name of an extra that is none.
 programs_with() { # extras
 	"$python" -I -c '
 import re, sys, zipfile
@@ -59,8 +59,14 @@ if source.endswith(".whl"):
     with zipfile.ZipFile(source) as wheel:
         name = next(n for n in wheel.namelist() if n.endswith(".dist-info/entry_points.txt"))
         text = wheel.read(name).decode()
+        about = wheel.read(name.replace("entry_points.txt", "METADATA")).decode()
+    known = re.findall(r"(?m)^Provides-Extra: (.*)$", about)
 else:
     text = open(source + "/pyproject.toml", encoding="utf-8").read()
+    about = re.search(r"(?ms)^\[project\.optional-dependencies\]$(.*?)(?=^\[|\Z)", text)[1]
+    known = re.findall(r"(?m)^([\w.-]+)\s*=", about)
+if unknown := extras - {"", *known}:
+    sys.exit(print(min(unknown)) or 1)
 section = re.search(r"(?ms)^\[(?:project\.scripts|console_scripts)\]$(.*?)(?=^\[|\Z)", text)[1]
 for name, needs in re.findall(r"(?m)^([\w.-]+)\s*=[^\[\n]*(?:\[([\w, -]+)\])?", section):
     if set(filter(None, needs.replace(" ", "").split(","))) <= extras:
@@ -76,7 +82,8 @@ find_wheel
 adopt_older
 kept=$(sed -n 's/^extras //p' "$manifest" 2>/dev/null | tr '\n' ',' || :)
 extras=$(printf '%s' "$kept$extras" | tr ',' '\n' | sort -u | tr '\n' ',' | sed 's/^,//; s/,$//')
-programs=$(programs_with "$extras")
+programs=$(programs_with "$extras") ||
+	fail "msauth has no extra called $programs" "sh $prog --extras sandbox"
 case ,$extras, in
 *,keyring,*) theirs=keyring ;; # of the package of that name: what pip and uv start
 *) theirs= ;;
@@ -103,19 +110,23 @@ make_folder() { # with the folders above it
 		unlisted=$unlisted$1$newline
 	fi
 }
+place=$ours
+while [ ! -d "${place:-/}" ]; do place=${place%/*}; done
+[ -w "${place:-/}" ] || fail "the folder ${place:-/} is not yours to write" "ls -ld $(quote "${place:-/}")"
 make_folder "$ours"
 [ -e "$manifest" ] || new_manifest
 printf '%s' "$unlisted" | while IFS= read -r folder; do note folder "$folder"; done
 
+# The cache's and the state's parents are made on the first sign-in, and go if nothing else moves in.
+for place in "${XDG_CACHE_HOME:-$HOME/.cache}" "${XDG_STATE_HOME:-$HOME/.local/state}"; do
+	case $place in
+	/*) [ -d "$place" ] || note parent "$place" ;;
+	esac
+done
 note environment "$venv"
 note file "$venv.log"
 make_environment "$venv" "${extras:+[$extras]}"
 for name in $(printf '%s' "$extras" | tr ',' ' '); do
-	"$venv/bin/python" -I -c '
-import sys
-from importlib.metadata import metadata
-sys.exit(sys.argv[1] not in (metadata("msauth").get_all("Provides-Extra") or ()))' "$name" ||
-		fail "msauth has no extra called $name" "sh $prog --extras sandbox"
 	note extras "$name"
 done
 
@@ -230,7 +241,10 @@ if [ "$answer" = ask ]; then
 	read -r reply
 	case $reply in
 	[Yy]*) ;;
-	*) exit 0 ;;
+	*)
+		hint 'git stays as it is; later: msauth setup git'
+		exit 0
+		;;
 	esac
 fi
 note_git

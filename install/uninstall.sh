@@ -68,6 +68,10 @@ remove_environment() {
 	fi
 }
 
+remove_parent() { # of what may be left there, which says so itself
+	rmdir -- "$1" 2>/dev/null || true
+}
+
 remove_folder() {
 	[ -d "$1" ] || return 0
 	rmdir -- "$1" 2>/dev/null && return 0
@@ -93,14 +97,20 @@ if is_mine "$venv" d && [ -f "$venv/bin/msauth" ]; then
 		[ "$said" = 'nothing to do' ] || printf '%s\n' "$said"
 	done
 	# A damaged cache must not stop the rest.
-	[ "$cache" = keep ] || "$python" -I "$venv/bin/msauth" logout --all || true
+	if [ "$cache" = remove ]; then
+		"$python" -I "$venv/bin/msauth" logout --all || true
+		"$python" -I -c 'from msauth.cli.logout import leave_nothing; leave_nothing()' 2>/dev/null || true
+	fi
 fi
 each link remove_link
 each file remove_file
 each environment remove_environment
+each parent remove_parent
 rm -f -- "$manifest"
 printf '%s\n' "$made" | sed -n 's/^folder //p' | sed '1!G;h;$!d' | {
 	last=
 	while IFS= read -r name; do remove_folder "$name"; done
 }
+backups=${XDG_STATE_HOME:-$HOME/.local/state}/msauth/setup
+[ ! -d "$backups" ] || left "$backups" 'what msauth setup took out of files is kept there'
 printf 'Removed msauth from %s and %s.\n' "$ours" "$bin"

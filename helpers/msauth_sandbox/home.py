@@ -170,8 +170,8 @@ def welcome(who: str, people: Iterable[str], path: str) -> str:
     kubectl = shutil.which("kubectl", path=path)
     names = ", ".join(upn.partition("@")[0] for upn in people)
     return f"""\
-This shell is inside a miniature Microsoft cloud on this machine; {signed_in}.
-HOME is a temporary folder: what you do here goes when you leave (exit). Three commands to try:
+This shell is inside a miniature Microsoft cloud; {signed_in}.
+HOME is a temporary folder that goes when you leave (exit). Three commands to try:
 
   git clone https://contoso@dev.azure.com/contoso/hello/_git/hello
   msauth status

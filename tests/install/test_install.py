@@ -78,6 +78,41 @@ def test_help_and_unknown_options(home: Path, script: str) -> None:
     assert list(home.iterdir()) == []
 
 
+def test_what_cannot_be_installed_leaves_nothing(home: Path) -> None:
+    for arguments, message, hint in (
+        (("--extras", "sandbox,nonsense"), "msauth has no extra called nonsense", "--extras"),
+        (("--wheel", "/none.whl"), "there is no wheel /none.whl", "ls /\n"),
+        (("--wheel", "none.whl"), "there is no wheel none.whl", "ls /tmp/\n"),
+    ):
+        done = run("install.sh", *arguments, home=home, cwd=Path("/tmp"))
+        assert done.returncode == 1
+        error, said = done.stderr.split("hint: ")
+        assert error.startswith(f"install/install.sh: error: {message}\n")
+        assert hint in said
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.geteuid(), reason="root may write everywhere")
+def test_a_home_that_is_not_to_be_written(home: Path) -> None:
+    home.chmod(0o500)
+    done = run("install.sh", home=home)
+    assert done.returncode == 1
+    assert f"error: the folder {home} is not yours to write\n" in done.stderr
+    assert f"hint: ls -ld {home}\n" in done.stderr
+
+
+def test_try_takes_no_arguments_and_the_python_that_is_named(home: Path) -> None:
+    done = run("try.sh", "--help", home=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "sh install/try.sh" in done.stdout
+    done = run("try.sh", "nonsense", home=home)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "hint: sh install/try.sh --help\n" in done.stderr
+    done = run("try.sh", home=home, PYTHON="/nowhere", MSAUTH_BUILD_DIR=str(home))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "error: /nowhere is no Python" in done.stderr
+
+
 @pytest.mark.parametrize("script", ["install.sh", "uninstall.sh"])
 @pytest.mark.parametrize("home", ["", "relative", "/new\nline"])
 def test_a_home_that_is_none(script: str, home: str) -> None:

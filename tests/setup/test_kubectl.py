@@ -336,6 +336,7 @@ def test_the_list_of_targets(bare_env: Environment, config: Path) -> None:
     assert "msauth setup kubectl" in line()
     setup(bare_env)
     assert "set up" in line()
+    assert " 1 user of AKS " in line()
     assert str(config) in line()
     config.write_text("users: [\n")
     assert "config cannot be changed: line 2: it is not valid YAML" in line()

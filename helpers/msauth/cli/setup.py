@@ -97,6 +97,8 @@ def _list() -> None:
         except MsauthError as error:
             rows.append((name, "", error.message, ""))
             continue
-        state = "set up" if done else f"msauth setup {name}" if available else "not on this machine"
+        state = "not on this machine"
+        if available:
+            state = ("set up" if place else "nothing to do") if done else f"msauth setup {name}"
         rows.append((name, available, state, place))
     show.table("", ("target", "found", "state", "file"), rows)

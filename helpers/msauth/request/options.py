@@ -154,6 +154,8 @@ def write_and_exit(answer: "Callable[[], tuple[int, bytes]]") -> int:
     try:
         while output:
             output = output[os.write(1, output) :]
-    except OSError:
-        code = code or 1
+    except OSError as error:
+        from ..errors import unwritten
+
+        code = code or unwritten(error)
     os._exit(code)

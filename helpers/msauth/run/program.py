@@ -8,7 +8,7 @@ import os
 import sys
 
 from ..broker import broker
-from ..errors import UsageError, failed
+from ..errors import UsageError, failed, flush_stdout, prepare_stdout
 from ..request.clouds import normalise_scope
 from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse
 from ..request.request import Token
@@ -77,8 +77,9 @@ def _help(options: Options) -> int:
     from .. import __version__
     from .help import HELP
 
+    prepare_stdout()
     sys.stdout.write(f"msauth-run {__version__}\n" if "--version" in options else HELP)
-    return 0
+    return flush_stdout(0)
 
 
 class Tokens:

@@ -85,7 +85,7 @@ def read(target: str) -> tuple[bytes | None, os.stat_result | None]:
 
 def missing_folders(file: str) -> int:
     """Return how many folders above a file are to be made for it."""
-    count, folder = 0, os.path.dirname(file)
+    count, folder = 0, os.path.dirname(os.path.abspath(file))
     while not os.path.lexists(folder):
         count, folder = count + 1, os.path.dirname(folder)
     return count

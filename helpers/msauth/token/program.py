@@ -38,6 +38,7 @@ def run(argv: list[str], env: "Mapping[str, str]") -> tuple[int, bytes]:
 
 
 def _convert(argv: list[str], env: "Mapping[str, str]") -> int:
+    from ..errors import flush_stdout, prepare_stdout
     from ..protocols.kubelogin import after
     from .convert import run as convert
 
@@ -48,9 +49,8 @@ def _convert(argv: list[str], env: "Mapping[str, str]") -> int:
         raise UsageError(
             "convert-kubeconfig has to come first", "msauth-token convert-kubeconfig --help"
         )
-    code = convert(words, env)
-    sys.stdout.flush()
-    return code
+    prepare_stdout()
+    return flush_stdout(convert(words, env))
 
 
 def _answer(arguments: TokenArguments) -> str:
