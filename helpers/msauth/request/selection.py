@@ -100,6 +100,11 @@ class Selection:
         }
 
     @property
+    def credential(self) -> str:
+        """The kind of credential: one of `kinds.NAMES`."""
+        return str(self._fields["credential"])
+
+    @property
     def cloud(self) -> clouds.Cloud:
         """The cloud of the authority; raises UsageError for one that we do not know."""
         return clouds.cloud_of(self.authority)

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..cache.record import is_token
 from ..errors import SignInError
@@ -42,6 +42,14 @@ class Account:
         self.managed = "assignedIdentityInfo" in user or bool(user.get("cloudShellID"))
         self.tenant = tenant
         self.subscription = "" if current else str(subscription["id"])
+
+
+class Subscription(NamedTuple):
+    """A subscription as az names it; tenant: a GUID in lower case. current: az's own default."""
+
+    id: str
+    tenant: str
+    current: bool
 
 
 class AzCache:
@@ -96,6 +104,26 @@ class AzCache:
         if who in others or len(others) != 1:
             return Account(current, guid, current=True)
         return Account(there[0], guid, current=False)
+
+    def subscription(self, wanted: str = "") -> Subscription | None:
+        """Return the one subscription of an id or a name ("": the chosen or current one).
+
+        None where there is none, or several are called so.
+        """
+        wanted = (wanted or self._chosen).lower()
+        found = [
+            entry
+            for entry in self._subscriptions
+            if (
+                wanted in (str(entry["id"]).lower(), str(entry.get("name")).lower())
+                if wanted
+                else entry.get("isDefault") is True
+            )
+        ]
+        if len(found) != 1:
+            return None
+        current = found[0].get("isDefault") is True
+        return Subscription(str(found[0]["id"]), str(found[0]["tenantId"]).lower(), current)
 
     def _of_subscription(self, tenant: str | None) -> Account:
         wanted = self._chosen.lower()

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Mapping
 
+from ..shims import place as shims
 from ..waiting import waiting_for
 
 _GIT = 5
@@ -15,15 +16,16 @@ _GIT = 5
 def search_path(env: Mapping[str, str]) -> str:
     """Return PATH without its relative and empty items, which mean the current directory.
 
-    That may be somebody's repository, with a program named `az` in it (CVE-2020-26233).
+    That may be somebody's repository, with a program named `az` in it (CVE-2020-26233). Nor with
+    our own shims of az and azd: they would wait for the very sign-in that asks them.
     """
-    items = env.get("PATH", os.defpath).split(os.pathsep)
+    items = shims.without(env.get("PATH", os.defpath)).split(os.pathsep)
     return os.pathsep.join(item for item in items if os.path.isabs(item))
 
 
 def which(program: str, env: Mapping[str, str]) -> str | None:
-    """Return a program's path from PATH, never from the current directory."""
-    found = shutil.which(program, path=search_path(env))
+    """Return a program's path from PATH, never from the current directory, nor a shim of ours."""
+    found = shutil.which(program, path=shims.without(search_path(env), program))
     return found if found and os.path.isabs(found) else None
 
 
