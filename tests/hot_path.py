@@ -15,8 +15,7 @@ OURS = {
     *(f"msauth.request{part}" for part in ("", ".clouds", ".kinds", ".options", ".organisations")),
     *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "values")),
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
-    *(f"msauth.shims{part}" for part in ("", ".place", ".program")),
-    "msauth.start",
+    *(f"msauth.shims{part}" for part in ("", ".place", ".program", ".subscription")),
     *(f"msauth.token{part}" for part in ("", ".arguments", ".exec_retry", ".program")),
 }
 

@@ -133,6 +133,27 @@ def test_the_subscription_is_az_s_own(env: Environment, home: Path, cloud: Sandb
     assert "subscription" not in other  # az's is in another tenant than this token
 
 
+def test_a_kept_subscription_is_as_new_as_az_s_files(
+    env: Environment, home: Path, cloud: Sandbox
+) -> None:
+    """It is kept once the files are settled, and forgotten with any change to them."""
+    both = subscription(cloud, "contoso", default=True), subscription(cloud, "fabrikam")
+    path = write_profile(home, *both)
+    kept = Path(env["MSAUTH_CACHE_DIR"]) / "v1"
+    shimmed(env, *GET)
+    assert not list(kept.glob("*.subscription"))
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    for _ in range(2):
+        assert json.loads(shimmed(env, *GET))["subscription"] == both[0]["id"]
+        assert len(list(kept.glob("*.subscription"))) == 1
+    env["MSAUTH_TENANT"] = cloud.tenants["fabrikam"].id
+    write_profile(home, both[0] | {"isDefault": False}, both[1] | {"isDefault": True})
+    os.utime(path, (1_700_000_000, 1_700_000_000))
+    assert json.loads(shimmed(env, *GET))["subscription"] == both[1]["id"]
+    (home / ".azure/config").write_text("[cloud]\nname = AzureUSGovernment\n")
+    assert "subscription" not in json.loads(shimmed(env, *GET))
+
+
 OTHERS: list[tuple[str, ...]] = [
     ("az", "account", "show"),
     ("az", "login", "--tenant", "x y", ""),

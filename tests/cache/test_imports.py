@@ -73,6 +73,7 @@ PATHS = [
     ("msauth.token.program", ["devops", "--format", "token"], b"", True),
     ("msauth.run.program", ["--", "/bin/true"], b"", True),
     ("msauth.run.program", [*SHIM, "--query", "accessToken", "-o", "tsv"], b"", True),
+    ("msauth.run.program", [*SHIM, "-o", "json"], b"", True),
     ("msauth.run.program", [*SHIM, "--tenant", "contoso.com", "-o", "json"], b"", True),
     ("msauth.run.program", ["--answer-as", "azd", "auth", "token", *SHIM_AZD], b"", True),
 ]

@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..protocols.az import Wanted
     from ..request.request import Token
-    from ..signin.az_cache import Subscription
+    from .subscription import Subscription
 
 VARIABLE = "MSAUTH_SHIM_OPTIONS"
 """The sign-in options of msauth-run for its shims, a line each."""
@@ -160,9 +160,9 @@ def _subscription(wanted: "Wanted", selection: Selection) -> "Subscription | Non
     shows = not wanted.tenant and (wanted.query is None or wanted.query.reads("subscription"))
     if not wanted.subscription and not shows:
         return None
-    from ..signin.az_cache import AzCache
+    from .subscription import find
 
-    return AzCache(selection.env).subscription(wanted.subscription)
+    return find(wanted.subscription, selection.env)
 
 
 def _default_output(wanted: "Wanted", env: dict[str, str]) -> str:

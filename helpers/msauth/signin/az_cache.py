@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..cache.record import is_token
 from ..errors import SignInError
@@ -42,14 +42,6 @@ class Account:
         self.managed = "assignedIdentityInfo" in user or bool(user.get("cloudShellID"))
         self.tenant = tenant
         self.subscription = "" if current else str(subscription["id"])
-
-
-class Subscription(NamedTuple):
-    """A subscription as az names it; tenant: a GUID in lower case. current: az's own default."""
-
-    id: str
-    tenant: str
-    current: bool
 
 
 class AzCache:
@@ -105,7 +97,7 @@ class AzCache:
             return Account(current, guid, current=True)
         return Account(there[0], guid, current=False)
 
-    def subscription(self, wanted: str = "") -> Subscription | None:
+    def subscription(self, wanted: str = "") -> Entry | None:
         """Return the one subscription of an id or a name ("": the chosen or current one).
 
         None where there is none, or several are called so.
@@ -120,10 +112,7 @@ class AzCache:
                 else entry.get("isDefault") is True
             )
         ]
-        if len(found) != 1:
-            return None
-        current = found[0].get("isDefault") is True
-        return Subscription(str(found[0]["id"]), str(found[0]["tenantId"]).lower(), current)
+        return found[0] if len(found) == 1 else None
 
     def _of_subscription(self, tenant: str | None) -> Account:
         wanted = self._chosen.lower()
