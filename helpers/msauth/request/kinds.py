@@ -180,9 +180,19 @@ def file_stamp(status: os.stat_result) -> str:
     return f"{status.st_dev}.{status.st_ino}.{times}.{status.st_size}"
 
 
+FILE, COMMAND = "file", "command"
+ASSERTION = "\x1f"
+"""What separates the words of a request's assertion: `managed-identity`, FILE and a path, or
+COMMAND and its words."""
+
 _PRINCIPAL = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_REGIONAL_AUTHORITY_NAME")
 _CLIENT, _TENANT = ("AZURE_CLIENT_ID",), ("AZURE_TENANT_ID",)
 _SECRET = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
+_MANAGED = (
+    *("IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT"),
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+)
+_MANAGED_KEYS = ("IDENTITY_HEADER", "MSI_SECRET")
 _AZ = ("AZURE_CONFIG_DIR", "AZURE_CLOUD_NAME", "MSAUTH_SUBSCRIPTION")
 
 _AZ_LOGIN = "az login --tenant {tenant} --scope {scope} --claims-challenge {claims}"
@@ -251,21 +261,21 @@ KINDS = {
         values=_PRINCIPAL,
         secrets=("ACTIONS_ID_TOKEN_REQUEST_URL",),
     ),
+    "federated": Kind(
+        BY_NAME,
+        "",
+        "federated:FEDERATED",
+        "msauth help sign-in tells what goes into the profile",
+        values=(*_PRINCIPAL, *_MANAGED),
+        keys=_MANAGED_KEYS,
+    ),
     "managed-identity": Kind(
         DEPLOYED,
         "ManagedIdentityCredential",
         "managed_identity:MANAGED_IDENTITY",
         "run this on an Azure machine, or choose another --credential",
-        values=(
-            "AZURE_CLIENT_ID",
-            "IDENTITY_ENDPOINT",
-            "IMDS_ENDPOINT",
-            "MSI_ENDPOINT",
-            "AZURE_POD_IDENTITY_AUTHORITY_HOST",
-            "MSAUTH_SERVE",
-            "AZD_AUTH_ENDPOINT",
-        ),
-        keys=("IDENTITY_HEADER", "MSI_SECRET", "AZD_AUTH_KEY"),
+        values=("AZURE_CLIENT_ID", *_MANAGED, "MSAUTH_SERVE", "AZD_AUTH_ENDPOINT"),
+        keys=(*_MANAGED_KEYS, "AZD_AUTH_KEY"),
     ),
     "azure-cli": Kind(
         DEVELOPER,
