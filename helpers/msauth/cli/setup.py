@@ -10,7 +10,7 @@ from ..setup import files
 from ..setup.targets import DRY_RUN, WORDS, Target
 from . import arguments, show
 
-MODULES = {"git": "git", "kubectl": "kubectl", "pats": "pats"}
+MODULES = {"git": "git", "kubectl": "kubectl", "pats": "pats", "codespaces": "codespaces"}
 """Each target's module in msauth.setup."""
 
 

@@ -112,6 +112,11 @@ def azd_files(env: "Mapping[str, str]") -> list[str]:
     return [folder + "/auth.json", folder + "/config.json", *az_files(env)]
 
 
+def codespaces_files(env: "Mapping[str, str]") -> list[str]:
+    """Return the two programs of the Codespaces extension: for Azure DevOps, and for anything."""
+    return [f"{home(env)}/{name}" for name in ("ado-auth-helper", "azure-auth-helper")]
+
+
 def powershell_files(env: "Mapping[str, str]") -> list[str]:
     """Return Azure PowerShell's context, and the settings that may say that it is elsewhere."""
     folder = home(env) + "/.Azure"
@@ -149,6 +154,11 @@ def azd_stamp(env: "Mapping[str, str]") -> str:
 def powershell_stamp(env: "Mapping[str, str]") -> str:
     """Connect-AzAccount, Disconnect-AzAccount and Set-AzContext rewrite one of these."""
     return "+".join(map(_stamp, powershell_files(env)))
+
+
+def codespaces_stamp(env: "Mapping[str, str]") -> str:
+    """The extension rewrites both when it starts, and when a person signs in or out in VS Code."""
+    return "+".join(map(_stamp, codespaces_files(env)))
 
 
 def _setting(path: str, key: bytes) -> str:
@@ -276,6 +286,14 @@ KINDS = {
         "run this on an Azure machine, or choose another --credential",
         values=("AZURE_CLIENT_ID", *_MANAGED, "MSAUTH_SERVE", "AZD_AUTH_ENDPOINT"),
         keys=(*_MANAGED_KEYS, "AZD_AUTH_KEY"),
+    ),
+    "codespaces": Kind(
+        DEVELOPER,
+        "",
+        "codespaces:CODESPACES",
+        "connect VS Code with the extension ms-codespaces-tools.ado-codespaces-auth",
+        stamp=codespaces_stamp,
+        files=codespaces_files,
     ),
     "azure-cli": Kind(
         DEVELOPER,

@@ -5,7 +5,6 @@ would be left to remove it. It holds no secret, and says nothing of whose tokens
 """
 
 import os
-import sys
 
 from ..cache import record
 from ..cache.folder import Refused, state_base
@@ -24,7 +23,9 @@ def add(env: dict[str, str]) -> None:
 
     Raises MsauthError where they cannot be made, or not be run.
     """
-    launcher = _launcher(env)
+    from ..setup.programs import installed
+
+    launcher = installed("msauth-run")
     try:
         folder = _private(f"{state_base(env)}/shims", record.name_of(os.fsencode(launcher)))
         for name in NAMES:
@@ -65,16 +66,6 @@ def _has_shims(folder: str, name: str) -> bool:
     if name and is_shim(f"{folder or '.'}/{name}", follow=True):
         return True
     return all(is_shim(f"{folder or '.'}/{name}", follow=False) for name in NAMES)
-
-
-def _launcher(env: dict[str, str]) -> str:
-    """Return the path of msauth-run itself, also where it was started as a module."""
-    beside = os.path.join(os.path.dirname(sys.executable or "/"), "msauth-run")
-    found = [f"{item}/msauth-run" for item in env.get("PATH", "").split(":") if item[:1] == "/"]
-    for path in (os.path.abspath(sys.argv[0]), beside, *found):
-        if os.path.basename(path) == "msauth-run" and os.access(path, os.X_OK):
-            return path
-    raise MsauthError("--shims: msauth-run itself is not found", "put msauth-run on PATH")
 
 
 def _script(launcher: str, name: str) -> bytes:

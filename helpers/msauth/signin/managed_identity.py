@@ -71,4 +71,17 @@ def _credential(attempt: Attempt, client_id: str, resource_id: str) -> "ManagedI
     )
 
 
-MANAGED_IDENTITY = Way(_reason, _sign_in)
+def _who(attempt: Attempt) -> Who:
+    """Return the identity, where its client id names it; raises SignInError for a double name."""
+    if serve_endpoint.SERVE.reason(attempt) is None:
+        return serve_endpoint.SERVE.who(attempt)
+    resource_id = attempt.request.identity_resource_id
+    if resource_id and attempt.request.client_id:
+        raise SignInError(
+            "managed-identity: both a client id and a resource id name the identity",
+            "use one of --client-id and --identity-resource-id",
+        )
+    return Who("" if resource_id else attempt.client_id, attempt.tenant or "")
+
+
+MANAGED_IDENTITY = Way(_reason, _sign_in, who=_who)
