@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -113,6 +114,14 @@ def test_under_serve_the_endpoint_answers(env: Environment, cloud: Sandbox) -> N
     assert cloud.count("token") == 1
 
 
+def test_an_endpoint_inside_stands_for_what_was_chosen_outside(
+    env: Environment, cloud: Sandbox
+) -> None:
+    outer = ("--credential", "service-principal")
+    found = json.loads(shimmed(env, PROG, "--serve", "--", *GET, options=outer))
+    assert claims_of(found["accessToken"])["appid"] == cloud.client_id
+
+
 def test_the_subscription_is_az_s_own(env: Environment, home: Path, cloud: Sandbox) -> None:
     write_profile(
         home,
@@ -202,7 +211,8 @@ def test_a_sign_in_by_az_asks_the_real_one(bare_env: Environment, cloud: Sandbox
     """With its own shim first in PATH, a sign-in would wait for itself."""
     env = bare_env | cloud.environ
     answer = {"accessToken": "e30.e30.e30", "expires_on": 4102444800}
-    log = stub(env, "az", f"echo '{json.dumps(answer)}'")
+    seen = Path(env["HOME"]) / "path"
+    log = stub(env, "az", f"echo $PATH >{seen}; echo '{json.dumps(answer)}'")
     env["MSAUTH_CREDENTIAL"] = "azure-cli"
     found = json.loads(shimmed(env, *GET, "--resource", GRAPH))
     assert found["accessToken"] == "e30.e30.e30"
@@ -212,6 +222,7 @@ def test_a_sign_in_by_az_asks_the_real_one(bare_env: Environment, cloud: Sandbox
     inside = shimmed(env, "msauth-token", "storage", "--format", "token")
     assert inside == "e30.e30.e30\n"
     assert log.read_text().count("\n") == 2
+    assert "shims" not in seen.read_text()  # nor do the programs that az starts find one
 
 
 def test_az_says_in_its_own_words_that_nobody_is_signed_in(
@@ -285,7 +296,9 @@ def test_what_somebody_else_put_there_is_not_run(env: Environment, tmp_path: Pat
     wrong = tmp_path / "wrong"
     wrong.write_text("#!/bin/sh\necho wrong\n")
     wrong.chmod(0o755)
-    for change in ("content", "link", "mode"):
+    right = tmp_path / "right"
+    shutil.copy(folder / "az", right)
+    for change in ("content", "link", "mode", "link to the right one"):
         path = folder / "az"
         if change == "content":
             path.write_text(wrong.read_text())
@@ -293,9 +306,10 @@ def test_what_somebody_else_put_there_is_not_run(env: Environment, tmp_path: Pat
             path.chmod(0o777)
         else:
             path.unlink()
-            path.symlink_to(wrong)
+            path.symlink_to(wrong if change == "link" else right)
         assert json.loads(shimmed(env, *GET))
-        assert path.lstat().st_mode & 0o777 == 0o700
+        assert not path.is_symlink()
+        assert path.stat().st_mode & 0o777 == 0o700
     folder.chmod(0o777)
     done = run_program(PROG, "--shims", "--", *GET, env=env)
     assert (done.returncode, done.stdout) == (1, b"")

@@ -275,7 +275,7 @@ KINDS = {
         BY_NAME,
         "",
         "federated:FEDERATED",
-        "msauth help sign-in tells what goes into the profile",
+        "msauth help sign-in",
         values=(*_PRINCIPAL, *_MANAGED),
         keys=_MANAGED_KEYS,
     ),
