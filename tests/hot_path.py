@@ -16,6 +16,7 @@ OURS = {
     *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "values")),
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
     *(f"msauth.shims{part}" for part in ("", ".place", ".program", ".subscription")),
+    "msauth.start",
     *(f"msauth.token{part}" for part in ("", ".arguments", ".exec_retry", ".program")),
 }
 

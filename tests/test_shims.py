@@ -222,7 +222,7 @@ def test_a_sign_in_by_az_asks_the_real_one(bare_env: Environment, cloud: Sandbox
     inside = shimmed(env, "msauth-token", "storage", "--format", "token")
     assert inside == "e30.e30.e30\n"
     assert log.read_text().count("\n") == 2
-    assert "shims" not in seen.read_text()  # nor do the programs that az starts find one
+    assert seen.read_text() == env["PATH"] + "\n"  # nor do the programs that az starts find one
 
 
 def test_az_says_in_its_own_words_that_nobody_is_signed_in(
