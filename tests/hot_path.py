@@ -11,11 +11,12 @@ OURS = {
     "msauth.errors",
     "msauth.git_credential",
     "msauth.protocols",
-    *(f"msauth.protocols.{part}" for part in ("docker", "exec_credential", "formats")),
+    *(f"msauth.protocols.{part}" for part in ("az", "docker", "exec_credential", "formats")),
     *(f"msauth.protocols.{part}" for part in ("git", "kubelogin")),
     *(f"msauth.request{part}" for part in ("", ".clouds", ".kinds", ".options", ".organisations")),
     *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "values")),
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
+    *(f"msauth.shims{part}" for part in ("", ".place", ".program", ".subscription")),
     "msauth.start",
     *(f"msauth.token{part}" for part in ("", ".arguments", ".exec_retry", ".program")),
 }

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from msauth.request.clouds import DEVOPS_RESOURCE
+
 from ..conftest import Environment
 from ..hot_path import ALLOWED, STANDARD
 from ..test_git_credential import HELLO
@@ -61,6 +63,8 @@ def loaded(module: str, *arguments: str, env: Environment, stdin: bytes, out: Pa
     return set(out.read_text().split())
 
 
+SHIM = ["--answer-as", "az", "account", "get-access-token", "--resource", DEVOPS_RESOURCE]
+SHIM_AZD = ["--output=json", f"--scope={DEVOPS_RESOURCE}/.default"]
 PATHS = [
     ("msauth.git_credential", ["get"], HELLO, True),
     ("msauth.git_credential", ["store"], HELLO + b"password=x\n", False),
@@ -70,6 +74,10 @@ PATHS = [
     ("msauth.token.program", ["devops"], b"", True),
     ("msauth.token.program", ["devops", "--format", "token"], b"", True),
     ("msauth.run.program", ["--", "/bin/true"], b"", True),
+    ("msauth.run.program", [*SHIM, "--query", "accessToken", "-o", "tsv"], b"", True),
+    ("msauth.run.program", [*SHIM, "-o", "json"], b"", True),
+    ("msauth.run.program", [*SHIM, "--tenant", "contoso.com", "-o", "json"], b"", True),
+    ("msauth.run.program", ["--answer-as", "azd", "auth", "token", *SHIM_AZD], b"", True),
 ]
 
 

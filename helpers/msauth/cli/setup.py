@@ -10,7 +10,8 @@ from ..setup import files
 from ..setup.targets import DRY_RUN, WORDS, Target
 from . import arguments, show
 
-MODULES = {name: name for name in ("git", "kubectl", "pats", "docker", "pip", "uv")}
+_NAMES = ("git", "kubectl", "pats", "docker", "pip", "uv", "codespaces")
+MODULES = {name: name for name in _NAMES}
 """Each target's module in msauth.setup."""
 
 

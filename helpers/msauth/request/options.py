@@ -42,9 +42,13 @@ PROFILE_KEYS = {
     "identity_resource_id": ("--identity-resource-id", "MSAUTH_IDENTITY_RESOURCE_ID"),
     "persist": ("--no-persist", ""),
     "scopes": ("", ""),
+    # These name files and programs, so no command line has them: only the person's own file.
+    "assertion": ("--assertion", ""),
+    "assertion_audience": ("--assertion-audience", ""),
+    "assertion_identity": ("--assertion-identity", ""),
     "az_config_dir": ("", ""),
 }
-"""The keys of a profile; the last two have no option."""
+"""The keys of a profile; those without an option are handled by `selection`."""
 
 MATCH = "match"
 """The table of profiles.toml that is no profile: which one is for an organisation or a host."""
