@@ -10,7 +10,8 @@ from ..setup import files
 from ..setup.targets import DRY_RUN, WORDS, Target
 from . import arguments, show
 
-MODULES = {name: name for name in ("git", "kubectl", "pats", "docker", "pip", "uv")}
+_TARGETS = ("git", "kubectl", "pats", "docker", "pip", "uv", "cargo", "go", "bazel", "nuget")
+MODULES = {name: name for name in _TARGETS}
 """Each target's module in msauth.setup."""
 
 
