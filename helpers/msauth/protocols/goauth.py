@@ -34,7 +34,7 @@ def response(data: bytes) -> tuple[int, list[str]]:
     """
     first, *lines = data.split(b"\n")
     protocol, _, status = first.partition(b" ")
-    number = status[:3]
+    number = status.strip().partition(b" ")[0]
     if not protocol.startswith(b"HTTP/") or not number.isdigit() or len(number) != 3:
         return 0, []
     challenges = []
