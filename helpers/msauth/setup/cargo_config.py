@@ -19,7 +19,7 @@ _KEY = "global-credential-providers"
 # A key of TOML, bare or quoted, and what may stand between two of them.
 _DOTTED = rb"[ \t]*registry[ \t]*\.[ \t]*"
 _NAME = rb"(?:%s|\"%s\"|'%s')" % ((_KEY.encode(),) * 3)
-_HEADER = re.compile(rb"(?m)^[ \t]*\[[ \t]*registry[ \t]*\][ \t]*(?:#[^\n]*)?(?:\n|\Z)")
+_HEADER = re.compile(rb"(?m)^[ \t]*\[[ \t]*registry[ \t]*\][ \t]*(?:#[^\n]*|\r)?(?:\n|\Z)")
 _ANY_HEADER = re.compile(rb"(?m)^[ \t]*\[")
 _STRING = re.compile(rb"\"(?:[^\"\\\n]|\\.)*\"|'[^'\n]*'")
 _BETWEEN = re.compile(rb"(?:[ \t\r\n,]|#[^\n]*\n)+")
@@ -30,8 +30,10 @@ def providers(data: bytes) -> list[str] | None:
 
     Raises ValueError for what cargo could not read either.
     """
-    registry = _parsed(data).get("registry")
-    found = registry.get(_KEY) if isinstance(registry, dict) else None
+    registry = _parsed(data).get("registry", {})
+    if not isinstance(registry, dict):
+        raise ValueError("registry is no table")
+    found = registry.get(_KEY)
     if found is None:
         return None
     if not isinstance(found, list) or not all(isinstance(item, str) for item in found):
@@ -61,12 +63,12 @@ def with_provider(data: bytes, provider: str) -> bytes:
 def _with_list(data: bytes, wanted: list[str]) -> bytes:
     """Add the whole list, to the table `registry` if the file has one."""
     line = _KEY.encode() + b" = [" + b", ".join(map(_quoted, wanted)) + b"]"
-    line += b"\r\n" if data.endswith(b"\r\n") else b"\n"
+    line += b"\r\n" if b"\r\n" in data else b"\n"
     header = _HEADER.search(data)
     if header is not None:
         above = data[: header.end()]
         return _ended(above) + line + data[header.end() :]
-    if isinstance(_parsed(data).get("registry"), dict):  # dotted keys, above the first table
+    if "registry" in _parsed(data):  # dotted keys, above the first table
         first = _ANY_HEADER.search(data)
         place = len(data) if first is None else first.start()
         return _ended(data[:place]) + b"registry." + line + data[place:]
