@@ -14,6 +14,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -25,6 +26,7 @@ from msauth.protocols import nuget as protocol
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment, run_program, start_program
+from ..terminal import Terminal
 from ..test_git_credential import tenant_in
 from .test_feeds import FEED, STRANGERS
 
@@ -326,6 +328,32 @@ def test_a_cancelled_request_is_answered_once(nuget: NuGet, slow: Callable[[], N
     nuget.send("Cancel", "GetAuthenticationCredentials", request=request)
     nuget.send("Request", "Close")
     assert nuget.end() == 0
+
+
+@pytest.mark.parametrize("interactive", [False, True])
+def test_a_person_is_asked_only_with_interactive(
+    bare_env: Environment, cloud: Sandbox, tmp_path: Path, interactive: bool
+) -> None:
+    """`dotnet restore --interactive`; there is a terminal either way."""
+    stdin, stdout = tmp_path / "stdin", tmp_path / "stdout"
+    os.mkfifo(stdin)
+    os.mkfifo(stdout)
+    payload = {"Uri": FEEDS["contoso"], "IsRetry": False, "IsNonInteractive": not interactive}
+    question = protocol.write("1", protocol.REQUEST, "GetAuthenticationCredentials", payload)
+    command = ["sh", "-c", f"{PROG} -Plugin <{stdin} >{stdout}"]
+    with (
+        Terminal(command, bare_env | cloud.environ) as terminal,
+        stdin.open("wb") as to_plugin,
+        stdout.open("rb") as from_plugin,
+    ):
+        to_plugin.write(question)
+        to_plugin.flush()
+        if interactive:
+            terminal.read_until(b"https://microsoft.com/devicelogin")
+        lines = map(json.loads, from_plugin)
+        answer = next(line for line in lines if line["Type"] == protocol.RESPONSE)
+        assert (answer["Payload"]["ResponseCode"] == "Success") is interactive
+    assert cloud.count("devicecode") == interactive
 
 
 @pytest.mark.parametrize("how", ["close", "end", "eof-while-signing-in"])
