@@ -120,6 +120,8 @@ def test_strangers_with_an_organisation_only(bare_env: Environment) -> None:
         b"",
         b"\n",
         b"401 Unauthorized\n\n",
+        b"SPDY 401 Unauthorized\n\n",
+        response("4" * 5000),
         b"\xff\xfe\n\n",
         b"HTTP/1.1 \xb2\xb2\xb2\n",
     ],

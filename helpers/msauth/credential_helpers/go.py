@@ -78,5 +78,6 @@ def _another(request: "TokenRequest", token: "Token", challenges: list[str]) -> 
     def renew() -> "Token":
         return feeds.answer(request, challenges, refused=token.fingerprint)
 
-    renewed = exec_retry.force(request, renew)
-    return renewed or broker.cached(request) or token
+    another = exec_retry.force(request, renew) or broker.cached(request) or token
+    exec_retry.given_since(request, another)
+    return another

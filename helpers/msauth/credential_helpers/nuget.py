@@ -139,7 +139,7 @@ class _Plugin:
 
     def _watch(self, process: object) -> str:
         """End with a process from now on, where the system can tell."""
-        if not isinstance(process, int) or process <= 0:
+        if not isinstance(process, int):
             return nuget.ERROR
         try:
             watched = os.pidfd_open(process)
