@@ -20,7 +20,7 @@ NOT_OURS = {"Err": {"kind": "url-not-supported"}}
 
 
 def line(url: str = URL, *headers: str, **more: Any) -> bytes:
-    registry = {"index-url": url, "name": "contoso"}
+    registry: dict[str, Any] = {"index-url": url, "name": "contoso"}
     if headers:
         registry |= {"headers": list(headers)}
     value = {"v": 1, "registry": registry, "kind": "get", "operation": "read", **more}
@@ -45,7 +45,7 @@ def challenge(cloud: Sandbox, tenant: str, more: str = "") -> str:
 def token(answer: dict[str, Any]) -> str:
     scheme, _, text = answer["Ok"]["token"].partition(" ")
     assert scheme == "Bearer"
-    return text
+    return str(text)
 
 
 def test_a_token_is_the_value_of_the_header(env: Environment, cloud: Sandbox) -> None:

@@ -298,7 +298,11 @@ def test_nothing_is_logged_before_nuget_allows_it(env: Environment) -> None:
 def slow(cloud: Sandbox) -> Iterator[Callable[[], None]]:
     """Entra ID does not answer until the function is called."""
     gate = threading.Event()
-    cloud.on_token(lambda _: gate.wait(60) and None)
+
+    def wait(_: object) -> None:
+        gate.wait(60)
+
+    cloud.on_token(wait)
     yield gate.set
     gate.set()
     cloud.on_token(None)
