@@ -214,3 +214,13 @@ def test_store_needs_none(package: Package) -> None:
         *("msauth.request", "msauth.request.options"),
     }
     assert not package.merged_file("git_credential").exists()
+
+
+def test_go_needs_none(package: Package) -> None:
+    loaded = package.run("token.program", "go")
+    assert set(loaded) == {
+        *("msauth", "msauth.start", "msauth.token", "msauth.token.program"),
+        *("msauth.credential_helpers", "msauth.credential_helpers.go"),
+        *("msauth.request", "msauth.request.options"),
+    }
+    assert not package.merged_file("token.program").exists()

@@ -20,8 +20,9 @@ import os
 import sys
 
 PROGRAMS = (
-    *("git-credential-msauth", "docker-credential-msauth"),
-    *("msauth", "msauth-run", "msauth-sandbox", "msauth-token"),
+    *("bazel-credential-msauth", "cargo-credential-msauth", "docker-credential-msauth"),
+    *("git-credential-msauth", "msauth", "msauth-run", "msauth-sandbox", "msauth-token"),
+    "nuget-plugin-msauth",
 )
 """The launchers, as [project.scripts] in pyproject.toml names them."""
 

@@ -23,7 +23,7 @@ MODULES = {
     "token.program": (
         *_QUESTION,
         *("protocols.exec_credential", "protocols.formats", "protocols.kubelogin"),
-        *("token", "token.arguments", "token.exec_retry"),
+        *("token", "token.arguments", "token.exec_retry", "token.answer"),
     ),
     "run.program": (*_QUESTION, "errors", "run", "run.execution"),
 }

@@ -65,6 +65,7 @@ def loaded(module: str, *arguments: str, env: Environment, stdin: bytes, out: Pa
 
 SHIM = ["--answer-as", "az", "account", "get-access-token", "--resource", DEVOPS_RESOURCE]
 SHIM_AZD = ["--output=json", f"--scope={DEVOPS_RESOURCE}/.default"]
+GO_FEED = "https://pkgs.dev.azure.com/contoso/_packaging/hello/go/x/@v/list"
 PATHS = [
     ("msauth.git_credential", ["get"], HELLO, True),
     ("msauth.git_credential", ["store"], HELLO + b"password=x\n", False),
@@ -73,6 +74,8 @@ PATHS = [
     ("msauth.credential_helpers.docker", ["list"], b"", False),
     ("msauth.token.program", ["devops"], b"", True),
     ("msauth.token.program", ["devops", "--format", "token"], b"", True),
+    ("msauth.token.program", ["go"], b"", False),
+    ("msauth.token.program", ["go", GO_FEED], b"HTTP/1.1 401 Unauthorized\n\n", True),
     ("msauth.run.program", ["--", "/bin/true"], b"", True),
     ("msauth.run.program", [*SHIM, "--query", "accessToken", "-o", "tsv"], b"", True),
     ("msauth.run.program", [*SHIM, "-o", "json"], b"", True),
@@ -117,6 +120,16 @@ def test_store_loads_next_to_nothing(bare_env: Environment, tmp_path: Path) -> N
         <= {"msauth", "msauth.git_credential", "msauth.request", "msauth.request.options"}
         | STANDARD
     )
+
+
+def test_go_without_a_url_loads_next_to_nothing(bare_env: Environment, tmp_path: Path) -> None:
+    found = loaded("msauth.token.program", "go", env=bare_env, stdin=b"", out=tmp_path / "modules")
+    ours = {name for name in found if name.startswith("msauth")}
+    assert ours == {
+        *("msauth", "msauth.credential_helpers", "msauth.credential_helpers.go"),
+        *("msauth.request", "msauth.request.options", "msauth.token", "msauth.token.program"),
+    }
+    assert found - ours <= STANDARD
 
 
 def test_a_foreign_host_loads_no_cache(bare_env: Environment, tmp_path: Path) -> None:

@@ -54,7 +54,7 @@ _SHORT = {
 
 def commands() -> list[Command]:
     """Return all of them, a program before its commands."""
-    return [*_msauth(), _git(), _docker(), *_token(), _run(), *_sandbox()]
+    return [*_msauth(), _git(), _docker(), *_token(), _run(), *_helpers(), *_sandbox()]
 
 
 def lists() -> dict[str, tuple[str, ...]]:
@@ -215,6 +215,8 @@ def _docker() -> Command:
 
 
 def _token() -> list[Command]:
+    from ..credential_helpers import go
+    from ..credential_helpers.help import GO
     from ..protocols import kubelogin
     from ..setup.kubelogin import CONVERT_OPTIONS
     from ..token import convert
@@ -223,10 +225,12 @@ def _token() -> list[Command]:
 
     get_token = "kubelogin get-token, answered from the shared cache"
     converting = "kubelogin convert-kubeconfig, for this program"
+    for_go = "for GOAUTH: a token for a module proxy of Azure DevOps"
     words = {
         **_described(lists()["products"]),
         "get-token": get_token,
         "convert-kubeconfig": converting,
+        "go": for_go,
     }
     also = {name: OPTIONS[name] for name in ALSO_FOR_GET_TOKEN}
     table = {**kubelogin.OPTIONS, **also}
@@ -252,6 +256,22 @@ def _token() -> list[Command]:
             _options(CONVERT_OPTIONS, convert.HELP, kubelogin.SHORT),
             {},
         ),
+        Command("msauth-token go", for_go, GO, _options(go.OPTIONS, GO), {}),
+    ]
+
+
+def _helpers() -> list[Command]:
+    from ..credential_helpers import bazel, cargo, nuget
+    from ..credential_helpers import help as texts
+
+    found = (
+        (bazel, texts.BAZEL, "a credential helper of Bazel for Azure DevOps", ("get",)),
+        (cargo, texts.CARGO, "a credential provider of cargo for Azure Artifacts", ()),
+        (nuget, texts.NUGET, "a plugin of NuGet that signs in to Azure Artifacts", ()),
+    )
+    return [
+        Command(place.PROG, about, text, _options(place.OPTIONS, text), _described(words))
+        for place, text, about, words in found
     ]
 
 

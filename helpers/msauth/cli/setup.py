@@ -10,8 +10,11 @@ from ..setup import files
 from ..setup.targets import DRY_RUN, WORDS, Target
 from . import arguments, show
 
-_NAMES = ("git", "kubectl", "pats", "docker", "pip", "uv", "codespaces")
-MODULES = {name: name for name in _NAMES}
+_TARGETS = (
+    *("git", "kubectl", "pats", "docker", "pip", "uv", "cargo", "go", "bazel", "nuget"),
+    *("codespaces",),
+)
+MODULES = {name: name for name in _TARGETS}
 """Each target's module in msauth.setup."""
 
 

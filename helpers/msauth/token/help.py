@@ -12,6 +12,7 @@ _TEXT = """\
 usage: msauth-token [PRODUCT] [options]
        msauth-token get-token --server-id ID [kubelogin's options]
        msauth-token convert-kubeconfig [--login METHOD] [--context NAME] [--kubeconfig FILE]
+       msauth-token go [URL]
        msauth-token --list-products
 
 Prints an access token of Entra ID, from the shared cache or by signing in.
@@ -43,6 +44,8 @@ how it is printed:
 
 A person is asked to sign in where there is a terminal (stderr, or /dev/tty where stderr is
 redirected), also when stdin is a pipe; never where CI or MSAUTH_NO_PROMPT=1 is set.
+
+`msauth-token go` is a command for GOAUTH: `msauth-token go --help` tells more.
 
 As a Kubernetes plugin it answers in the version of KUBERNETES_EXEC_INFO. Asked again within a
 minute by the same client for the token it has just had, it takes that token for refused and renews
