@@ -1,6 +1,6 @@
 #!/bin/sh
-# Undo install.sh exactly: the links, the environment, and that git and kubectl ask msauth. Cached
-# tokens go too.
+# Undo install.sh exactly: the links, the environment, and what `msauth setup` made ask msauth.
+# Cached tokens go too.
 #
 #   sh install/uninstall.sh                 removes what install.sh made
 #   sh install/uninstall.sh --keep-cache    leaves the cached tokens
@@ -90,8 +90,10 @@ printf '%s\n' "$made" | while IFS= read -r line; do
 	esac
 done || fail "nothing was removed" "mend that, then: sh install/uninstall.sh"
 if is_mine "$venv" d && [ -f "$venv/bin/msauth" ]; then
-	# What asks our programs would fail without them, also where the person set it up later.
-	for target in git kubectl; do
+	# What asks our programs would fail without them, also where the person set it up later. The
+	# personal access tokens that were taken out of files stay out.
+	for target in $("$python" -I "$venv/bin/msauth" completion --values targets 2>/dev/null); do
+		[ "$target" != pats ] || continue
 		said=$("$python" -I "$venv/bin/msauth" setup "$target" --undo) ||
 			fail "nothing was removed" "mend that, then: sh install/uninstall.sh"
 		[ "$said" = 'nothing to do' ] || printf '%s\n' "$said"

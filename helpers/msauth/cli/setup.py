@@ -3,6 +3,7 @@
 import os
 import sys
 from importlib import import_module
+from textwrap import fill
 
 from ..errors import MsauthError, UsageError, nearest, say
 from ..request.options import FLAG, Options
@@ -36,13 +37,19 @@ OPTIONS = {
 }
 """The options of all targets; each takes only its own."""
 
+
+def _entry(name: str, what: str) -> str:
+    """Return a line of the list of targets, and those on which it goes on."""
+    return fill(what, 100, initial_indent=f"  {name:21}  ", subsequent_indent=" " * 25) + "\n"
+
+
 HELP = f"""\
 usage: msauth setup [TARGET [--dry-run | --undo] [options]]
 
 Makes another program ask msauth for its tokens. Without a TARGET: lists what can be set up on
 this machine, and what is. `msauth setup TARGET --help` tells more.
 
-{"".join(f"  {name:21}  {target(name).what}" + chr(10) for name in MODULES)}
+{"".join(_entry(name, target(name).what) for name in MODULES)}
 {_COMMON_HELP}"""
 
 
