@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from msauth.cache.folder import Folder
 from msauth.errors import MsauthError
 from msauth.setup import files, journal
 
@@ -310,4 +311,31 @@ def test_what_a_killed_process_left_goes(env: dict[str, str], file: str) -> None
         path.unlink()
     journal.undo("t", file, env)
     journal.undo("t", other, env)
+    assert tree(env["HOME"]) == []
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_an_undo_that_is_killed_while_it_forgets_can_be_done_again(
+    env: dict[str, str], file: str, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    journal.edit("t", file, lambda _: AFTER, env)
+    removed = Folder.remove
+    left = kept
+
+    def remove(folder: Folder, name: str) -> bool:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise KeyboardInterrupt
+        return removed(folder, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "remove", remove)
+        with pytest.raises(KeyboardInterrupt):
+            journal.undo("t", file, env)
+    journal.undo("t", file, env)
+    assert Path(file).read_bytes() == BEFORE
+    journal.edit("t", file, lambda _: AFTER, env)
+    journal.undo("t", file, env)
+    assert Path(file).read_bytes() == BEFORE
     assert tree(env["HOME"]) == []

@@ -179,7 +179,8 @@ def _open(env: Mapping[str, str], *, create: bool = False) -> Folder:
 
 def _forget(folder: Folder, name: str) -> None:
     """Remove what is kept of a file, and the folders made for it once nothing else is kept."""
-    for suffix in (".before", ".after", ".file"):
+    # The path first: killed after that, we have no entry, and no entry without its backup.
+    for suffix in (".file", ".before", ".after"):
         folder.remove(name + suffix)
     _tidy(folder)
     if folder.names(".file"):
