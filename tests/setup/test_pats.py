@@ -250,6 +250,22 @@ def test_the_current_folder_is_gone(scene: Scene) -> None:
         assert done.stderr == said
 
 
+def test_a_git_that_does_not_answer_is_asked_once(scene: Scene) -> None:
+    """However many repositories there are."""
+    programs, log = scene.work / "bin", scene.work / "asked"
+    programs.mkdir()
+    (programs / "git").write_text(f"#!/bin/sh\necho x >>{log}\nexec sleep 1000\n")
+    (programs / "git").chmod(0o755)
+    code = (
+        "import sys; from msauth.setup import pat_places\n"
+        "assert [pat_places.git_settings_of(b'') for _ in range(9)] == [None] * 9"
+    )
+    env = {**scene.env, "PATH": f"{programs}:{scene.env['PATH']}"}
+    done = run_program("python", "-c", code, env=env, cwd=scene.work)
+    assert done.returncode == 0, done.stderr
+    assert log.read_text() == "x\n"
+
+
 # --- Files ----------------------------------------------------------------------------------------
 
 

@@ -90,7 +90,10 @@ def _common_directory(env: Mapping[str, str]) -> str:
             "msauth setup git --global",
         )
     found = done.stdout.removeprefix(b"--path-format=absolute\n")  # git before 2.31 says it back
-    return os.path.join(here, os.fsdecode(found.removesuffix(b"\n")))
+    folder = os.path.join(here, os.fsdecode(found.removesuffix(b"\n")))
+    if not os.path.isdir(folder):
+        raise MsauthError(f"git does not say where the repository of {here} is", "git version")
+    return folder
 
 
 def _home(env: Mapping[str, str]) -> str:
