@@ -240,6 +240,14 @@ def test_a_change_that_was_noted_and_never_made_is_not_taken_back_twice(
     journal.edit("t", file, lambda _: b"a\nb\nc\n", env)
     journal.undo("t", file, env)
     assert Path(file).read_bytes() == before
+    write(file, BEFORE)
+    with monkeypatch.context() as patch:
+        patch.setattr("msauth.setup.files._fill", killed)
+        with pytest.raises(KeyboardInterrupt):
+            journal.edit("t", file, lambda _: AFTER, env)
+    journal.undo("t", file, env)
+    assert Path(file).read_bytes() == BEFORE
+    assert tree(env["HOME"]) == []  # nothing is left to be undone
 
 
 def test_a_second_change_that_was_never_made_is_not_taken_back_either(
