@@ -156,6 +156,25 @@ def test_a_list_by_name(module_env: Environment) -> None:
     assert tuple(done.stdout.decode().split()) == LISTS["formats"]
 
 
+def test_a_profile_that_a_shell_would_expand_is_not_offered(tmp_path: Path) -> None:
+    """`compgen -W` of bash runs what is in its words."""
+    (tmp_path / "profiles.toml").write_text(
+        f'["$(touch {tmp_path}/run)"]\n["`touch {tmp_path}/run`"]\n["a b"]\n["-x"]\n[work]\n'
+    )
+    env = {
+        "PATH": f"{SCRIPTS}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "MSAUTH_CONFIG": str(tmp_path / "profiles.toml"),
+    }
+    pressed = (
+        'eval "$(msauth completion bash)"; COMP_WORDS=(msauth status --profile ""); COMP_CWORD=3;'
+        '_msauth; printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = run_program("bash", "-c", pressed, env=env)
+    assert done.stdout == b"work\n", done.stderr
+    assert not (tmp_path / "run").exists()
+
+
 WRONG = [
     (("completion",), b"for which shell?"),
     (("completion", "bsh"), b"did you mean msauth completion bash?"),

@@ -317,6 +317,46 @@ def test_a_repository_of_another_user(git_env: Environment, tmp_path: Path) -> N
     assert findings(git_env, str(repository)) == []
 
 
+@pytest.mark.parametrize("name", ["--delete", "$(touch PASTED)", "a'b;touch PASTED", "\x1b[2J"])
+def test_the_remedy_for_a_remote_with_an_odd_name(
+    git_env: Environment, tmp_path: Path, name: str
+) -> None:
+    config = tmp_path / "repository" / ".git" / "config"
+    text = f'[remote "{name}"]\n\turl = https://u:{SECRET}@dev.azure.com/contoso/p/_git/p\n'
+    config.write_text(config.read_text() + text)
+    found = [one for one in findings(git_env, str(tmp_path / "repository")) if "remote" in one.id]
+    (one,) = found
+    subprocess.run(["sh", "-c", one.fix], cwd=tmp_path, env=git_env, check=True)
+    assert SECRET not in config.read_text()
+    assert "https://dev.azure.com/contoso/p/_git/p" in config.read_text()
+    assert not list(tmp_path.rglob("PASTED"))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "x\n\tgit config --global --add safe.directory x; touch PASTED #",
+        "x\n\tgit config --global --add safe.directory *",
+        "it's $(touch PASTED)",
+        "-c core.pager=touch\tPASTED\x1b[2J",
+    ],
+)
+def test_the_remedy_for_a_folder_that_another_user_named(
+    git_env: Environment, tmp_path: Path, name: str
+) -> None:
+    """git prints the name of the folder, also where it looks like git's own remedy."""
+    repository = tmp_path / name
+    subprocess.run(["git", "init", "-q", str(repository)], env=git_env, check=True)
+    git_env["GIT_TEST_ASSUME_DIFFERENT_OWNER"] = "1"
+    (one,) = findings(git_env, str(repository))
+    assert one.id == "git-unsafe-repository"
+    subprocess.run(["sh", "-c", one.fix], cwd=tmp_path, env=git_env, check=True)
+    assert not list(tmp_path.rglob("PASTED"))
+    asked = ["git", "config", "--global", "-z", "--get-all", "safe.directory"]
+    done = subprocess.run(asked, env=git_env, capture_output=True, check=False)
+    assert os.fsdecode(done.stdout) in ("", f"{repository}\0", f"{repository}/.git\0")
+
+
 def test_a_later_line_wins_and_setup_says_which(
     git_env: Environment, home: Path, tmp_path: Path
 ) -> None:

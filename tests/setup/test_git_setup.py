@@ -128,6 +128,51 @@ def test_a_program_that_others_may_not_run_is_not_for_all_users(
     assert tree(tmp_path) == then
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("what", ["program", "folder", "anybody's folder"])
+def test_a_program_that_another_user_can_change_is_not_for_all_users(
+    git_env: Environment, tmp_path: Path, what: str
+) -> None:
+    """`sudo -E msauth setup git --system`: root's git would run what is the user's to replace."""
+    needs_everybodys_programs()
+    folder = tmp_path / "bin"
+    folder.mkdir(mode=0o755)
+    for name in ("msauth", "git-credential-msauth"):
+        shutil.copy(SCRIPTS / name, folder / name)
+    if what == "anybody's folder":
+        folder.chmod(0o777)
+    else:
+        os.chown(folder if what == "folder" else folder / "git-credential-msauth", 65534, 65534)
+    for path in (tmp_path, *tmp_path.parents):
+        if not path.stat().st_mode & stat.S_IXOTH:
+            path.chmod(path.stat().st_mode | 0o011)
+    git_env["PATH"] = f"{folder}:{git_env['PATH']}"
+    then = tree(tmp_path)
+    done = setup(git_env, "--system")
+    assert done.returncode == 1
+    assert b"can be changed by a user who is not root\nmsauth: hint: msauth" in done.stderr
+    assert tree(tmp_path) == then
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+@pytest.mark.parametrize("scope", ["--global", "--local"])
+def test_root_makes_no_file_that_another_user_cannot_read(
+    git_env: Environment, home: Path, tmp_path: Path, repository: Path, scope: str
+) -> None:
+    """`sudo -E msauth setup git`: git fails for whom an included file is out of reach."""
+    del git_env["GIT_CONFIG_NOSYSTEM"]
+    for path in (home, *home.rglob("*"), repository / ".git"):
+        os.chown(path, 65534, 65534)
+    git(git_env, "config", "--system", "safe.directory", "*")
+    then = tree(tmp_path)
+    done = setup(git_env, scope, cwd=repository)
+    assert done.returncode == 1
+    said, told = done.stderr.decode().splitlines()
+    assert "belongs to another user (uid 65534), who could not use" in said
+    assert told == f"msauth: hint: sudo -u '#65534' -H msauth setup git {scope}"
+    assert tree(tmp_path) == then
+
+
 def test_git_says_where_the_configuration_for_all_users_is(git_env: Environment) -> None:
     del git_env["GIT_CONFIG_SYSTEM"]
     config = place("--system", git_env).config
@@ -219,7 +264,8 @@ def test_a_repository_of_another_user_is_left_alone(
     done = setup(git_env, "--local", cwd=repository)
     assert done.returncode == 1
     assert done.stderr.decode().splitlines() == [
-        f"msauth: error: detected dubious ownership in repository at '{repository}'",
+        f"msauth: error: the repository at {repository} is another user's, and git does not "
+        "trust it",
         f"msauth: hint: git config --global --add safe.directory {repository}",
     ]
     assert tree(tmp_path) == then

@@ -2,12 +2,14 @@
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from msauth.cache.folder import Folder
 from msauth.errors import MsauthError
 from msauth.setup import files, journal
 
@@ -158,3 +160,190 @@ def test_lines_added_in_front_and_behind_stay(before: bytes, after: bytes) -> No
     result, clean = journal.merged(after, front + after + last, before)
     assert clean
     assert result == front + before + last
+
+
+# --- Those who would have us write or read elsewhere ----------------------------------------------
+
+
+@pytest.mark.parametrize("above", [False, True])
+def test_what_was_taken_out_is_not_put_into_what_a_link_leads_to(
+    env: dict[str, str], tmp_path: Path, above: bool
+) -> None:
+    folder = tmp_path / "repository"
+    folder.mkdir()
+    file = folder / "npmrc"
+    file.write_bytes(b"a\n$(secret)\n")
+    journal.edit("t", str(file), lambda _: b"a\n", env)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "npmrc").write_bytes(b"# mine\n")
+    file.unlink()
+    if above:
+        folder.rmdir()
+        folder.symlink_to(mine)
+    else:
+        file.symlink_to(mine / "npmrc")
+    with pytest.raises(MsauthError, match="now leads to"):
+        journal.undo("t", str(file), env)
+    with pytest.raises(MsauthError, match="now leads to"):
+        journal.edit("t", str(file), lambda _: b"", env)
+    assert (mine / "npmrc").read_bytes() == b"# mine\n"
+
+
+def test_a_link_that_was_there_before_is_followed_back(env: dict[str, str], file: str) -> None:
+    link = file + ".link"
+    os.symlink(file, link)
+    journal.edit("t", link, lambda _: AFTER, env)
+    journal.undo("t", link, env)
+    assert Path(file).read_bytes() == BEFORE
+    assert os.path.islink(link)
+
+
+@pytest.mark.parametrize("suffix", [".before", ".after", ".file"])
+def test_a_backup_that_others_could_read_stays_and_is_not_used(
+    env: dict[str, str], file: str, suffix: str
+) -> None:
+    journal.edit("t", file, lambda _: AFTER, env)
+    kept = Path(journal.backup("t", file, env)).with_suffix(suffix)
+    kept.chmod(0o644)
+    with pytest.raises(MsauthError, match="not private") as raised:
+        journal.undo("t", file, env)
+    assert raised.value.hint == f"chmod 600 {kept}"
+    assert Path(file).read_bytes() == AFTER
+    kept.chmod(0o600)
+    journal.undo("t", file, env)
+    assert Path(file).read_bytes() == BEFORE
+
+
+def test_a_file_whose_backup_is_gone_is_not_removed(env: dict[str, str], file: str) -> None:
+    journal.edit("t", file, lambda _: AFTER, env)
+    os.unlink(journal.backup("t", file, env))
+    with pytest.raises(MsauthError, match="is gone"):
+        journal.undo("t", file, env)
+    assert Path(file).read_bytes() == AFTER
+
+
+def test_a_change_that_was_noted_and_never_made_is_not_taken_back_twice(
+    env: dict[str, str], file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill between the two: a line that was to go must not come a second time."""
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = b"a\nsecret\nb\nc\n"
+    write(file, before)
+    with monkeypatch.context() as patch:
+        patch.setattr("msauth.setup.files._fill", killed)
+        with pytest.raises(KeyboardInterrupt):
+            journal.edit("t", file, lambda _: b"a\nb\nc\n", env)
+    journal.edit("t", file, lambda _: b"a\nb\nc\n", env)
+    journal.undo("t", file, env)
+    assert Path(file).read_bytes() == before
+    write(file, BEFORE)
+    with monkeypatch.context() as patch:
+        patch.setattr("msauth.setup.files._fill", killed)
+        with pytest.raises(KeyboardInterrupt):
+            journal.edit("t", file, lambda _: AFTER, env)
+    journal.undo("t", file, env)
+    assert Path(file).read_bytes() == BEFORE
+    assert tree(env["HOME"]) == []  # nothing is left to be undone
+
+
+def test_a_second_change_that_was_never_made_is_not_taken_back_either(
+    env: dict[str, str], file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    write(file, b"a\nsecret\nb\nother\nc\n")
+    journal.edit("t", file, lambda _: b"a\nb\nother\nc\n", env)
+    with monkeypatch.context() as patch:
+        patch.setattr("msauth.setup.files._fill", killed)
+        with pytest.raises(KeyboardInterrupt):
+            journal.edit("t", file, lambda _: b"a\nb\nc\n", env)
+    journal.undo("t", file, env)
+    assert Path(file).read_bytes() == b"a\nsecret\nb\nother\nc\n"
+
+
+def test_nobody_can_open_the_lock_before_the_secrets_are_in_it(file: str) -> None:
+    os.chmod(file, 0o600)
+    modes = []
+
+    def keep(_: files.Change) -> None:
+        modes.append(stat.S_IMODE(os.stat(file + ".lock").st_mode))
+
+    old = os.umask(0o022)
+    try:
+        files.edit(file, lambda _: b"password", keep=keep)
+        files.edit(file + ".new", lambda _: b"ours")
+    finally:
+        os.umask(old)
+    assert modes == [0o600]
+    assert stat.S_IMODE(os.stat(file).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(file + ".new").st_mode) == 0o644
+
+
+def test_a_file_that_becomes_a_pipe_is_not_waited_for(
+    file: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two looks at its name: what is open is looked at, and opening does not wait."""
+    status = os.stat(file)
+    os.unlink(file)
+    os.mkfifo(file)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "stat", lambda *_, **__: status)
+        with pytest.raises(MsauthError, match="not a regular file"):
+            files.read(file)
+
+
+def test_what_a_killed_process_left_goes(env: dict[str, str], file: str) -> None:
+    """A temporary of the backup holds the secrets that were to be taken out."""
+    other = file + ".other"
+    write(other, BEFORE)
+    journal.edit("t", other, lambda _: AFTER, env)
+    folder = Path(journal.backup("t", file, env)).parent
+    died = subprocess.Popen(["true"])
+    died.wait()
+    dead, alive = (folder / f".t-x.before.{pid}.0a.tmp" for pid in (died.pid, os.getpid()))
+    for path in (dead, alive):
+        path.write_bytes(BEFORE)
+    old, young = folder / "t-old.before", folder / "t-young.before"
+    for path in (old, young):
+        path.write_bytes(BEFORE)
+    os.utime(old, (0, 0))
+    journal.edit("t", file, lambda _: AFTER, env)
+    assert [path.exists() for path in (dead, alive, old, young)] == [False, True, False, True]
+    dead.write_bytes(BEFORE)
+    for path in (alive, young):
+        path.unlink()
+    journal.undo("t", file, env)
+    journal.undo("t", other, env)
+    assert tree(env["HOME"]) == []
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_an_undo_that_is_killed_while_it_forgets_can_be_done_again(
+    env: dict[str, str], file: str, monkeypatch: pytest.MonkeyPatch, kept: int
+) -> None:
+    journal.edit("t", file, lambda _: AFTER, env)
+    removed = Folder.remove
+    left = kept
+
+    def remove(folder: Folder, name: str) -> bool:
+        nonlocal left
+        left -= 1
+        if not left:
+            raise KeyboardInterrupt
+        return removed(folder, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "remove", remove)
+        with pytest.raises(KeyboardInterrupt):
+            journal.undo("t", file, env)
+    journal.undo("t", file, env)
+    assert Path(file).read_bytes() == BEFORE
+    journal.edit("t", file, lambda _: AFTER, env)
+    journal.undo("t", file, env)
+    assert Path(file).read_bytes() == BEFORE
+    assert tree(env["HOME"]) == []

@@ -250,6 +250,32 @@ def test_aliases_upon_aliases_take_no_time() -> None:
     assert converted(config).decode().endswith("".join(lines) + "loop: &l [*l]\n")
 
 
+BOMB = "a0: &a0 [x, x]\n" + "".join(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]\n" for i in range(1, 60))
+ONE = f"users:\n- name: {USER}\n  "
+INNER = BOMB.replace("\n", ", ")[:-2]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{BOMB}{ONE}user: {{x: *a59, exec: {{command: kubelogin}}}}\n",
+        f"{ONE}user: &u {{x: *u, exec: {{command: kubelogin}}}}\n",
+        f"{BOMB}{ONE}user:\n    auth-provider: {{name: azure, config: *a59}}\n",
+        f"{ONE}user:\n    auth-provider: {{name: azure, {INNER}}}\n",
+        f"{ONE}user:\n    auth-provider: &p {{name: azure, config: [*p]}}\n",
+    ],
+)
+def test_aliases_of_a_user_take_no_time_either(text: str) -> None:
+    assert masked(text.encode())
+    config = Kubeconfig(text.encode())
+    if "&u" in text:
+        with pytest.raises(ValueError, match="anchors"):
+            config.with_plugins({USER: PLUGIN})
+        return
+    after, left = config.with_plugins({USER: PLUGIN})
+    assert b"msauth-token" in after or "alias" in left[USER]
+
+
 # --- Whole files, put together at random ---------------------------------------------------------
 
 AZURE = [

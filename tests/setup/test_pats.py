@@ -227,14 +227,43 @@ LARGE = 1 << 20
         f"https://x:{OLD}@dev.azure.com/\n" * (LARGE // 80),
         f"machine dev.azure.com password {OLD}\n" * (LARGE // 84),
         f"[http]\nextraheader = basic {NEW}\n" * (LARGE // 120),
+        ("[" * 4000 + "\n") * (LARGE // 4001),
+        "".join(f"//pkgs.dev.azure.com/:_authToken=abcdefgh{n:x}\n" for n in range(LARGE // 47)),
     ],
-    ids=range(15),
+    ids=range(17),
 )
 def test_no_text_takes_long(form: str, text: str) -> None:
     """Whoever made a repository may have wished the search for tokens to hang."""
     start = time.process_time()
     without(text, find(form, text))
-    assert time.process_time() - start < 5
+    masked(form, text)
+    assert time.process_time() - start < 8
+
+
+def test_the_current_folder_is_gone(scene: Scene) -> None:
+    gone = scene.work / "gone"
+    script = f'mkdir {gone}; cd {gone}; rmdir {gone}; exec msauth "$@"'
+    for words in (("doctor",), ("setup", "pats"), ("setup", "git", "--local")):
+        done = run_program("sh", "-c", script, "sh", *words, env=scene.env, cwd=scene.work)
+        assert done.returncode == 1
+        said = b"msauth: error: the current directory is gone\nmsauth: hint: cd\n"
+        assert done.stderr == said
+
+
+def test_a_git_that_does_not_answer_is_asked_once(scene: Scene) -> None:
+    """However many repositories there are."""
+    programs, log = scene.work / "bin", scene.work / "asked"
+    programs.mkdir()
+    (programs / "git").write_text(f"#!/bin/sh\necho x >>{log}\nexec sleep 1000\n")
+    (programs / "git").chmod(0o755)
+    code = (
+        "import sys; from msauth.setup import pat_places\n"
+        "assert [pat_places.git_settings_of(b'') for _ in range(9)] == [None] * 9"
+    )
+    env = {**scene.env, "PATH": f"{programs}:{scene.env['PATH']}"}
+    done = run_program("python", "-c", code, env=env, cwd=scene.work)
+    assert done.returncode == 0, done.stderr
+    assert log.read_text() == "x\n"
 
 
 # --- Files ----------------------------------------------------------------------------------------

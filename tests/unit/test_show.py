@@ -7,6 +7,14 @@ from collections.abc import Callable
 import pytest
 
 from msauth.cli import show
+from msauth.errors import printable
+
+
+@pytest.mark.parametrize("code", [0x1B, 0x9B, 0xAD, 0x180E, 0x2060, 0x206F, 0xFFFA, 0xE0041])
+def test_what_a_terminal_does_not_show_is_shown(code: int) -> None:
+    """Also the letters of the block of tags, with which a text says what nobody sees."""
+    assert printable(f"a{chr(code)}b") == f"a\\u{code:04x}b"
+
 
 GUID = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 COLUMNS = ("for", "account", "tenant")

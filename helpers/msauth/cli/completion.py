@@ -51,9 +51,13 @@ def run(argv: list[str]) -> int:
 
 
 def _values(name: str) -> tuple[str, ...]:
-    """Return a list's values; the profiles without looking at anything else, for each Tab."""
+    """Return a list's values; the profiles without looking at anything else, for each Tab.
+
+    A shell may expand what it is given to choose from: only names that a profile can have.
+    """
     if name == "profiles":
-        return tuple(profile_file.names(profiles.path(os.environ)))
+        names = profile_file.names(profiles.path(os.environ))
+        return tuple(filter(profile_file.is_name, names))
     from .programs import lists
 
     known = lists()

@@ -9,6 +9,7 @@ from ..errors import UsageError, printable
 from ..request.options import FLAG
 from ..setup import doctor
 from ..setup.doctor.machine import Machine
+from ..setup.files import current_folder
 from ..setup.finding import Finding
 from . import arguments, doctor_sign_in, show
 
@@ -38,7 +39,7 @@ def run(argv: list[str]) -> int:
             raise UsageError(f"{folder} is no folder", "msauth doctor --help")
     machine = Machine(
         os.environ,
-        [os.path.abspath(folder) for folder in folders] or [os.getcwd()],
+        [os.path.abspath(folder) for folder in folders] or [current_folder()],
         program=_program(),
         online="--online" in options,
     )

@@ -36,7 +36,7 @@ def load(where: str, name: str) -> tuple[dict[str, str], str]:
     Raises UsageError: no such file or profile, a file that others may write, bad TOML, an
     unknown key, a wrong type or a value that cannot be meant.
     """
-    if not _NAME.fullmatch(name):
+    if not is_name(name):
         raise UsageError(
             f"profile name {name!r} is not one",
             "letters, digits and _ . @ - only, at most 64 of them",
@@ -63,6 +63,11 @@ def load(where: str, name: str) -> tuple[dict[str, str], str]:
         problem = f"assertion of profile {name!r} is read by the credential federated alone"
         raise _wrong(where, line, problem, 'leave credential out, or say credential = "federated"')
     return found, mark
+
+
+def is_name(text: str) -> bool:
+    """Say whether a table of this name can be a profile."""
+    return _NAME.fullmatch(text) is not None
 
 
 def names(where: str) -> list[str]:

@@ -4,15 +4,17 @@ Every function raises MsauthError with the command that helps, and then has chan
 stands for the bytes of a file that does not exist.
 """
 
+import errno
 import os
 import re
 import shlex
 import stat
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, NamedTuple
 
-from ..errors import MsauthError, printable
+from ..errors import MsauthError, command, printable, program
 
 
 class Change(NamedTuple):
@@ -45,6 +47,8 @@ def edit(
         if after == before:
             return []
         _check_writable(target)
+        if before is None:
+            _check_owner(target)
         if dry_run:
             return [Change(file, before, after)]
         with _locked(target) as lock:
@@ -63,6 +67,14 @@ def edit(
     return [Change(file, before, after)]
 
 
+def current_folder() -> str:
+    """Return the current directory, which may have been removed: then MsauthError."""
+    try:
+        return os.getcwd()
+    except OSError as error:
+        raise MsauthError("the current directory is gone", "cd") from error
+
+
 def refuse_link(file: str) -> None:
     """Raise where a file is a symbolic link: whoever made it may not want its target edited."""
     if os.path.islink(file):
@@ -73,14 +85,24 @@ def refuse_link(file: str) -> None:
 def read(target: str) -> tuple[bytes | None, os.stat_result | None]:
     """Return a file's bytes and status. Raise where the name leads to anything but a file."""
     try:
-        status = os.stat(target)
-        if not stat.S_ISREG(status.st_mode):
-            hint = f"ls -ld {shlex.quote(target)}"
-            raise MsauthError(f"{target} is not a regular file", hint)
-        with open(target, "rb") as stream:
-            return stream.read(), status
+        # Without waiting: it may be a pipe, or become one between two looks at its name.
+        descriptor = os.open(target, os.O_RDONLY | os.O_CLOEXEC | getattr(os, "O_NONBLOCK", 0))
     except FileNotFoundError:
         return None, None
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # a socket
+            raise _irregular(target) from None
+        raise
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode):
+        os.close(descriptor)
+        raise _irregular(target)
+    with open(descriptor, "rb") as stream:
+        return stream.read(), status
+
+
+def _irregular(target: str) -> MsauthError:
+    return MsauthError(f"{target} is not a regular file", f"ls -ld {shlex.quote(target)}")
 
 
 def missing_folders(file: str) -> int:
@@ -151,6 +173,23 @@ def _check_writable(target: str) -> None:
         raise _locked_by_another(target)
 
 
+def _check_owner(target: str) -> None:
+    """Raise where root would make a file for another user, who then cannot use it (sudo -E).
+
+    A file that is there keeps its owner (`_fill`).
+    """
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        return
+    folder = os.path.dirname(target)
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    owner = os.stat(folder).st_uid
+    if owner:
+        message = f"{folder} belongs to another user (uid {owner}), who could not use {target}"
+        words = ("sudo", "-u", f"#{owner}", "-H", program(), *sys.argv[1:])
+        raise MsauthError(message, command(*words))
+
+
 def _locked_by_another(target: str) -> MsauthError:
     name = target + ".lock"
     message = f"{name} exists: a program is changing {target}, or one that died left it"
@@ -161,8 +200,8 @@ def _locked_by_another(target: str) -> MsauthError:
 def _locked(target: str) -> Iterator[IO[bytes]]:
     """Hold a file's lock, and yield the lock file, open; it is gone afterwards."""
     name = target + ".lock"
-    try:
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+    try:  # private until it is filled: whoever opened it before could read what comes later
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise _locked_by_another(target) from None
     identity = os.fstat(descriptor)
@@ -185,8 +224,11 @@ def _fill(lock: IO[bytes], data: bytes, status: os.stat_result | None, mode: int
             os.fchown(lock.fileno(), status.st_uid, status.st_gid)
         except OSError:
             pass  # only root may; git does not try
-    if mode is not None:
-        os.fchmod(lock.fileno(), mode)
+    if mode is None:
+        mask = os.umask(0o077)
+        os.umask(mask)
+        mode = 0o666 & ~mask
+    os.fchmod(lock.fileno(), mode)
     lock.write(data)
     lock.flush()
     os.fsync(lock.fileno())

@@ -202,9 +202,11 @@ def _helper(options: Options, env: Mapping[str, str]) -> str:
     program = programs.installed(_HELPER)
     if _scope(options) == "--system":
         env = {"PATH": _EVERYBODYS_PATH}
+        hint = "msauth setup git --global"
         if not _is_everybodys(program):
-            hint = "msauth setup git --global"
             raise MsauthError(f"{program} is not for all users to run", hint)
+        if _is_anothers(program):
+            raise MsauthError(f"{program} can be changed by a user who is not root", hint)
     words = [helper_command(program, env)]
     for name, value in given.items():
         words += [name] if _PASSED_ON[name] == FLAG else [name, _escaped(str(value))]
@@ -218,6 +220,20 @@ def _is_everybodys(program: str) -> bool:
             if not os.stat(path).st_mode & stat.S_IXOTH:
                 return False
     return True
+
+
+def _is_anothers(program: str) -> bool:
+    """Say whether somebody but root and us can put another program in a program's place.
+
+    Below a folder like /tmp the owner alone can (the sticky bit).
+    """
+    for name in (os.path.abspath(program), os.path.realpath(program)):
+        for path in (name, *map(str, PurePath(name).parents)):
+            status = os.stat(path)
+            anybodys = status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX
+            if anybodys or status.st_uid not in (0, os.geteuid()):
+                return True
+    return False
 
 
 def _asked(env: Mapping[str, str]) -> list[str]:

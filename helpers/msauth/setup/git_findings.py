@@ -40,7 +40,8 @@ def findings(env: Mapping[str, str], repository: str | None = None) -> list[Find
     if not settings_of.says_scopes(settings_of.version(env)):
         return []
     try:
-        refused = settings_of.refusal(ask("rev-parse", "--git-dir", env=env, directory=directory))
+        asked = ask("rev-parse", "--git-dir", env=env, directory=directory)
+        refused = settings_of.refusal(asked, directory)
         settings = settings_of.listed(env, directory)
     except MsauthError as error:
         why = "no git command works"
@@ -230,9 +231,12 @@ def _remotes(settings: list[Setting], directory: str) -> list[Finding]:
         name = setting.key.removeprefix("remote.").rpartition(".")[0]
         push = setting.key.endswith(".pushurl")
         clean = shlex.quote(_without_userinfo(setting.value))
+        shown = shlex.quote(name)
+        if name.startswith("-"):  # whoever made the repository named it so
+            shown = f"-- {shown}"
         words = f"git -C {shlex.quote(directory)} remote set-url {'--push ' if push else ''}"
         alone = sum(other.key == setting.key for other in urls) == 1
-        fix = f"{words}{shlex.quote(name)} {clean}" if alone and setting.scope == "local" else ""
+        fix = f"{words}{shown} {clean}" if alone and setting.scope == "local" else ""
         message = f"the URL of the remote {name} holds a password"
         found.append(_finding("git-remote-secret", message, why, setting.file, fix))
     for key in ("insteadof", "pushinsteadof"):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..errors import MsauthError
 from . import git_settings
+from .files import current_folder
 from .gitconfig import include_value
 
 
@@ -80,19 +81,19 @@ def _system_config(env: Mapping[str, str]) -> str:
 
 def _common_directory(env: Mapping[str, str]) -> str:
     """Return the directory that all work trees of the current repository share."""
-    try:
-        here = os.getcwd()
-    except OSError as error:
-        raise MsauthError("the current directory is gone", "cd") from error
+    here = current_folder()
     words = ("rev-parse", "--path-format=absolute", "--git-common-dir")
     done = git_settings.ask(*words, env=env, directory=here)
     if done.returncode:
-        raise git_settings.refusal(done) or MsauthError(
+        raise git_settings.refusal(done, here) or MsauthError(
             f"{here} is in no repository of git's: {git_settings.said(done)}",
             "msauth setup git --global",
         )
     found = done.stdout.removeprefix(b"--path-format=absolute\n")  # git before 2.31 says it back
-    return os.path.join(here, os.fsdecode(found.removesuffix(b"\n")))
+    folder = os.path.join(here, os.fsdecode(found.removesuffix(b"\n")))
+    if not os.path.isdir(folder):
+        raise MsauthError(f"git does not say where the repository of {here} is", "git version")
+    return folder
 
 
 def _home(env: Mapping[str, str]) -> str:

@@ -9,9 +9,10 @@ import re
 import shlex
 import subprocess
 from collections.abc import Collection, Mapping
+from pathlib import PurePath
 from typing import NamedTuple
 
-from ..errors import MsauthError
+from ..errors import MsauthError, command
 from ..signin import programs
 
 # What would make git look at another repository, or `git config` at another file, than we mean.
@@ -78,12 +79,27 @@ def said(done: "subprocess.CompletedProcess[bytes]") -> str:
     return lines[0].removeprefix("fatal: ").removeprefix("error: ")
 
 
-def refusal(done: "subprocess.CompletedProcess[bytes]") -> MsauthError | None:
-    """Return git's refusal to look at another user's repository, with git's own remedy."""
-    for line in done.stderr.decode("utf-8", "replace").split("\n"):
-        if "safe.directory" in line and line.strip().startswith("git config"):
-            return MsauthError(said(done), line.strip())
-    return None
+def refusal(done: "subprocess.CompletedProcess[bytes]", directory: str) -> MsauthError | None:
+    """Return git's refusal to look at another user's repository, with its remedy.
+
+    git's own words are not passed on: whoever chose the names of the folders has written into
+    them. Of the folders that git may mean, the one that it names is the one to be trusted.
+    """
+    _, known, named = os.fsdecode(done.stderr).rpartition("safe.directory ")
+    if not done.returncode or not known:
+        return None
+    message = f"the repository at {directory} is another user's, and git does not trust it"
+    try:
+        words = shlex.split(named)
+    except ValueError:
+        words = []
+    above = os.path.realpath(directory)
+    folders = [above, *map(str, PurePath(above).parents)]
+    if words in [[path] for folder in folders for path in (folder, os.path.join(folder, ".git"))]:
+        return MsauthError(
+            message, command("git", "config", "--global", "--add", "safe.directory", *words)
+        )
+    return MsauthError(message, command("ls", "-ld", directory))
 
 
 def version(env: Mapping[str, str]) -> str:

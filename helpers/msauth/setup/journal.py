@@ -1,8 +1,9 @@
 """What `msauth setup` changed in a person's files, so that it can be undone later.
 
 For each file that a target (`kubectl`, `pats` …) edited there are up to three private files in
-`~/.local/state/msauth/setup`: `NAME.file` (its path), `NAME.before` (its bytes before the first
-edit: the backup; missing when there was no file) and `NAME.after` (its bytes after the last one).
+`~/.local/state/msauth/setup`: `NAME.before` (its bytes before the first edit: the backup; missing
+when there was no file), `NAME.after` (its bytes after the last one) and `NAME.file`, three texts
+that end in NUL: its path, where that led through links, and whether there was such a file.
 Undoing replays the difference backwards, so what the person wrote since stays.
 
 The backups may hold the secrets that the files held. They are kept here and not beside the files,
@@ -12,10 +13,11 @@ where a backup could be committed with a repository.
 import os
 from collections.abc import Callable, Mapping
 from difflib import SequenceMatcher
+from typing import NamedTuple
 
 from ..cache import record
-from ..cache.folder import Folder, state_base
-from ..errors import MsauthError, say
+from ..cache.folder import TEMPORARY, Folder, state_base
+from ..errors import MsauthError, command, say
 from . import files
 from .files import Change
 
@@ -23,6 +25,18 @@ _MADE = "folders-made"
 _LIMIT = 64 << 20
 Merge = Callable[[bytes | None, bytes | None, bytes | None], tuple[bytes | None, bool]]
 """A function of an edit's result, what the file is now, and what it was first; see `merged`."""
+_ABANDONED = 600
+"""Seconds after which a backup without its path can only be of a process that was killed."""
+_NEW, _OLD = b"new", b"old"
+"""Whether there was no file before the first edit, or one."""
+
+
+class _Entry(NamedTuple):
+    """What `NAME.file` says."""
+
+    file: str
+    target: str
+    new: bool
 
 
 def edit(
@@ -53,10 +67,13 @@ def edit(
 
     def keep(made: Change) -> None:
         with _open(env, create=True) as folder:
+            _tidy(folder)
             name = _name(target, file)
             before = made.before
-            if folder.exists(name + ".file"):  # edited before: undo is to give what was there first
-                before, _ = merge(_after(folder, name), before, _before(folder, name))
+            entry = _entry(folder, name)
+            if entry is not None:  # edited before: undo is to give what was there first
+                _check_target(entry)
+                before, _ = merge(_after(folder, name), before, _before(folder, entry, name))
             elif missing:
                 folder.write(name + ".folders", b"%d" % missing)
             if before is None:
@@ -64,7 +81,9 @@ def edit(
             else:
                 folder.write(name + ".before", before)
             folder.write(name + ".after", made.after or b"")
-            folder.write(name + ".file", os.fsencode(file))
+            leads, there = os.path.realpath(file), _NEW if before is None else _OLD
+            words = (os.fsencode(file), os.fsencode(leads), there)
+            folder.write(name + ".file", b"".join(word + b"\0" for word in words))
 
     try:
         return files.edit(file, change, mode=mode, dry_run=dry_run, keep=keep)
@@ -79,10 +98,10 @@ def edited(target: str, env: Mapping[str, str]) -> list[str]:
     try:
         with _open(env) as folder:
             names = [name for name in folder.names(".file") if name.startswith(target + "-")]
-            found = [folder.read(name) for name in names]
+            found = [_entry(folder, name.removesuffix(".file")) for name in names]
     except FileNotFoundError:
         return []
-    return sorted(os.fsdecode(path) for path in found if path)
+    return sorted(entry.file for entry in found if entry)
 
 
 def backup(target: str, file: str, env: Mapping[str, str]) -> str:
@@ -108,7 +127,11 @@ def undo(
         return []
     with _open(env) as folder:
         name = _name(target, file)
-        before, after = _before(folder, name), _after(folder, name)
+        entry = _entry(folder, name)
+        if entry is None:
+            return []  # somebody else was faster
+        _check_target(entry)
+        before, after = _before(folder, entry, name), _after(folder, name)
         clean = True
 
         def restored(data: bytes | None) -> bytes | None:
@@ -136,6 +159,8 @@ def merged(
     """
     if data == after or data is None:
         return (before if data is not None else None), True
+    if data == before:  # the change was noted, and then never made: we were killed in between
+        return before, True
     ours, theirs, old = files.lines(after), files.lines(data), files.lines(before)
     place: dict[int, int] = {}
     for a, b, size in SequenceMatcher(None, ours, theirs, autojunk=False).get_matching_blocks():
@@ -151,6 +176,10 @@ def merged(
         if start == stop:  # only lines of theirs were taken out: they go back to their neighbour
             above, below = place.get(start - 1), place.get(start)
             first = below if above is None else above + 1
+            if start == 0 or above is not None:  # they may stand there again, or still
+                begin = 0 if start == 0 else first
+                if below is not None and theirs[begin:below] == new:
+                    continue
         else:
             first = where[0]
         if first is None or where != list(range(first, first + stop - start)):
@@ -180,8 +209,10 @@ def _open(env: Mapping[str, str], *, create: bool = False) -> Folder:
 
 def _forget(folder: Folder, name: str) -> None:
     """Remove what is kept of a file, and the folders made for it once nothing else is kept."""
-    for suffix in (".before", ".after", ".file", ".folders"):
+    # The path first: killed after that, we have no entry, and no entry without its backup.
+    for suffix in (".file", ".before", ".after", ".folders"):
         folder.remove(name + suffix)
+    _tidy(folder)
     if folder.names(".file"):
         return
     made = folder.read(_MADE)
@@ -190,12 +221,75 @@ def _forget(folder: Folder, name: str) -> None:
         files.remove_folders(folder.path_of(_MADE), int(made))
 
 
-def _before(folder: Folder, name: str) -> bytes | None:
-    return folder.read(name + ".before", limit=_LIMIT)
+def _tidy(folder: Folder) -> None:
+    """Remove what processes that were killed have left: it may hold the secrets of a file."""
+    names = folder.listing()
+    for name in names:
+        stem, dot, suffix = name.rpartition(".")
+        if name.endswith(TEMPORARY):
+            if not _lives(name.split(".")[-3]):
+                folder.remove(name)
+        elif dot + suffix in (".before", ".after", ".folders") and f"{stem}.file" not in names:
+            age = folder.age(name)  # a living one may be about to write the third of them
+            if age is not None and age > _ABANDONED:
+                folder.remove(name)
 
 
-def _after(folder: Folder, name: str) -> bytes | None:
-    return folder.read(name + ".after", limit=_LIMIT)
+def _lives(process: str) -> bool:
+    if os.name != "posix":
+        return True  # there, this call is no question
+    try:
+        os.kill(int(process), 0)
+    except (ProcessLookupError, OverflowError, ValueError):
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def _entry(folder: Folder, name: str) -> _Entry | None:
+    if not folder.exists(name + ".file"):
+        return None
+    words = _read(folder, name + ".file").split(b"\0")
+    if len(words) != 4:
+        raise _unusable(folder, name + ".file")
+    return _Entry(os.fsdecode(words[0]), os.fsdecode(words[1]), words[2] == _NEW)
+
+
+def _check_target(entry: _Entry) -> None:
+    """Raise where a file's name leads elsewhere than it did when the file was first edited.
+
+    Whoever can write its folder, also a repository that is pulled, may have put a link there, and
+    what was taken out of that file is nothing to write into any other.
+    """
+    leads = os.path.realpath(entry.file)
+    if leads != entry.target:
+        message = f"{entry.file} now leads to {leads}, and led to {entry.target} when it was edited"
+        raise MsauthError(message, command("ls", "-ld", entry.file))
+
+
+def _before(folder: Folder, entry: _Entry, name: str) -> bytes | None:
+    return None if entry.new else _read(folder, name + ".before")
+
+
+def _after(folder: Folder, name: str) -> bytes:
+    return _read(folder, name + ".after")
+
+
+def _read(folder: Folder, name: str) -> bytes:
+    """Return what is kept; raises MsauthError where that is gone or not to be trusted."""
+    data = folder.read(name, remove_loose=False, limit=_LIMIT)
+    if data is None:
+        raise _unusable(folder, name)
+    return data
+
+
+def _unusable(folder: Folder, name: str) -> MsauthError:
+    path = folder.path_of(name)
+    if folder.exists(name):
+        message = f"the backup {path} is damaged or not private"
+        return MsauthError(message, command("chmod", "600", path))
+    return MsauthError(f"the backup {path} is gone", command("ls", "-l", folder.path))
 
 
 def _name(target: str, file: str) -> str:

@@ -34,25 +34,32 @@ def masked(data: bytes | None) -> bytes | None:
         yaml.plain(root)
     except ValueError:
         return re.sub(rb"(?m)(^[ \t-]*(?:[\w-]+:(?=\s))?)[^\r\n]*", rb"\1 ***", data)
+    seen: set[int] = set()
     secret = {
         yaml.Edit(yaml.start_of(node), yaml.end_of(content, node), "***")
         for users in yaml.children(root, "users")
         if users.id == "sequence"
         for entry in users.value
         for user in yaml.children(entry, "user")
-        for node in _secrets(user)
+        for node in _secrets(user, seen)
     }
     return _without_secret_words(yaml.splice(content, yaml.outer(secret))).encode()
 
 
-def _secrets(user: Any) -> Iterator[Any]:
-    """Yield the nodes below a user that are not shown."""
+def _secrets(user: Any, seen: set[int]) -> Iterator[Any]:
+    """Yield the nodes below a user that are not shown.
+
+    seen: the ids of nodes that were gone through; an alias may lead back, or to one many times.
+    """
     if user.id == "scalar":
         yield user
         return
+    if id(user) in seen:
+        return
+    seen.add(id(user))
     if user.id == "sequence":
         for item in user.value:
-            yield from _secrets(item)
+            yield from _secrets(item, seen)
         return
     for key, value in user.value:
         if key.value == "args" and value.id == "sequence":
@@ -60,7 +67,7 @@ def _secrets(user: Any) -> Iterator[Any]:
         elif value.id == "scalar" and (key.value in _SHOWN or value.tag == yaml.TAG + "null"):
             continue
         else:
-            yield from _secrets(value)
+            yield from _secrets(value, seen)
 
 
 def _secret_arguments(items: Sequence[Any]) -> Iterator[Any]:

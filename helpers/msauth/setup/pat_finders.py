@@ -294,7 +294,9 @@ def _keyed(
     return found
 
 
-_TABLE_LINE = re.compile(r"[ \t]*\[+[ \t]*([^\]\n]+?)[ \t]*\]+[ \t]*(?:[#;].*)?\r?\Z")
+_TABLE_LINE = re.compile(
+    r"[ \t]*\[{1,2}[ \t]*([^\s\[\]](?:[^\]\n]*[^\s\]])?)[ \t]*\]{1,2}[ \t]*(?:[#;].*)?\r?\Z"
+)
 _TOML_LINE = re.compile(
     r"[ \t]*([\w-]+|\"[^\"\n]*\")[ \t]*=[ \t]*(?:\"([^\"\\\n]*)\"|'([^'\n]*)')[ \t]*(?:#.*)?\r?\Z"
 )
@@ -689,15 +691,20 @@ def masked(form: str, text: str, names: Names = frozenset()) -> str:
     """
     found = find(form, text, names)
     shown = []
+    first = 0  # of those that are not all on lines above
     for line in re.finditer(r"[^\n]*\n|[^\n]+\Z", text):
         end = "\n" if line[0].endswith("\n") else ""
         stop = line.end() - len(end)
         part, rest, position = "", "", line.start()
-        for secret in found:
-            if secret.start < stop and line.start() < secret.end:
-                between = text[position : max(position, secret.start)]
-                part, rest = f"{part}{_IN_URL.sub('//***@', between)}***", rest + between
-                position = max(position, min(secret.end, stop))
+        while first < len(found) and found[first].end <= line.start():
+            first += 1
+        following = first
+        while following < len(found) and found[following].start < stop:
+            secret = found[following]
+            between = text[position : max(position, secret.start)]
+            part, rest = f"{part}{_IN_URL.sub('//***@', between)}***", rest + between
+            position = max(position, min(secret.end, stop))
+            following += 1
         if not part:
             shown.append(_skeleton(form, text[line.start() : stop]) + end)
             continue
@@ -705,11 +712,30 @@ def masked(form: str, text: str, names: Names = frozenset()) -> str:
         # A second secret on the same line may be another host's.
         crowded = len(_TELLS.findall(rest + between)) > 3
         shown.append(("… *** …" if crowded else part + _IN_URL.sub("//***@", between)) + end)
-    whole = "".join(shown)
-    for word in {text[secret.start : secret.end] for secret in found}:
-        if len(word) >= 8:  # also where it stands a second time, as no secret of a key's
-            whole = whole.replace(word, "***")
-    return _LONG.sub("***", whole)
+    # Also where one stands a second time, as no secret of a key's.
+    words = {text[secret.start : secret.end] for secret in found}
+    return _LONG.sub("***", _without_words("".join(shown), words))
+
+
+_LEAST = 8
+"""Characters of a secret that is looked for everywhere; shorter ones are in many words."""
+
+
+def _without_words(text: str, words: Iterable[str]) -> str:
+    """Return a text with `***` for these words, in one pass however many they are."""
+    wanted = {word for word in words if len(word) >= _LEAST}
+    beginnings = {word[:_LEAST] for word in wanted}
+    lengths = sorted({len(word) for word in wanted}, reverse=True)
+    parts, done, place = [], 0, 0
+    while wanted and place + _LEAST <= len(text):
+        if text[place : place + _LEAST] in beginnings:
+            size = next((n for n in lengths if text[place : place + n] in wanted), 0)
+            if size:
+                parts += [text[done:place], "***"]
+                done = place = place + size
+                continue
+        place += 1
+    return "".join([*parts, text[done:]])
 
 
 def _skeleton(form: str, line: str) -> str:

@@ -128,14 +128,23 @@ def git_settings(file: str) -> list[tuple[str, str]] | None:
     return git_settings_of(read(file).encode("latin-1"))
 
 
+_silent: set[str] = set()
+"""The PATHs whose git did not answer: no bytes can do that, so it will not for others either."""
+
+
 def git_settings_of(data: bytes) -> list[tuple[str, str]] | None:
     """Return the keys and values that git reads in bytes: no include, no repository, no program."""
     command = ["git", "config", "--file", "-", "--no-includes", "--list", "-z"]
     quiet = {"PATH": os.environ.get("PATH", os.defpath), "GIT_CONFIG_NOSYSTEM": "1", "HOME": "/"}
+    if quiet["PATH"] in _silent:
+        return None
     try:
         done = subprocess.run(
-            command, input=data, capture_output=True, cwd="/", env=quiet, check=False, timeout=20
+            command, input=data, capture_output=True, cwd="/", env=quiet, check=False, timeout=5
         )
+    except subprocess.TimeoutExpired:
+        _silent.add(quiet["PATH"])
+        return None
     except (OSError, subprocess.SubprocessError):
         return None
     if done.returncode:

@@ -15,7 +15,7 @@ from ..errors import MsauthError, UsageError, command, printable, say
 from ..request.kinds import home
 from ..request.options import Options
 from . import journal, pat_finders
-from .files import Change, read
+from .files import Change, current_folder, read
 from .finding import Finding
 from .pat_finders import VARIABLES, Secret
 from .pat_places import Env, Place, Places, form_of, git_settings_of, places
@@ -217,8 +217,9 @@ def _asked(options: Options, env: Env) -> Places:
     """Return the files that the words name, else those of the home and below this folder."""
     words = options.get(WORDS, [])
     assert isinstance(words, list)
+    here = current_folder()
     if not words:
-        return places(env, [os.getcwd()])
+        return places(env, [here])
     files = []
     for word in words:
         file = os.path.abspath(word)
@@ -228,7 +229,7 @@ def _asked(options: Options, env: Env) -> Places:
         if not form:
             raise UsageError(f"{word} is no file in which tokens are known to be", "msauth doctor")
         files.append(Place(file, form))
-    around = places(env, [os.getcwd(), *_folders_of(files, env)])
+    around = places(env, [here, *_folders_of(files, env)])
     return Places(files, around.names, around.whole)
 
 

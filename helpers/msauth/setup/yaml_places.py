@@ -173,16 +173,25 @@ def pair(mapping: Any, key: str) -> tuple[Any, Any]:
 
 
 def leaves(node: Any) -> Iterator[Any]:
-    """Yield the scalars of a node in the order in which they are written."""
-    if node.id == "scalar":
-        yield node
-    elif node.id == "sequence":
-        for item in node.value:
-            yield from leaves(item)
-    else:
-        for key, value in node.value:
-            yield key
-            yield from leaves(value)
+    """Yield the scalars of a node in the order in which they are written.
+
+    ValueError for an alias in it: what that stands for is written elsewhere, and may be endless.
+    """
+    last = start_of(node)
+
+    def below(inner: Any) -> Iterator[Any]:
+        nonlocal last
+        if start_of(inner) < last:
+            raise ValueError("it has a YAML alias")
+        last = start_of(inner)
+        if inner.id == "scalar":
+            yield inner
+            return
+        for item in inner.value:
+            for child in item if inner.id == "mapping" else (item,):
+                yield from below(child)
+
+    yield from below(node)
 
 
 def start_of(node: Any) -> int:
