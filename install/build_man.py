@@ -41,8 +41,7 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg]  # its configuration i
 
 def pages(version: str) -> dict[str, str]:
     """Return each file's place below the environment's prefix, and its text."""
-    from msauth.cli import help as topics
-    from msauth.cli import programs
+    from msauth.cli import programs, topics
     from msauth.cli.shells import bash, fish, zsh
 
     commands = programs.commands()
@@ -54,7 +53,7 @@ def pages(version: str) -> dict[str, str]:
         own = [each for each in commands if f"{each.name} ".startswith(f"{name} ")]
         found[f"share/man/man1/{name}.1"] = page.of_program(own)
     for name, sentence in topics.topics().items():
-        text = topics.topic(name)
+        text = topics.text_of(name)
         found[f"share/man/man7/msauth-{name}.7"] = page.of_topic(name, sentence, text)
     found["share/bash-completion/completions/msauth"] = bash.script(commands)
     found["share/zsh/site-functions/_msauth"] = zsh.script(commands)

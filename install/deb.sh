@@ -42,8 +42,7 @@ for entry in entry_points(group="console_scripts"):
     if entry.dist.name == "msauth" and not entry.extras:
         print(entry.name)' >"$root/programs"
 while IFS= read -r name; do
-	{ echo "#!$place/bin/python -I" && sed 1d "$root$place/bin/$name"; } >"$root/usr/bin/$name"
-	chmod 755 "$root/usr/bin/$name"
+	write_launcher "$name" "$root/usr/bin/$name" "$root$place" "$place"
 	# bash and fish load the file that has the name of the program.
 	[ "$name" = msauth ] || for file in bash-completion/completions/msauth \
 		fish/vendor_completions.d/msauth.fish; do
@@ -58,6 +57,15 @@ rmdir "$root/usr/share"
 mv "$root$place/share" "$root/usr/share"
 gzip -9n "$root"/usr/share/man/man*/*
 "$python" -I -m compileall -qf -s "$root" -p / "$root$place/lib"
+cat >"$root/DEBIAN/postinst" <<POSTINST
+#!/bin/sh
+$place/bin/python -I -m msauth.merge
+POSTINST
+cat >"$root/DEBIAN/prerm" <<PRERM
+#!/bin/sh
+find $place/lib -name '*.pyo' -path '*/msauth/*' -delete
+PRERM
+chmod 755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm"
 minor=$("$python" -I -c 'import sys; print(sys.version_info[1])')
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: msauth

@@ -7,7 +7,8 @@
 #   sh install/install.sh --yes      does not ask
 #   sh install/install.sh --no-git   leaves git's configuration alone
 #   sh install/install.sh --extras sandbox    with optional packages, and the programs that need
-#                                    them: msauth-sandbox; later upgrades keep them
+#                                    them: msauth-sandbox, and keyring for pip and uv (--extras
+#                                    keyring,sandbox for both); later upgrades keep them
 #   sh install/install.sh --wheel FILE        installs this wheel; without the sources beside
 #                                    it, it finds one in its own folder or the one above
 #
@@ -38,9 +39,9 @@ while [ $# -gt 0 ]; do
 		shift
 		case $1 in
 		/*) wheel=$1 ;;
-		*) wheel=$from/$1 ;;
+		*) wheel=${from%/}/$1 ;;
 		esac
-		[ -f "$wheel" ] || fail "there is no wheel $1" "ls $(quote "${wheel%/*}")"
+		[ -f "$wheel" ] || fail "there is no wheel $1" "ls $(quote "${wheel%/*}/")"
 		;;
 	*) fail "unknown option $1" "sh install/install.sh --help" ;;
 	esac
@@ -49,7 +50,7 @@ done
 . "$here/places.sh"
 
 # The programs of what is installed that these extras suffice for, from its own list of them. An
-# entry point says in brackets which extras it needs.
+# entry point says in brackets which extras it needs. Fails with the name of an extra that is none.
 programs_with() { # extras
 	"$python" -I -c '
 import re, sys, zipfile
@@ -58,8 +59,14 @@ if source.endswith(".whl"):
     with zipfile.ZipFile(source) as wheel:
         name = next(n for n in wheel.namelist() if n.endswith(".dist-info/entry_points.txt"))
         text = wheel.read(name).decode()
+        about = wheel.read(name.replace("entry_points.txt", "METADATA")).decode()
+    known = re.findall(r"(?m)^Provides-Extra: (.*)$", about)
 else:
     text = open(source + "/pyproject.toml", encoding="utf-8").read()
+    about = re.search(r"(?ms)^\[project\.optional-dependencies\]$(.*?)(?=^\[|\Z)", text)[1]
+    known = re.findall(r"(?m)^([\w.-]+)\s*=", about)
+if unknown := extras - {"", *known}:
+    sys.exit(print(min(unknown)) or 1)
 section = re.search(r"(?ms)^\[(?:project\.scripts|console_scripts)\]$(.*?)(?=^\[|\Z)", text)[1]
 for name, needs in re.findall(r"(?m)^([\w.-]+)\s*=[^\[\n]*(?:\[([\w, -]+)\])?", section):
     if set(filter(None, needs.replace(" ", "").split(","))) <= extras:
@@ -75,8 +82,13 @@ find_wheel
 adopt_older
 kept=$(sed -n 's/^extras //p' "$manifest" 2>/dev/null | tr '\n' ',' || :)
 extras=$(printf '%s' "$kept$extras" | tr ',' '\n' | sort -u | tr '\n' ',' | sed 's/^,//; s/,$//')
-programs=$(programs_with "$extras")
-for name in $programs; do
+programs=$(programs_with "$extras") ||
+	fail "msauth has no extra called $programs" "sh $prog --extras sandbox"
+case ,$extras, in
+*,keyring,*) theirs=keyring ;; # of the package of that name: what pip and uv start
+*) theirs= ;;
+esac
+for name in $programs $theirs; do
 	link=$bin/$name
 	if exists "$link" && ! is_our_link "$link"; then
 		fail "$link exists and is not ours" "mv $(quote "$link") $(quote "$link.old")"
@@ -98,37 +110,26 @@ make_folder() { # with the folders above it
 		unlisted=$unlisted$1$newline
 	fi
 }
+place=$ours
+while [ ! -d "${place:-/}" ]; do place=${place%/*}; done
+[ -w "${place:-/}" ] || fail "the folder ${place:-/} is not yours to write" "ls -ld $(quote "${place:-/}")"
 make_folder "$ours"
 [ -e "$manifest" ] || new_manifest
 printf '%s' "$unlisted" | while IFS= read -r folder; do note folder "$folder"; done
 
+# The cache's and the state's parents are made on the first sign-in, and go if nothing else moves in.
+for place in "${XDG_CACHE_HOME:-$HOME/.cache}" "${XDG_STATE_HOME:-$HOME/.local/state}"; do
+	case $place in
+	/*) [ -d "$place" ] || note parent "$place" ;;
+	esac
+done
 note environment "$venv"
 note file "$venv.log"
 make_environment "$venv" "${extras:+[$extras]}"
 for name in $(printf '%s' "$extras" | tr ',' ' '); do
-	"$venv/bin/python" -I -c '
-import sys
-from importlib.metadata import metadata
-sys.exit(sys.argv[1] not in (metadata("msauth").get_all("Provides-Extra") or ()))' "$name" ||
-		fail "msauth has no extra called $name" "sh $prog --extras sandbox"
 	note extras "$name"
 done
 
-# The environment's own launchers would listen to PYTHONPATH. Ours run Python isolated (-I): by
-# the first line where the kernel takes it (127 bytes, no space), else by a shell, 1 ms slower.
-launcher() { # name
-	first="#!$venv/bin/python -I"
-	case $venv in
-	*[[:space:]]*) first= ;;
-	esac
-	if [ -n "$first" ] && [ "$(printf %s "$first" | wc -c)" -le 127 ]; then
-		printf '%s\n' "$first"
-		sed 1d "$venv/bin/$1"
-	else
-		printf '#!/bin/sh\nexec %s -I %s "$@"\n' \
-			"$(quote "$venv/bin/python")" "$(quote "$venv/bin/$1")"
-	fi
-}
 linked=$newline # all links that this version has
 make_link() { # target, link
 	make_folder "${2%/*}"
@@ -137,10 +138,9 @@ make_link() { # target, link
 	linked=$linked$2$newline
 }
 make_folder "$ours/bin"
-for name in $programs; do
+for name in $programs $theirs; do
 	note file "$ours/bin/$name"
-	launcher "$name" >"$ours/bin/$name.new"
-	chmod 755 "$ours/bin/$name.new"
+	write_launcher "$name" "$ours/bin/$name.new" "$venv" "$venv"
 	mv -f -- "$ours/bin/$name.new" "$ours/bin/$name"
 	make_link "$ours/bin/$name" "$bin/$name"
 done
@@ -241,7 +241,10 @@ if [ "$answer" = ask ]; then
 	read -r reply
 	case $reply in
 	[Yy]*) ;;
-	*) exit 0 ;;
+	*)
+		hint 'git stays as it is; later: msauth setup git'
+		exit 0
+		;;
 	esac
 fi
 note_git

@@ -1,16 +1,16 @@
 # Where install.sh puts things, and the list it keeps of them; sourced, not run.
 #
 # The manifest has one line for each thing, written down before it is made: its kind (folder,
-# environment, file, link, git, include) and its name. uninstall.sh removes these, no others. A line
-# `extras NAME` is what an upgrade is to keep.
+# environment, file, link, git, include, parent) and its name. uninstall.sh removes these, no
+# others; a parent only if it is empty. A line `extras NAME` is what an upgrade is to keep.
 
 newline='
 '
 case ${HOME-} in
-'') fail "HOME is not set" ;;
+'') fail "HOME is not set" "export HOME=/your/home/directory" ;;
 *"$newline"*) fail "HOME has a newline in its name" ;;
 /*) ;;
-*) fail "HOME is not an absolute path: $HOME" ;;
+*) fail "HOME is not an absolute path: $HOME" "export HOME=/your/home/directory" ;;
 esac
 case ${XDG_DATA_HOME-} in
 /*) ours=$XDG_DATA_HOME/msauth ;;

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Undo install.sh exactly: git's configuration, the links, the environment. Cached tokens go too.
+# Undo install.sh exactly: the links, the environment, and what `msauth setup` made ask msauth.
+# Cached tokens go too.
 #
 #   sh install/uninstall.sh                 removes what install.sh made
 #   sh install/uninstall.sh --keep-cache    leaves the cached tokens
@@ -67,6 +68,10 @@ remove_environment() {
 	fi
 }
 
+remove_parent() { # of what may be left there, which says so itself
+	rmdir -- "$1" 2>/dev/null || true
+}
+
 remove_folder() {
 	[ -d "$1" ] || return 0
 	rmdir -- "$1" 2>/dev/null && return 0
@@ -84,15 +89,30 @@ printf '%s\n' "$made" | while IFS= read -r line; do
 	"include "*) git_setup remove "$config" "${line#include }" || exit 1 ;;
 	esac
 done || fail "nothing was removed" "mend that, then: sh install/uninstall.sh"
-if [ "$cache" = remove ] && is_mine "$venv" d && [ -f "$venv/bin/msauth" ]; then
-	"$python" -I "$venv/bin/msauth" logout --all || true # a damaged cache must not stop the rest
+if is_mine "$venv" d && [ -f "$venv/bin/msauth" ]; then
+	# What asks our programs would fail without them, also where the person set it up later. The
+	# personal access tokens that were taken out of files stay out.
+	for target in $("$python" -I "$venv/bin/msauth" completion --values targets 2>/dev/null); do
+		[ "$target" != pats ] || continue
+		said=$("$python" -I "$venv/bin/msauth" setup "$target" --undo) ||
+			fail "nothing was removed" "mend that, then: sh install/uninstall.sh"
+		[ "$said" = 'nothing to do' ] || printf '%s\n' "$said"
+	done
+	# A damaged cache must not stop the rest.
+	if [ "$cache" = remove ]; then
+		"$python" -I "$venv/bin/msauth" logout --all || true
+		"$python" -I -c 'from msauth.cli.logout import leave_nothing; leave_nothing()' 2>/dev/null || true
+	fi
 fi
 each link remove_link
 each file remove_file
 each environment remove_environment
+each parent remove_parent
 rm -f -- "$manifest"
 printf '%s\n' "$made" | sed -n 's/^folder //p' | sed '1!G;h;$!d' | {
 	last=
 	while IFS= read -r name; do remove_folder "$name"; done
 }
+backups=${XDG_STATE_HOME:-$HOME/.local/state}/msauth/setup
+[ ! -d "$backups" ] || left "$backups" 'what msauth setup took out of files is kept there'
 printf 'Removed msauth from %s and %s.\n' "$ours" "$bin"

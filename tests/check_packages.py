@@ -8,7 +8,10 @@ import tarfile
 import zipfile
 from pathlib import Path, PurePosixPath
 
-PROGRAMS = {"git-credential-msauth", "msauth", "msauth-token", "msauth-run", "msauth-sandbox"}
+PROGRAMS = {
+    *("git-credential-msauth", "docker-credential-msauth"),
+    *("msauth", "msauth-token", "msauth-run", "msauth-sandbox"),
+}
 PATHS = "0_msauth.pth"
 TOP = {
     *("helpers", "tests", "install", "README.md", "CHANGELOG.md", "LICENSE"),

@@ -7,15 +7,18 @@ OURS = {
     "msauth",
     *(f"msauth.broker{part}" for part in ("", ".broker", ".entry")),
     *(f"msauth.cache{part}" for part in ("", ".folder", ".record")),
+    *(f"msauth.credential_helpers{part}" for part in ("", ".docker", ".feeds", ".go")),
     "msauth.errors",
     "msauth.git_credential",
     "msauth.protocols",
-    *(f"msauth.protocols.{part}" for part in ("exec_credential", "formats")),
-    *(f"msauth.protocols.{part}" for part in ("git", "kubelogin")),
+    *(f"msauth.protocols.{part}" for part in ("az", "docker", "exec_credential", "formats")),
+    *(f"msauth.protocols.{part}" for part in ("challenges", "git", "goauth", "kubelogin")),
     *(f"msauth.request{part}" for part in ("", ".clouds", ".kinds", ".options", ".organisations")),
     *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "values")),
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
-    *(f"msauth.token{part}" for part in ("", ".arguments", ".exec_retry", ".program")),
+    *(f"msauth.shims{part}" for part in ("", ".place", ".program", ".subscription")),
+    "msauth.start",
+    *(f"msauth.token{part}" for part in ("", ".answer", ".arguments", ".exec_retry", ".program")),
 }
 
 ALLOWED = STANDARD | OURS

@@ -62,14 +62,68 @@ def test_help(command: str, bare_env: Environment) -> None:
         assert max(map(len, done.stdout.split(b"\n"))) <= 100
 
 
+LONG = (  # what fits into a buffer, and what does not
+    ("msauth", "--help"),
+    ("msauth", "completion", "bash"),
+    ("msauth-run", "--help"),
+    ("msauth-token", "--list-products"),
+    ("msauth-token", "convert-kubeconfig", "--help"),
+    ("git-credential-msauth", "--help"),
+)
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("command", LONG, ids=" ".join)
+def test_a_full_stdout_is_said(
+    command: tuple[str, ...], unbuffered: str, bare_env: Environment
+) -> None:
+    env = bare_env | {"PYTHONUNBUFFERED": unbuffered}
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(command, env=env, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 1
+    assert done.stderr.decode().split("\n") == [
+        f"{command[0]}: error: cannot write: No space left on device",
+        f"{command[0]}: hint: df -h",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("command", LONG, ids=" ".join)
+def test_a_closed_stdout_shows_no_traceback(
+    command: tuple[str, ...], bare_env: Environment
+) -> None:
+    words = ["sh", "-c", 'exec "$@" >&-', "sh", *command]
+    done = subprocess.run(words, env=bare_env, stderr=subprocess.PIPE, check=False)
+    assert b"internal" not in done.stderr
+    assert done.stderr.count(b"\n") <= 1, done.stderr
+
+
+def test_a_locale_without_the_characters(bare_env: Environment) -> None:
+    bare_env |= {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    done = msauth("help", "kubectl", env=bare_env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"https://\\u2026" in done.stdout
+
+
+def test_what_was_said_first_comes_first(bare_env: Environment) -> None:
+    """stdout waits in a buffer where it is no terminal, and stderr does not."""
+    words = ["msauth", "status"]
+    done = subprocess.run(
+        words, env=bare_env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False
+    )
+    assert done.stdout.endswith(b"\nmsauth: hint: msauth login\n")
+
+
 WRONG = [
     (("logn",), b"unknown command logn", b"did you mean msauth login?"),
     (("--frob",), b"unknown option --frob", b"msauth --help"),
     (("login", "--teant", "x"), b"unknown option --teant", b"did you mean --tenant?"),
     (("login", "armm"), b"unknown product 'armm'", b"did you mean arm?"),
-    (("login", "arm", "graph"), b"unexpected argument graph", b"see --help"),
+    (("login", "arm", "graph"), b"unexpected argument graph", b"hint: msauth login --help"),
     (("login", "arm", "--scope", "a/b"), b"give either the product arm or --scope", b""),
-    (("status", "arm", "graph"), b"unexpected argument graph", b"see --help"),
+    (("status", "arm", "graph"), b"unexpected argument graph", b"hint: msauth status --help"),
+    (("setup", "git", "now"), b"unexpected argument now", b"hint: msauth setup git --help"),
+    (("setup", "--undo"), b"unknown option --undo", b"hint: msauth setup --help"),
     (("status", "armm"), b"unknown product 'armm'", b"did you mean arm?"),
     (("status", "arm", "--scope", "a/b"), b"give either the product arm or --scope", b""),
     (("logout", "--all", "--profile", "x"), b"exclude each other", b""),

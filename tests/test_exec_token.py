@@ -90,6 +90,8 @@ def test_exec_answers_in_the_version_that_was_asked(
         (("--scope", "a b"), {}, 2, "error: scope 'a b' is empty or has a character"),
         (("--scope", "arm"), {}, 2, "hint: arm is a product"),
         (("--format", "yaml"), {}, 2, "error: unknown format 'yaml'\n{}hint: one of: exec, token"),
+        (("arm", "--organization", "contoso"), {}, 2, "hint: msauth-token devops --organization"),
+        (("--organization", "contoso/x"), {}, 2, "'contoso/x' is no name of an organisation"),
         (("--frmat", "json"), {}, 2, "hint: did you mean --format?"),
         (("--environment", "AzureGermanCloud"), {}, 2, "error: unknown cloud"),
         (("devops", "--environment", "AzureChinaCloud"), {}, 2, "does not exist in AzureChina"),

@@ -10,7 +10,7 @@ import pytest
 from msauth.setup.git import include_text
 from msauth_sandbox import Sandbox
 
-from .conftest import SCRIPTS, Done, Environment, run_program
+from .conftest import Done, Environment, run_program
 
 SNIPPET = include_text("msauth")
 HELLO = "https://dev.azure.com/contoso/hello/_git/hello"
@@ -206,8 +206,3 @@ def test_the_private_ca_of_git_serves_the_probe(
     assert cloud.count("devops", org="fabrikam") == 1
     assert b"certificate of login.microsoftonline.com is not trusted" in done.stderr
     assert b"hint: export REQUESTS_CA_BUNDLE=" in done.stderr
-
-
-def test_the_snippet_finds_the_installed_helper(git_env: Environment) -> None:
-    assert (SCRIPTS / "git-credential-msauth").exists()
-    assert "useHttpPath = true" in SNIPPET

@@ -70,6 +70,10 @@ identity_resource_id = "/subscriptions/s/resourcegroups/g/providers/x/y/z w"
 persist = false
 scopes = ["https://graph.microsoft.com/User.Read", "https://graph.microsoft.com/Mail.Read"]
 az_config_dir = "~/az-work"
+[ci]
+assertion = ["/usr/bin/give", "it to me"]
+assertion_audience = "api://other"
+assertion_identity = "/subscriptions/s"
 """
 
 
@@ -88,14 +92,19 @@ def test_every_key_takes_effect(write: Write) -> None:
         assert not made.persist
         assert made.profile == "all"
         assert len(made.scopes) == 2
+        federated = request("ci")
+        assert federated.credential == "federated"
+        assert federated.assertion == "command\x1f/usr/bin/give\x1fit to me"
+        assert federated.assertion_audience == "api://other"
+        assert federated.assertion_identity == "/subscriptions/s"
     assert set(PROFILE_KEYS) | {"scopes"} == set(profile_file._CHECKS)
 
 
 def test_background_renewal_renews_the_same_key(write: Write) -> None:
     write(ALL_KEYS)
-    made = request("all", ())
-    again = background._request(background._arguments(made))
-    assert again.cache_key == made.cache_key
+    for made in (request("all", ()), request("ci")):
+        again = background._request(background._arguments(made))
+        assert again.cache_key == made.cache_key
 
 
 def test_options_beat_variables_beat_profile_beat_defaults(
@@ -168,6 +177,20 @@ WRONG = [
     ("[work]\nmin_valid = true\n", "must be a number of seconds", ""),
     ("[work]\nmin_valid = -1\n", "must be a number of seconds", ""),
     ('[work]\npersist = "no"\n', "must be true or false", ""),
+    ('[work]\nassertion = "relative"\n', "line 2: assertion of profile 'work' must be an abs", ""),
+    ("[work]\nassertion = []\n", "a list: a program and its words", ""),
+    ('[work]\nassertion = ["give", "x"]\n', "must be an absolute path", ""),
+    ('[work]\nassertion = ["managed-identity"]\n', "must be an absolute path", ""),
+    ('[work]\nassertion = ["/x", 5]\n', "must be a string", ""),
+    ('[work]\nassertion = ["/x", "a\\u001fb"]\n', "unprintable", ""),
+    ("[work]\nassertion = {}\n", "must be a string", ""),
+    ('[work]\nassertion = ""\n', "must be an absolute path", ""),
+    (
+        '[work]\ncredential = "browser"\nassertion = "/x"\n',
+        "line 3: assertion of profile 'work' is read by the credential federated alone",
+        "leave credential out",
+    ),
+    ('[work]\nassertion_identity = "x"\n', "neither a client id nor a resource id", ""),
     ("[work\n", "line 1: not valid TOML", ""),
     ("[work]\ntenant = \n", "line 2: not valid TOML", ""),
     ("[work]\n[work]\n", "line 2: not valid TOML", ""),

@@ -275,7 +275,7 @@ NO_PAIR = ("-e takes NAME=PRODUCT or NAME=SCOPE", "-e GRAPH_TOKEN=graph")
 WRONG = {
     "unknown option": (["--prodct", "arm"], "unknown option --prodct", "did you mean --product?"),
     "unknown product": (["--product", "grph"], "unknown product 'grph'", "did you mean graph?"),
-    "no value": (["-e"], "option -e needs a value", "see --help"),
+    "no value": (["-e"], "option -e needs a value", "msauth-run --help"),
     "no name": (["-e", "=arm", "true"], *NO_PAIR),
     "no product": (["-e", "X=", "true"], *NO_PAIR),
     "a bad name": (["-e", "1X=arm", "true"], *NO_PAIR),

@@ -409,32 +409,29 @@ def test_what_status_says_comes(case: Case, world: World) -> None:
         assert row[name] == found[name]
 
 
-NOBODY = "nobody can sign in"
+NOBODY = "no credential can sign in"
 FAILING = [
-    (nobody, NOBODY, "no credential can sign in"),
-    (service_principal_without_secret, "neither AZURE_CLIENT_SECRET nor", "AZURE_CLIENT_SECRET"),
-    (certificate_that_is_none, "not a usable PEM", "not a usable PEM"),
-    (workload_identity_without_its_file, "missing: no such file", "missing: no such file"),
-    (two_names_for_a_managed_identity, "both a client id and", "both a client id and"),
-    (az_of_another_cloud, NOBODY, "no credential can sign in"),
-    (az_of_another_cloud_by_name, "az is set to another cloud", "az is set to another cloud"),
-    (az_signed_out_with_a_cached_token, NOBODY, "no credential can sign in"),
-    (az_not_on_path, NOBODY, "no credential can sign in"),
+    (nobody, NOBODY),
+    (service_principal_without_secret, "neither AZURE_CLIENT_SECRET nor"),
+    (certificate_that_is_none, "not a usable PEM"),
+    (workload_identity_without_its_file, "missing: no such file"),
+    (two_names_for_a_managed_identity, "both a client id and"),
+    (az_of_another_cloud, NOBODY),
+    (az_of_another_cloud_by_name, "az is set to another cloud"),
+    (az_signed_out_with_a_cached_token, NOBODY),
+    (az_not_on_path, NOBODY),
+    (device_code_nobody_in_ci, "nobody has signed in yet"),
+    (device_code_without_a_terminal, "nobody has signed in yet"),
+    (failed_a_moment_ago, "AADSTS7000215"),
+]
+FAILING_IN_A_TOOL = [
     (azd_signed_out, "nobody is signed in with azd", "nobody is signed in with azd"),
     (pwsh_signed_out, "nobody is signed in with Connect-AzAccount", "Connect-AzAccount"),
-    (device_code_nobody_in_ci, "nobody has signed in yet", "nobody has signed in yet"),
-    (device_code_without_a_terminal, "nobody has signed in yet", "nobody has signed in yet"),
-    (failed_a_moment_ago, "AADSTS7000215", "AADSTS7000215"),
 ]
 
 
-@pytest.mark.parametrize(
-    ("prepare", "problem", "error"), FAILING, ids=lambda v: getattr(v, "__name__", "")
-)
-def test_what_status_says_fails(
-    prepare: Callable[[World], None], problem: str, error: str, world: World
-) -> None:
-    prepare(world)
+def fails(world: World, problem: str) -> tuple[dict[str, Any], str]:
+    """Return the row of a status that says so, and what the program says that is then asked."""
     code, row = world.status()
     assert code == 1
     assert problem in row["problem"]
@@ -443,7 +440,27 @@ def test_what_status_says_fails(
     assert told.stderr.decode() == f"msauth: hint: {row['hint']}\n"
     code, token, said = world.token()
     assert (code, token) == (1, "")
-    assert error in said
+    return row, said
+
+
+@pytest.mark.parametrize(("prepare", "problem"), FAILING, ids=lambda v: getattr(v, "__name__", ""))
+def test_what_status_says_fails(
+    prepare: Callable[[World], None], problem: str, world: World
+) -> None:
+    prepare(world)
+    row, said = fails(world, problem)
+    assert row["problem"] in said
+    assert f"hint: {row['hint']}\n" in said
+
+
+@pytest.mark.parametrize(
+    ("prepare", "problem", "error"), FAILING_IN_A_TOOL, ids=lambda v: getattr(v, "__name__", "")
+)
+def test_a_tool_has_words_of_its_own(
+    prepare: Callable[[World], None], problem: str, error: str, world: World
+) -> None:
+    prepare(world)
+    assert error in fails(world, problem)[1]
 
 
 @pytest.mark.parametrize("profile", ["none", "wrong"])

@@ -1,5 +1,6 @@
 """What can go wrong, and the one way of saying it to a person."""
 
+import errno
 import os
 import sys
 import time
@@ -8,6 +9,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
+
+
+SEE_HELP = "see --help"
+"""A hint that becomes the command which shows the help, where it is known which one that is."""
+QUIET = 2.0
+"""Seconds that a person waits before they are told for what."""
 
 
 class MsauthError(Exception):
@@ -64,6 +71,10 @@ def not_kept(what: str, why: str, hint: str) -> SignInError:
     return SignInError(f"{what} cannot be kept: {why}", hint, deterministic=False)
 
 
+class ExchangeRefusedError(SignInError):
+    """A container registry takes no token of this tenant, or not this token, for its own."""
+
+
 # C0 and C1 controls, DEL, and the bidi and zero-width characters that can rewrite a terminal
 # line (CVE-2024-50349, CVE-2021-42574).
 _UNSAFE = frozenset(
@@ -99,6 +110,10 @@ def program() -> str:
 def say(level: str, text: str) -> None:
     """Write `program: level: text` to stderr, a line each; a closed stderr is not an error."""
     name = program()
+    try:  # what was said on stdout before comes before
+        sys.stdout.flush()
+    except (AttributeError, OSError, ValueError):
+        pass
     lines = "".join(f"{name}: {level}: {printable(line)}\n" for line in text.split("\n"))
     try:
         os.write(2, lines.encode("utf-8", "backslashreplace"))
@@ -127,7 +142,11 @@ def failed(error: Exception) -> int:
     where a fault of our own happened: files and lines, no values.
     """
     if isinstance(error, MsauthError):
+        if error.hint == SEE_HELP:
+            error.hint = f"{program()} --help"
         return report(error)
+    if isinstance(error, OSError) and _is_full(error):
+        return unwritten(error)
     if os.environ.get("MSAUTH_TRACE"):
         import traceback
 
@@ -144,8 +163,48 @@ def report(error: MsauthError) -> int:
     for detail in details:
         say("note", detail)
     if error.hint:
-        say("hint", error.hint)
+        say("hint", _help_command() if error.hint == SEE_HELP else error.hint)
     return error.exit_code
+
+
+def _help_command() -> str:
+    """Return the command that shows the help of what was called."""
+    name, *words = program(), *sys.argv[1:3]
+    if name == "msauth":
+        known = words if words[:1] == ["setup"] else words[:1]
+    else:
+        known = [word for word in words[:1] if word in ("get-token", "convert-kubeconfig")]
+    return command(name, *(word for word in known if not word.startswith("-")), "--help")
+
+
+def prepare_stdout() -> None:
+    """Let a program write to stdout also where it is closed, or cannot show every character."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
+    elif hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
+
+
+def flush_stdout(code: int) -> int:
+    """Flush stdout and return the exit code, which is not 0 where that failed; say why it did."""
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        return max(code, unwritten(error))
+    return code
+
+
+def unwritten(error: OSError) -> int:
+    """Say that stdout could not be written and return 1; silent when its reader has just left."""
+    # The interpreter flushes once more at its end: what is left must go somewhere.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    if not isinstance(error, BrokenPipeError):  # `msauth status | head`
+        report(MsauthError(f"cannot write: {error.strerror}", "df -h" if _is_full(error) else None))
+    return 1
+
+
+def _is_full(error: Exception) -> bool:
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def trace(text: str, env: "Mapping[str, str]") -> None:

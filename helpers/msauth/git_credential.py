@@ -7,7 +7,7 @@ Git runs it for every request to a host it is configured for, so most calls must
 import os
 import sys
 
-from .request.options import FLAG, SIGN_IN, Options, parse, write_and_exit
+from .request.options import FLAG, SIGN_IN, Options, parse, standard_input, write_and_exit
 
 PROG = "git-credential-msauth"
 _FALSE = ("", "0", "false", "no", "off")
@@ -16,7 +16,7 @@ OPTIONS = {**SIGN_IN, "--help": FLAG, "-h": FLAG, "--version": FLAG}
 
 def main() -> int:
     """Answer git, and end the process."""
-    return write_and_exit(lambda: run(sys.argv[1:], _standard_input))
+    return write_and_exit(lambda: run(sys.argv[1:], standard_input))
 
 
 def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
@@ -164,16 +164,6 @@ def _recognised(data: bytes) -> "tuple[Credential, str] | tuple[None, str]":
     if organisation is None:
         return None, ""
     return credential, organisation
-
-
-def _standard_input() -> bytes:
-    chunks = []
-    try:
-        while chunk := os.read(0, 65536):
-            chunks.append(chunk)
-    except OSError:
-        pass
-    return b"".join(chunks)
 
 
 TYPE_CHECKING = False

@@ -19,7 +19,11 @@ Python itself has imported by then.
 import os
 import sys
 
-PROGRAMS = ("git-credential-msauth", "msauth", "msauth-run", "msauth-sandbox", "msauth-token")
+PROGRAMS = (
+    *("bazel-credential-msauth", "cargo-credential-msauth", "docker-credential-msauth"),
+    *("git-credential-msauth", "msauth", "msauth-run", "msauth-sandbox", "msauth-token"),
+    "nuget-plugin-msauth",
+)
 """The launchers, as [project.scripts] in pyproject.toml names them."""
 
 

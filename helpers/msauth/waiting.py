@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from .cache.lock import QUIET
-from .errors import say
+from .errors import QUIET, say
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from msauth.errors import MsauthError
 
@@ -46,8 +46,13 @@ hosts that the sandbox does not serve are refused.
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        sys.exit(_fail(message, f"{self.prog} --help", 2))
+
+
 def parser() -> argparse.ArgumentParser:
-    result = argparse.ArgumentParser(
+    result = _Parser(
         prog="msauth-sandbox",
         usage="msauth-sandbox [options] -- COMMAND [ARG...]\n"
         "       msauth-sandbox [options] --print-env\n"

@@ -97,7 +97,8 @@ class Home:
         return {
             "HOME": str(self.path),
             "ENV": str(self.path / ".shrc"),
-            "GIT_CONFIG_NOSYSTEM": "1",
+            # Not the machine's own, which `msauth setup git --system` would change.
+            "GIT_CONFIG_SYSTEM": str(self.path / ".system" / "gitconfig"),
         }
 
     def environ(self, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -113,6 +114,7 @@ class Home:
     def make(self, environ: Mapping[str, str]) -> None:
         """Everything in it, for a client with this environment. Raises msauth's MsauthError."""
         self.path.mkdir(mode=0o700, exist_ok=True)
+        (self.path / ".system").mkdir(exist_ok=True)
         self._write_rc(environ["PATH"])
         # Where this is missing, fish reads all man pages in the background to fill it.
         (self.path / ".local/share/fish/generated_completions").mkdir(parents=True, exist_ok=True)
@@ -168,8 +170,8 @@ def welcome(who: str, people: Iterable[str], path: str) -> str:
     kubectl = shutil.which("kubectl", path=path)
     names = ", ".join(upn.partition("@")[0] for upn in people)
     return f"""\
-This shell is inside a miniature Microsoft cloud on this machine; {signed_in}.
-HOME is a temporary folder: what you do here goes when you leave (exit). Three commands to try:
+This shell is inside a miniature Microsoft cloud; {signed_in}.
+HOME is a temporary folder that goes when you leave (exit). Three commands to try:
 
   git clone https://contoso@dev.azure.com/contoso/hello/_git/hello
   msauth status

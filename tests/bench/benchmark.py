@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 
 STDIN = b"protocol=https\nhost=dev.azure.com\npath=contoso/hello/_git/hello\n"
+FEED = "https://pkgs.dev.azure.com/contoso/_packaging/hello"
+CARGO = b'{"v":1,"registry":{"index-url":"sparse+%s/Cargo/index/"},"kind":"get"}\n' % FEED.encode()
 TENANT = "11111111-1111-1111-1111-111111111111"
 TRUE = shutil.which("true", path="/usr/bin:/bin") or "true"
 PASS = [sys.executable, "-c", "pass"]
@@ -32,7 +34,24 @@ CASES: dict[str, tuple[list[str], bytes, float | None]] = {
         STDIN + b"username=x\npassword=y\n",
         1.10,
     ),
+    "docker-credential-msauth get": (
+        ["docker-credential-msauth", "get"],
+        b"contoso.azurecr.io",
+        1.15,
+    ),
     "msauth-token": (["msauth-token", "aks"], b"", None),
+    "msauth-token go": (["msauth-token", "go"], b"", 1.15),
+    "msauth-token go URL": (
+        ["msauth-token", "go", f"{FEED}/go/x/@v/list"],
+        b"HTTP/1.1 401 Unauthorized\n\n",
+        None,
+    ),
+    "cargo-credential-msauth": (["cargo-credential-msauth", "--cargo-plugin"], CARGO, 2.0),
+    "bazel-credential-msauth get": (
+        ["bazel-credential-msauth", "get"],
+        b'{"uri":"%s"}' % FEED.encode(),
+        None,
+    ),
     "msauth-run -- true": (["msauth-run", "--", TRUE], b"", None),
 }
 """What is run, its input, and the ratio that it shall stay under."""

@@ -14,6 +14,8 @@ from msauth.cache.folder import Folder
 from msauth.request.request import Token
 from msauth.request.selection import select
 
+REGISTRY = "contoso.azurecr.io"
+
 
 def made_up_jwt(audience: str, now: int) -> str:
     """Return a token of the size and form of Entra ID's, with a signature of zeros."""
@@ -25,18 +27,22 @@ def made_up_jwt(audience: str, now: int) -> str:
     return ".".join((part(b'{"alg":"RS256","typ":"JWT"}'), part(claims.encode()), part(bytes(256))))
 
 
-def seed(env: Mapping[str, str]) -> None:
-    """Put a token that lives for a day for Azure DevOps, ARM and AKS into the cache of env."""
+def seed(env: Mapping[str, str], *, due: bool = False) -> None:
+    """Put tokens that live for a day into the cache of env.
+
+    They are for Azure DevOps, ARM and AKS, and one is the own token of REGISTRY. due: they are
+    worth renewing.
+    """
     now = int(time.time())
     selection = select({}, env)
     with Folder.cache(env, create=True) as folder:
-        for product in ("devops", "arm", "aks"):
+        for product, registry in (("devops", ""), ("arm", ""), ("aks", ""), ("acr", REGISTRY)):
             scopes = selection.scopes_for(product)
-            request = selection.request(scopes)
+            request = selection.request(scopes, registry=registry)
             token = Token(
                 made_up_jwt(scopes[0].rpartition("/")[0], now),
                 now + 86400,
-                refresh_on=now + 43200,
+                refresh_on=now - 1 if due else now + 43200,
                 issued=now,
                 tenant=env["MSAUTH_TENANT"],
                 credential="azure-cli",

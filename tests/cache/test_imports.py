@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from msauth.request.clouds import DEVOPS_RESOURCE
+
 from ..conftest import Environment
 from ..hot_path import ALLOWED, STANDARD
 from ..test_git_credential import HELLO
 from .conftest import Cache
-from .seed import seed
+from .seed import REGISTRY, seed
 
 NEVER = (
     "argparse", "azure", "base64", "ctypes", "dataclasses", "datetime", "filelock", "hashlib",
@@ -61,13 +63,24 @@ def loaded(module: str, *arguments: str, env: Environment, stdin: bytes, out: Pa
     return set(out.read_text().split())
 
 
+SHIM = ["--answer-as", "az", "account", "get-access-token", "--resource", DEVOPS_RESOURCE]
+SHIM_AZD = ["--output=json", f"--scope={DEVOPS_RESOURCE}/.default"]
+GO_FEED = "https://pkgs.dev.azure.com/contoso/_packaging/hello/go/x/@v/list"
 PATHS = [
     ("msauth.git_credential", ["get"], HELLO, True),
     ("msauth.git_credential", ["store"], HELLO + b"password=x\n", False),
     ("msauth.git_credential", ["capability"], b"", False),
+    ("msauth.credential_helpers.docker", ["get"], REGISTRY.encode(), True),
+    ("msauth.credential_helpers.docker", ["list"], b"", False),
     ("msauth.token.program", ["devops"], b"", True),
     ("msauth.token.program", ["devops", "--format", "token"], b"", True),
+    ("msauth.token.program", ["go"], b"", False),
+    ("msauth.token.program", ["go", GO_FEED], b"HTTP/1.1 401 Unauthorized\n\n", True),
     ("msauth.run.program", ["--", "/bin/true"], b"", True),
+    ("msauth.run.program", [*SHIM, "--query", "accessToken", "-o", "tsv"], b"", True),
+    ("msauth.run.program", [*SHIM, "-o", "json"], b"", True),
+    ("msauth.run.program", [*SHIM, "--tenant", "contoso.com", "-o", "json"], b"", True),
+    ("msauth.run.program", ["--answer-as", "azd", "auth", "token", *SHIM_AZD], b"", True),
 ]
 
 
@@ -109,6 +122,16 @@ def test_store_loads_next_to_nothing(bare_env: Environment, tmp_path: Path) -> N
     )
 
 
+def test_go_without_a_url_loads_next_to_nothing(bare_env: Environment, tmp_path: Path) -> None:
+    found = loaded("msauth.token.program", "go", env=bare_env, stdin=b"", out=tmp_path / "modules")
+    ours = {name for name in found if name.startswith("msauth")}
+    assert ours == {
+        *("msauth", "msauth.credential_helpers", "msauth.credential_helpers.go"),
+        *("msauth.request", "msauth.request.options", "msauth.token", "msauth.token.program"),
+    }
+    assert found - ours <= STANDARD
+
+
 def test_a_foreign_host_loads_no_cache(bare_env: Environment, tmp_path: Path) -> None:
     found = loaded(
         "msauth.git_credential",
@@ -128,7 +151,7 @@ def test_the_installed_launcher_adds_nothing_dear(bare_env: Environment) -> None
     text = Path(path).read_text()
     if "import re\n" in text:
         pytest.skip("installed by an old pip, whose launchers import re")
-    assert "msauth.git_credential" in text
+    assert "msauth.start" in text
 
 
 def test_the_allow_list_is_about_something(tmp_path: Path, bare_env: Environment) -> None:

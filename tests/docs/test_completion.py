@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cli import completion, programs
+from msauth.cli import programs
 from msauth.cli.programs import Command
+from msauth.cli.shells import SHELLS
 
 from ..conftest import SCRIPTS, Environment, run_program
 from .shells import BASH_COMPLETION, Fish, Shell, start
@@ -84,9 +85,11 @@ VALUES = [
     ("msauth login --profile work --credential dev", ("device-code",)),
     ("msauth logout --profile c", ("customer",)),
     ("msauth help sign", ("sign-in",)),
-    ("msauth completion ", completion.SHELLS),
+    ("msauth completion ", SHELLS),
     ("msauth completion --values pro", ("profiles", "products")),
     ("msauth setup ", LISTS["targets"]),
+    ("msauth setup pats --dry-run some-fi", ("some-file.pem",)),
+    ("msauth doctor some-f", ("some-folder",)),
     ("git-credential-msauth --credential bro", ("broker", "browser")),
     ("msauth-sandbox --sign-in azure-c", ("azure-cli",)),
     ("msauth-sandbox --directory some-f", ("some-folder",)),

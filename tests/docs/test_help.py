@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cli import help as topics
-from msauth.cli import programs, usage
+from msauth.cli import help as pages
+from msauth.cli import markdown, programs, usage
+from msauth.cli.topics import text_of
 
 from ..conftest import Environment, run_program
 from ..terminal import Terminal
@@ -42,7 +43,7 @@ def test_a_topic_in_a_pipe_is_plain(bare_env: Environment, name: str) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_a_topic_fits_the_terminal(name: str, width: int) -> None:
     """Code is never broken, nor is a word that is longer than the line."""
-    page = topics.render(topics.topic(name), width, bold=False)
+    page = pages.render(text_of(name), width, bold=False)
     for line in page.split("\n"):
         assert (
             len(line) <= width
@@ -53,10 +54,8 @@ def test_a_topic_fits_the_terminal(name: str, width: int) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_nothing_of_a_topic_is_lost(name: str) -> None:
-    from msauth.cli import markdown
-
-    page = re.sub(r"\s+", "", topics.render(topics.topic(name), 100, bold=True))
-    for word in re.findall(r"[\w-]{4,}", markdown.plain(topics.topic(name))):
+    page = re.sub(r"\s+", "", pages.render(text_of(name), 100, bold=True))
+    for word in re.findall(r"[\w-]{4,}", markdown.plain(text_of(name))):
         assert word in page or word in ("console", "toml", "text", "python", "yaml")
 
 
@@ -70,6 +69,11 @@ def test_a_command_and_a_program_have_their_own_help(bare_env: Environment) -> N
         shown = run_program("msauth", "help", asked, env=bare_env)
         assert shown.returncode == 0
         assert shown.stdout == run_program(*command, "--help", env=bare_env).stdout
+
+
+@pytest.mark.parametrize("command", programs.commands(), ids=lambda command: command.name)
+def test_no_line_of_a_help_is_wider_than_a_page(command: programs.Command) -> None:
+    assert max(map(len, command.help.split("\n"))) <= 100
 
 
 @pytest.mark.parametrize(

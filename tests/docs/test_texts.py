@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from msauth.cli import help as topics
-from msauth.cli import markdown
+from msauth.cli import markdown, topics
 from msauth.cli.program import COMMANDS as OF_MSAUTH
 
 from ..conftest import SCRIPTS

@@ -65,15 +65,52 @@ def hostile(tmp_path: Path) -> Hostile:
 # --- Without making an environment ---
 
 
-@pytest.mark.parametrize("script", ["install.sh", "uninstall.sh"])
+@pytest.mark.parametrize("script", ["install.sh", "uninstall.sh", "try.sh"])
 def test_help_and_unknown_options(home: Path, script: str) -> None:
     done = run(script, "--help", home=home)
     assert (done.returncode, done.stderr) == (0, "")
-    assert f"sh install/{script} --" in done.stdout
+    if script != "try.sh":  # which has no other option
+        assert f"sh install/{script} --" in done.stdout
+    assert done.stdout
     done = run(script, "--nonsense", home=home)
     assert done.returncode == 1
     assert f"install/{script}: error: unknown option --nonsense\n" in done.stderr
     assert list(home.iterdir()) == []
+
+
+def test_what_cannot_be_installed_leaves_nothing(home: Path) -> None:
+    for arguments, message, hint in (
+        (("--extras", "sandbox,nonsense"), "msauth has no extra called nonsense", "--extras"),
+        (("--wheel", "/none.whl"), "there is no wheel /none.whl", "ls /\n"),
+        (("--wheel", "none.whl"), "there is no wheel none.whl", "ls /tmp/\n"),
+    ):
+        done = run("install.sh", *arguments, home=home, cwd=Path("/tmp"))
+        assert done.returncode == 1
+        error, said = done.stderr.split("hint: ")
+        assert error.startswith(f"install/install.sh: error: {message}\n")
+        assert hint in said
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.skipif(not os.geteuid(), reason="root may write everywhere")
+def test_a_home_that_is_not_to_be_written(home: Path) -> None:
+    home.chmod(0o500)
+    done = run("install.sh", home=home)
+    assert done.returncode == 1
+    assert f"error: the folder {home} is not yours to write\n" in done.stderr
+    assert f"hint: ls -ld {home}\n" in done.stderr
+
+
+def test_try_takes_no_arguments_and_the_python_that_is_named(home: Path) -> None:
+    done = run("try.sh", "--help", home=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "sh install/try.sh" in done.stdout
+    done = run("try.sh", "nonsense", home=home)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "hint: sh install/try.sh --help\n" in done.stderr
+    done = run("try.sh", home=home, PYTHON="/nowhere", MSAUTH_BUILD_DIR=str(home))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "error: /nowhere is no Python" in done.stderr
 
 
 @pytest.mark.parametrize("script", ["install.sh", "uninstall.sh"])
@@ -354,6 +391,32 @@ def test_install_use_and_uninstall(
     again = run("uninstall.sh", home=home)
     assert (again.returncode, again.stderr) == (0, "")
     assert "nothing to remove" in again.stdout
+
+
+@pytest.mark.long
+def test_what_was_set_up_later_is_undone_too(home: Path) -> None:
+    (home / ".kube").mkdir()
+    (home / ".kube" / "config").write_text(
+        "users:\n- name: me\n  user:\n    exec:\n      command: kubelogin\n"
+        "      apiVersion: client.authentication.k8s.io/v1beta1\n"
+        "      args: [get-token, --login, azurecli, --server-id, x]\n"
+    )
+    (home / ".gitconfig").write_text("[user]\n\tname = Alex")
+    before = tree(home)
+    assert run("install.sh", "--no-git", home=home).returncode == 0
+    for target in ("git", "kubectl"):
+        command = [f"{home}/.local/bin/msauth", "setup", target]
+        env = {"HOME": str(home), "PATH": "/usr/bin:/bin", "GIT_CONFIG_NOSYSTEM": "1"}
+        subprocess.run(command, env=env, check=True, capture_output=True)
+    assert "msauth" in (home / ".kube" / "config").read_text()
+    (home / ".kube" / "config.lock").touch()
+    refused = run("uninstall.sh", home=home)
+    assert refused.returncode == 1
+    assert "config.lock exists" in refused.stderr
+    assert (home / ".local" / "bin" / "msauth").exists()
+    (home / ".kube" / "config.lock").unlink()
+    assert run("uninstall.sh", home=home).returncode == 0
+    assert tree(home) == before
 
 
 @pytest.mark.long

@@ -1,6 +1,7 @@
 """The installed programs import nothing from the directory they are started in."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -131,3 +132,78 @@ def test_launchers_of_other_tools(
         for command in COMMANDS:
             done = run_program(*command, env=env, stdin=QUESTION, cwd=hostile.directory)
             assert (done.returncode, hostile.sprung()) == (0, []), done.stderr
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Path:
+    """A folder with the launchers that install.sh writes, of an environment like this one."""
+    environment, folder = tmp_path / "environment", tmp_path / "programs"
+    (environment / "bin").mkdir(parents=True)
+    folder.mkdir()
+    prefix = Path(sys.prefix)
+    shutil.copy(prefix / "pyvenv.cfg", environment)
+    for name in ("lib", "bin/python"):
+        (environment / name).symlink_to(prefix / name)
+    for program in ("git-credential-msauth", "msauth-token", "msauth-run", "msauth"):
+        shutil.copy(SCRIPTS / program, environment / "bin")
+        code = '. "$1/common.sh"; write_launcher "$2" "$3" "$4" "$4"'
+        install = str(REPOSITORY / "install")
+        words = (install, program, str(folder / program), str(environment))
+        subprocess.run(["sh", "-c", code, f"{install}/install.sh", *words], check=True)
+    return folder
+
+
+def test_the_installers_launchers_work(ours: Path, env: Environment) -> None:
+    env["PATH"] = f"{ours}:{env['PATH']}"
+    for _ in ("cold", "hot"):
+        got = run_program("git-credential-msauth", "get", env=env, stdin=QUESTION)
+        assert b"password=ey" in got.stdout, got.stderr
+        token = run_program("msauth-token", "arm", "--format", "token", env=env)
+        assert token.stdout.startswith(b"ey"), token.stderr
+        done = run_program("msauth-run", "--", "sh", "-c", "echo $AZURE_ACCESS_TOKEN", env=env)
+        assert done.stdout == token.stdout
+    assert run_program("msauth", "--version", env=env).returncode == 0
+
+
+def test_store_is_answered_without_python(ours: Path, bare_env: Environment) -> None:
+    (ours.parent / "environment" / "bin" / "python").unlink()
+    program = str(ours / "git-credential-msauth")
+    for words in (["store"], ["--profile", "work", "store"]):
+        done = subprocess.run([program, *words], input=QUESTION * 999, env=bare_env, check=True)
+        assert done.returncode == 0
+    other = subprocess.run(
+        [program, "store", "get"], env=bare_env, capture_output=True, check=False
+    )
+    assert other.returncode != 0
+
+
+def test_a_launcher_of_ours_with_a_space_or_a_long_name_goes_through_a_shell(
+    tmp_path: Path, env: Environment
+) -> None:
+    place = tmp_path / "a b" / ("long" * 30)
+    place.mkdir(parents=True)
+    shutil.copytree(Path(sys.prefix) / "bin", place / "bin", symlinks=True)
+    shutil.copy(Path(sys.prefix) / "pyvenv.cfg", place)
+    (place / "lib").symlink_to(Path(sys.prefix) / "lib")
+    install = str(REPOSITORY / "install")
+    code = '. "$1/common.sh"; write_launcher msauth-token "$2" "$3" "$3"'
+    out = str(tmp_path / "msauth-token")
+    subprocess.run(["sh", "-c", code, f"{install}/x", install, out, str(place)], check=True)
+    done = subprocess.run(
+        [out, "arm", "--format", "token"], env=env, capture_output=True, check=True
+    )
+    assert done.stdout.startswith(b"ey")
+
+
+def test_who_signs_in_has_what_site_gives(bare_env: Environment) -> None:
+    """A company's .pth file puts its CA into ssl; a cached answer does without."""
+    packages = str(Path(import_path.__file__).parent.parent)
+    code = (
+        f"import sys; sys.path.append({packages!r}); import msauth.start\n"
+        "import site; print(site.ENABLE_USER_SITE)\n"
+        "import msauth.signin; print(site.ENABLE_USER_SITE)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", code], env=bare_env, capture_output=True, check=True
+    )
+    assert done.stdout.split() == [b"None", b"False"]

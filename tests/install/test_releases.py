@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -131,6 +132,34 @@ def test_a_release_tarball(
     assert b"refs/heads/main" in done.stdout
     outside(folder / "install", "uninstall.sh", home=home)
     shutil.rmtree(home / "cache", ignore_errors=True)
+    assert tree(home) == before
+
+
+@pytest.mark.long
+def test_keyring_for_the_pip_of_any_project(
+    bare_env: Environment, cloud: Sandbox, home: Path, scripts: Path, built: dict[str, Path]
+) -> None:
+    """A project's own environment has neither keyring nor msauth; PATH leads its pip to both."""
+    before = tree(home)
+    options = ("--no-git", "--wheel", str(built["wheel"]), "--extras", "keyring")
+    outside(scripts, "install.sh", *options, home=home)
+    inside = bare_env | cloud.environ | cloud.service_principal_environ("contoso")
+    inside["PATH"] = f"{home}/.local/bin:/usr/bin:/bin"
+    url = "https://pkgs.dev.azure.com/contoso/_packaging/hello/pypi/simple/"
+    done = run_program("msauth", "setup", "pip", "--index", url, env=inside)
+    assert (done.returncode, done.stderr) == (0, b"")
+    project = home / "project"
+    run_program(sys.executable, "-m", "venv", str(project), env=bare_env)
+    done = run_program(str(project / "bin" / "pip"), "install", "contoso-hello", env=inside)
+    assert done.returncode == 0, done.stderr
+    assert cloud.count("token") == 1
+    completions = home / ".local/share/bash-completion/completions"
+    assert (completions / "msauth").exists()
+    assert not (completions / "keyring").exists()
+    run_program("msauth", "setup", "pip", "--undo", env=inside)
+    outside(scripts, "uninstall.sh", home=home)
+    for left in (project, home / "cache", home / ".cache"):
+        shutil.rmtree(left, ignore_errors=True)
     assert tree(home) == before
 
 

@@ -62,6 +62,12 @@ def test_usage(caller):
     assert "msauth-sandbox: hint: " in done.stderr
     assert "msauth-sandbox [options] -- COMMAND" in run(caller, "--help").stdout
     assert run(caller, "--tenant", "nowhere", "--", "true").returncode == 1
+    done = run(caller, "--frob")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "msauth-sandbox: error: unrecognized arguments: --frob\n"
+        "msauth-sandbox: hint: msauth-sandbox --help\n"
+    )
 
 
 def test_the_extra_is_missing(caller, tmp_path):

@@ -127,14 +127,14 @@ def test_a_command_has_the_same_environment(person: Environment, tmp_path: Path)
         f"""pwd; git clone -q {URL} copy; cd copy; echo >>README.md; git commit -qam 'Say hello'
         git log -1 --format=%ae; git push -q; command -v msauth; git config credential.helper || :
         kubectl config current-context 2>/dev/null || echo hello
-        echo "$HOME"; printenv GIT_CONFIG_NOSYSTEM
+        echo "$HOME"; git config --file "$GIT_CONFIG_SYSTEM" x.y of-the-sandbox; git config x.y
         find "$AZURE_CONFIG_DIR" "$HOME" -maxdepth 0 -perm /077
         find "$AZURE_CONFIG_DIR" -type f -perm /077""",
     )
-    where, email, program, context, home, no_system = text.split()
+    where, email, program, context, home, system = text.split()
     assert where == str(tmp_path)
     assert (email, program, context) == ("alex@contoso.com", str(SCRIPTS / "msauth"), "hello")
-    assert no_system == "1"
+    assert system == "of-the-sandbox"
     assert home.startswith(str(tmp_path / "msauth-sandbox-"))
 
 

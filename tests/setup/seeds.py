@@ -405,7 +405,7 @@ def _shadowed(scene: Scene) -> None:
     scene.env["PATH"] = f"{program.parent}{os.pathsep}{scene.env['PATH']}"
 
 
-@_other("ssh", "ssh-no-browser")
+@_other("ssh", "no-browser")
 def _ssh(scene: Scene) -> None:
     scene.env["SSH_CONNECTION"] = "192.0.2.1 1 192.0.2.2 22"
     scene.env["MSAUTH_CREDENTIAL"] = "browser"

@@ -83,6 +83,10 @@ def test_a_token_is_found_and_its_fix_takes_it_out(scene: Scene, name: str) -> N
     assert [finding["id"] for finding in findings] == [wanted]
     assert done.returncode == 1
     assert token.encode() not in done.stdout + done.stderr
+    said = (
+        r"(a personal access token|a token that ends by itself) (as|in|of) |the variable \w+ holds "
+    )
+    assert re.match(said, findings[0]["message"])
     fix = findings[0]["fix"]
     if name in seeds.BY_HAND:
         assert fix == ""
@@ -133,11 +137,13 @@ def test_every_finding_has_its_line_in_the_topic() -> None:
         for path in (
             *(HELPERS / "setup" / "doctor").glob("*.py"),
             *(HELPERS / "cli").glob("doctor*.py"),
+            *(HELPERS / "setup" / f"{name}.py" for name in ("git_findings", "kubectl", "docker")),
             HELPERS / "setup" / "pats.py",
         )
     )
     ids = set(re.findall(r'(?:Finding|_finding)\(\s*"([a-z-]+)"', code))
     ids |= {f"pat-{form}" for form in FINDERS}
+    ids -= set(programs._SAID_BETTER)
     topic = (HELPERS / "topics" / "doctor.md").read_text()
     assert set(re.findall(r"(?m)^\| `([a-z-]+)` \|", topic)) == ids
     assert len(ids) > 30
@@ -272,6 +278,16 @@ def test_wsl_without_interop(tmp_path: Path) -> None:
     interop = tmp_path / "proc" / "sys" / "fs" / "binfmt_misc" / "WSLInterop"
     interop.mkdir(parents=True)
     assert ids_of(surroundings.wsl(machine)) == []
+
+
+def test_a_container_has_no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/run/.containerenv")
+    machine = Machine({"MSAUTH_CREDENTIAL": "browser"}, [])
+    (finding,) = surroundings.browser(machine)
+    assert finding.message.endswith("a container has no browser")
+    assert ids_of(surroundings.browser(Machine({"MSAUTH_CREDENTIAL": "device-code"}, []))) == []
+    display = {"MSAUTH_CREDENTIAL": "browser", "DISPLAY": ":0"}
+    assert ids_of(surroundings.browser(Machine(display, []))) == []
 
 
 def test_a_cache_of_another_user(scene: Scene) -> None:

@@ -55,6 +55,15 @@ def repository(tmp_path: Path, git_env: Environment) -> Path:
     return path
 
 
+@pytest.mark.parametrize("name", ["", "relative"])
+def test_a_home_that_is_none(name: str, bare_env: Environment, tmp_path: Path) -> None:
+    done = setup(bare_env | {"HOME": name}, cwd=tmp_path)
+    assert done.returncode == 1
+    assert done.stderr.startswith(b"msauth: error: HOME is not ")
+    assert b"msauth: hint: export HOME=" in done.stderr
+    assert not list(tmp_path.glob("relative"))
+
+
 # --- Every scope: there, twice, and gone without a trace ---
 
 

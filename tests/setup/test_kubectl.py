@@ -187,7 +187,10 @@ def test_several_files_are_merged_as_kubectl_does(
 
 
 def test_no_kubeconfig(bare_env: Environment, tmp_path: Path) -> None:
-    assert setup(bare_env).stdout == b"nothing to do\n"
+    done = setup(bare_env)
+    assert (done.returncode, done.stdout) == (0, b"nothing to do\n")
+    assert b"note: there is no kubeconfig yet: /" in done.stderr
+    assert b"hint: az aks get-credentials" in done.stderr
     done = setup(bare_env, "--kubeconfig", str(tmp_path / "none"))
     assert done.returncode == 1
     assert b"there is no file" in done.stderr
@@ -333,8 +336,11 @@ def test_the_list_of_targets(bare_env: Environment, config: Path) -> None:
     assert "msauth setup kubectl" in line()
     setup(bare_env)
     assert "set up" in line()
+    assert " 1 user of AKS " in line()
     assert str(config) in line()
     config.write_text("users: [\n")
+    assert "config cannot be changed: line 2: it is not valid YAML" in line()
+    config.unlink()
     assert "not on this machine" in line()
 
 
@@ -426,7 +432,11 @@ def test_convert_kubeconfigs_other_options(
         ("-l ropc", 0, "--login ropc is not supported"),
         ("-l interactive --pop-enabled --pop-claims u=x", 0, "--pop-enabled is not supported"),
         ("-l devicecode --legacy", 0, "--legacy is not supported"),
-        ("-l nothing", 0, "unknown login method"),
+        (
+            "-l azurcli",
+            2,
+            "unknown login method 'azurcli'\nmsauth-token: hint: did you mean --login a",
+        ),
         ("-l", 2, "option --login needs a value"),
         ("--frobnicate", 2, "unknown option --frobnicate"),
         ("azurecli", 2, "takes options only"),
@@ -669,6 +679,15 @@ def test_what_is_wrong_with_a_kubeconfig(
     assert found(bare_env) == []
     config.write_text("users: SENTINEL [\n")
     assert found(bare_env) == [("kubeconfig-broken", "")]
+    [broken] = kubectl.findings(bare_env)
+    assert broken.message.startswith("a kubeconfig cannot be read: users is not a list of names")
+
+
+def test_a_login_method_that_does_not_exist(bare_env: Environment, config: Path) -> None:
+    done = setup(bare_env, "--login", "azurcli")
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"msauth: error: unknown login method 'azurcli'\n")
+    assert config.read_text() == AZ + OTHERS
 
 
 def test_a_kubeconfig_that_others_may_read(bare_env: Environment, config: Path) -> None:

@@ -485,3 +485,14 @@ def test_a_cut_that_git_would_misread_is_left_to_the_person(scene: Scene) -> Non
     assert done.returncode == 1
     assert b"delete it by hand" in done.stderr
     assert config.read_bytes() == before
+
+
+def test_what_a_person_must_do_is_said_in_three_lines(scene: Scene) -> None:
+    line = f"export AZURE_DEVOPS_EXT_PAT={old_pat('by hand')}\n"
+    scene.write("~/.bashrc", 4 * line)
+    done = pats(scene)
+    assert done.returncode == 1
+    error, note, hint = done.stderr.decode().removesuffix("\n").split("\n")
+    assert error.endswith(".bashrc:1: it cannot be taken out safely: delete it by hand")
+    assert ".bashrc:2: " in note
+    assert hint == "msauth: hint: msauth doctor"

@@ -90,7 +90,7 @@ def test_the_nearest_kind_is_named(
     assert "\n" not in error.message
     assert error.hint is not None
     assert error.hint.startswith(hint)
-    assert len(error.tried) == (5 if "AZURE_TOKEN_CREDENTIALS" in variables else 11)
+    assert len(error.tried) == (5 if "AZURE_TOKEN_CREDENTIALS" in variables else 12)
     assert [line.partition(":")[0] for line in error.tried] == [
         name for name in KINDS if KINDS[name].group
     ][: len(error.tried)]

@@ -22,6 +22,7 @@ FIELDS = {
     "username": "alex@contoso.com",
     "identity_resource_id": "/subscriptions/x",
     "redirect_url": "http://localhost:8400",
+    "registry": "contoso.azurecr.io",
     "env": {"AZURE_CLIENT_ID": "x"},
 }
 

@@ -11,7 +11,7 @@ from msauth.signin.chain import way
 
 AUTO = [
     *("environment", "workload-identity", "azure-pipelines", "github-actions"),
-    *("managed-identity", "azure-cli", "azure-powershell", "azure-developer-cli"),
+    *("managed-identity", "codespaces", "azure-cli", "azure-powershell", "azure-developer-cli"),
     *("broker", "browser", "device-code"),
 ]
 

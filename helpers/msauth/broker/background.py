@@ -90,7 +90,8 @@ def _spawn(command: list[str], env: dict[str, str]) -> None:
 
 _TEXTS = (
     *("credential", "profile", "client_id", "authority", "tenant", "username"),
-    *("identity_resource_id", "redirect_url", "organisation"),
+    *("identity_resource_id", "redirect_url", "organisation", "registry"),
+    *("assertion", "assertion_audience", "assertion_identity"),
 )
 _FLAGS = ("instance_discovery", "cae")
 

@@ -177,6 +177,21 @@ def reject(secret: str, claims: str | None, *, organisation: str, env: "Mapping[
     return bool(holders)
 
 
+def erase_registry(registry: str, env: "Mapping[str, str]") -> None:
+    """Never serve what is cached for a container registry again; never raises.
+
+    Entra ID's token behind it stays: nothing was said against that, and other registries use it.
+    """
+    from . import changes
+
+    try:
+        with Folder.cache(env) as folder:
+            for token in changes.tokens_of_registry(folder, registry):
+                changes.reject(folder, token, "", None)
+    except OSError:
+        return
+
+
 def get_another(
     request: TokenRequest,
     fingerprint: str,

@@ -107,6 +107,16 @@ def reject(folder: Folder, token: str, organisation: str, claims: str | None) ->
     return holders
 
 
+def tokens_of_registry(folder: Folder, registry: str) -> list[str]:
+    """Return what is cached for a container registry, whoever asked; raises OSError."""
+    found = (folder.record(name, None) for name in folder.names(TOKEN))
+    return [
+        payload.decode("ascii", "replace")
+        for attributes, payload in filter(None, found)
+        if attributes.get("request.registry") == registry
+    ]
+
+
 def _holders(folder: Folder, fingerprint: str) -> list[str]:
     """Return the stems of the records that may hold a token.
 

@@ -32,12 +32,13 @@ class Entry:
         """The record's file name."""
         return self.request.record_name + TOKEN
 
-    def read(self, *, now: int, since: int | None = None) -> "Token | None":
+    def read(self, *, now: int, since: int | None = None, settled: bool = False) -> "Token | None":
         """Return the cached token, or None.
 
         now: epoch seconds. since: epoch nanoseconds; accept a token written after that however
         short-lived it is (another process signed in while we waited; asking again would give no
-        more). A request with claims is only answered by a token issued for those very claims.
+        more). settled: not one whose tool may have signed out since. A request with claims is
+        only answered by a token issued for those very claims.
         """
         request = self.request
         found = self.folder.record(self.name, request.cache_key)
@@ -55,7 +56,7 @@ class Entry:
         if attributes.get("signal", "") != signal_of(token.credential, request.env):
             from ..request.request import renews_behind
 
-            if not renews_behind(request.env):
+            if settled or not renews_behind(request.env):
                 return None
             token.refresh_on = 1  # due: the tool may have signed out
         left = token.expires_on - now

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from .. import signin
 from ..cache import record, rejections
 from ..cache.folder import FIX_PLACE, Folder, Refused
-from ..errors import OnlyRejectedError, SignInError, command, not_kept, say
+from ..errors import ExchangeRefusedError, OnlyRejectedError, SignInError, command, not_kept, say
 from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest
 from . import changes
@@ -34,15 +34,39 @@ def renew(
     since = requested_at or time.time_ns()
     folder = _open(request, needed=prompt and request.persist)
     if folder is None:
-        request = _may_ask(request, may_prompt)
-        return signin.acquire(
+        return _renew_in(None, _may_ask(request, may_prompt), since, prompt=prompt)
+    with folder:
+        return _renew_in(folder, request, since, prompt=prompt, may_prompt=may_prompt)
+
+
+def _renew_in(
+    folder: Folder | None,
+    request: TokenRequest,
+    since: int,
+    *,
+    prompt: bool,
+    may_prompt: Callable[[], bool] | None = None,
+    settled: bool = False,
+) -> Token:
+    """Do `renew` in a folder, or without one; settled: as for `Entry.read`."""
+    if folder is None:
+        return _acquire(
+            None,
             request,
             claims=request.claims,
             rejected=lambda text: record.fingerprint(text) == request.refused,
             prompt=prompt,
         )
-    with folder, folder.lock(request.record_name, timeout=LOCK_TIMEOUT, aloud=True) as held:
-        return renew_locked(folder, request, since, held=held, prompt=prompt, may_prompt=may_prompt)
+    with folder.lock(request.record_name, timeout=LOCK_TIMEOUT, aloud=True) as held:
+        return renew_locked(
+            folder,
+            request,
+            since,
+            held=held,
+            prompt=prompt,
+            may_prompt=may_prompt,
+            settled=settled,
+        )
 
 
 def renew_locked(
@@ -53,6 +77,7 @@ def renew_locked(
     held: bool | None,
     prompt: bool = False,
     may_prompt: Callable[[], bool] | None = None,
+    settled: bool = False,
 ) -> Token:
     """Do the same in a folder, under the key's lock if it is held; since: epoch nanoseconds.
 
@@ -65,8 +90,8 @@ def renew_locked(
         with folder.lock(request.record_name, timeout=left) as held_at_last:
             if not held_at_last:
                 raise signin.busy(request.credential)
-            return _renew(folder, request, since, prompt=prompt)
-    return _renew(folder, request, since, prompt=prompt)
+            return _renew(folder, request, since, prompt=prompt, settled=settled)
+    return _renew(folder, request, since, prompt=prompt, settled=settled)
 
 
 def _may_ask(request: TokenRequest, may_prompt: Callable[[], bool] | None) -> TokenRequest:
@@ -76,9 +101,11 @@ def _may_ask(request: TokenRequest, may_prompt: Callable[[], bool] | None) -> To
     return request
 
 
-def _renew(folder: Folder, request: TokenRequest, since: int, *, prompt: bool) -> Token:
+def _renew(
+    folder: Folder, request: TokenRequest, since: int, *, prompt: bool, settled: bool
+) -> Token:
     if not request.force_refresh and not prompt:
-        token = Entry(folder, request).read(now=int(time.time()), since=since)
+        token = Entry(folder, request).read(now=int(time.time()), since=since, settled=settled)
         if token is not None:
             return token
         failure = changes.recall(folder, request)
@@ -103,7 +130,7 @@ def sign_in(folder: Folder, request: TokenRequest, *, prompt: bool = False) -> T
         return not asked_for and rejections.concerns(folder, fingerprint, request.organisation)
 
     try:
-        token = signin.acquire(request, claims=claims, rejected=rejected, prompt=prompt)
+        token = _acquire(folder, request, claims=claims, rejected=rejected, prompt=prompt)
     except OnlyRejectedError as error:
         token = error.token
         if token.fingerprint == request.refused:
@@ -139,6 +166,52 @@ def sign_in(folder: Folder, request: TokenRequest, *, prompt: bool = False) -> T
     if prompt and request.persist and not kept:
         raise not_kept("the token", "a logout has ended this sign-in", "msauth login")
     return token
+
+
+def _acquire(
+    folder: Folder | None,
+    request: TokenRequest,
+    *,
+    claims: str | None,
+    rejected: Callable[[str], bool],
+    prompt: bool,
+) -> Token:
+    """Return a new token of Entra ID, or a registry's own in exchange for one.
+
+    The one of Entra ID is shared with all registries of its tenant. The exchange may refuse it
+    though the tenant is right, so another one is tried in place of one that the cache had. Where
+    the tool that gave it may have signed out, it is asked first: the new token outlives the old.
+    """
+    if not request.registry:
+        return signin.acquire(request, claims=claims, rejected=rejected, prompt=prompt)
+    wanted = request.with_(registry="")
+    cached = None
+    if folder is not None and not request.force_refresh and not prompt:
+        cached = Entry(folder, wanted).read(now=int(time.time()), settled=True)
+    token = cached or _of_entra(folder, wanted, prompt=prompt)
+    try:
+        return signin.exchange(request, token, rejected)
+    except ExchangeRefusedError as refused:
+        if cached is None:
+            raise
+        try:
+            another = _of_entra(folder, wanted.with_(refused=token.fingerprint), prompt=prompt)
+        except _NoOtherError:
+            raise refused from None
+    return signin.exchange(request, another, rejected)
+
+
+class _NoOtherError(SignInError):
+    """Entra ID's token was refused, and its source gives no other."""
+
+
+def _of_entra(folder: Folder | None, request: TokenRequest, *, prompt: bool) -> Token:
+    """Return Entra ID's token for a registry, as `renew` does."""
+    try:
+        return _renew_in(folder, request, time.time_ns(), prompt=prompt, settled=True)
+    except OnlyRejectedError as error:
+        # Not with its token, which our caller would take for the registry's own.
+        raise _NoOtherError(error.message, error.hint) from None
 
 
 def _open(request: TokenRequest, *, needed: bool) -> Folder | None:

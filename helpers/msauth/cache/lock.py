@@ -14,6 +14,8 @@ import os
 import stat
 import time
 
+from ..errors import QUIET
+
 try:
     import fcntl
 except ImportError:  # Windows
@@ -23,8 +25,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-QUIET = 2.0
-"""Seconds of waiting before anything is said."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.05
 """Seconds between two tries; shorter ones slow down whoever holds the lock."""
 

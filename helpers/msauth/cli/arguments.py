@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ..errors import UsageError
+from ..errors import SEE_HELP, UsageError
 from ..request.option_help import TEXT
 from ..request.options import FLAG, MANY, SIGN_IN, Options, parse
 from ..request.request import TokenRequest
@@ -28,7 +28,7 @@ def parse_or_help(
         sys.stdout.write(text)
         return None
     if len(found) > words:
-        raise UsageError(f"unexpected argument {found[words]}", "see --help")
+        raise UsageError(f"unexpected argument {found[words]}", SEE_HELP)
     return options, found
 
 

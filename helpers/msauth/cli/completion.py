@@ -8,8 +8,8 @@ from ..errors import UsageError, nearest
 from ..request import profile_file, profiles
 from ..request.options import VALUE, one
 from . import arguments
+from .shells import SHELLS
 
-SHELLS = ("bash", "zsh", "fish", "powershell")
 HELP = """\
 usage: msauth completion bash|zsh|fish|powershell
        msauth completion --values LIST

@@ -78,6 +78,10 @@ def _organisation(url: str) -> str:
     return organisation(*words) or ""
 
 
+def _where(organisation: str) -> str:
+    return f"{DEVOPS_HOST}/{organisation}" if organisation else "Azure DevOps"
+
+
 def who_answers(machine: Machine) -> list[tuple[str, str]]:
     """Return a line for each organisation: who would sign in, in which tenant, and why they."""
     lines = []
@@ -93,14 +97,14 @@ def who_answers(machine: Machine) -> list[tuple[str, str]]:
             why = " (MSAUTH_CREDENTIAL)"
         account = f", {found.who.account}" if found.who.account else ""
         tenant = f", tenant {found.who.tenant}" if found.who.tenant else ""
-        lines.append((f"{DEVOPS_HOST}/{name}", f"{found.credential}{account}{tenant}{why}"))
+        lines.append((_where(name), f"{found.credential}{account}{tenant}{why}"))
     return lines
 
 
 def signed_in(machine: Machine) -> Iterator[Finding]:
     """Somebody must be able to sign in, and in the organisation's own tenant."""
     for answer in _answers(machine):
-        where = f"{DEVOPS_HOST}/{answer.organisation}" if answer.organisation else "Azure DevOps"
+        where = _where(answer.organisation)
         if answer.found.problem is not None:
             yield Finding(
                 "nobody-signed-in",
@@ -127,7 +131,7 @@ def _login(answer: Answer) -> str:
 
 def _tenant(machine: Machine, answer: Answer, tenant: str | None) -> Iterator[Finding]:
     """Compare the tenant that was chosen with the organisation's; "" is none at all."""
-    where = f"{DEVOPS_HOST}/{answer.organisation}"
+    where = _where(answer.organisation)
     if tenant == "":
         message = f"{where} belongs to personal accounts"
         why = "it takes no token of Microsoft Entra ID: msauth cannot sign in there"
@@ -154,7 +158,7 @@ def organisations(machine: Machine) -> Iterator[Finding]:
     for answer in _answers(machine):
         if not answer.organisation:
             continue
-        where = f"{DEVOPS_HOST}/{answer.organisation}"
+        where = _where(answer.organisation)
         tenant = discovery.probe(answer.organisation, machine.env)
         if tenant is None:
             message = f"{where} does not say which tenant it belongs to"

@@ -6,12 +6,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from importlib.resources import files
+from functools import partial
 from textwrap import wrap
 
 from ..errors import UsageError, nearest
 from ..signin.programs import which
 from . import arguments, markdown
+from .show import bold as in_bold
+from .show import may_style
+from .topics import text_of, topics
 
 HELP = """\
 usage: msauth help [TOPIC | COMMAND | PROGRAM]
@@ -24,7 +27,6 @@ OPTIONS: dict[str, str] = {}
 _WIDTH = 100
 _NARROW = 40
 _INDENT = "    "
-_BOLD, _NORMAL = "\033[1m", "\033[m"
 
 
 def run(argv: list[str]) -> int:
@@ -37,34 +39,10 @@ def run(argv: list[str]) -> int:
         sys.stdout.write(_list())
         return 0
     if words[0] in topics():
-        show(render(topic(words[0]), _width(), bold=_may_style()))
+        show(render(text_of(words[0]), _width(), bold=may_style()))
     else:
         show(_help_of(words[0]))
     return 0
-
-
-def topics() -> dict[str, str]:
-    """Return each topic with its sentence, in the order in which they are best read."""
-    found = {}
-    for each in (files("msauth") / "topics").iterdir():
-        if each.name.endswith(".md"):
-            first = each.read_text("utf-8").partition("\n")[0]
-            name, _, sentence = first.removeprefix("# ").partition(": ")
-            found[name] = sentence
-    return dict(sorted(found.items(), key=_place))
-
-
-_ORDER = ("install", "git", "kubectl", "token", "run", "serve", "sign-in", "profiles", "commands")
-
-
-def _place(item: tuple[str, str]) -> tuple[int, str]:
-    name = item[0]
-    return _ORDER.index(name) if name in _ORDER else len(_ORDER), name
-
-
-def topic(name: str) -> str:
-    """Return a topic's text."""
-    return (files("msauth") / "topics" / f"{name}.md").read_text("utf-8")
 
 
 def _list() -> str:
@@ -92,17 +70,9 @@ def _width() -> int:
     return max(_NARROW, min(_WIDTH, shutil.get_terminal_size().columns))
 
 
-def _may_style() -> bool:
-    env = os.environ
-    return sys.stdout.isatty() and not env.get("NO_COLOR") and env.get("TERM") != "dumb"
-
-
 def render(text: str, width: int, *, bold: bool) -> str:
     """Return a topic as a page of at most `width` columns; code is never broken."""
-
-    def strong(line: str) -> str:
-        return f"{_BOLD}{line}{_NORMAL}" if bold else line
-
+    strong = partial(in_bold, strong=bold)
     parts = [_block(block, width, strong) for block in markdown.blocks(text)]
     return "\n\n".join("\n".join(lines) for lines in parts) + "\n"
 

@@ -5,10 +5,11 @@ import sys
 
 from .. import signin
 from ..broker import changes
-from ..cache.folder import VERSION, Folder, Refused, cache_base, disk_base
+from ..cache.folder import VERSION, Folder, Refused, cache_base, disk_base, state_base
 from ..errors import MsauthError, UsageError, command, nearest, say
 from ..request import profile_file, profiles
 from ..request.options import FLAG, VALUE, one
+from ..signin.persistence import trouble
 from . import arguments
 
 OPTIONS = {"--profile": VALUE, "--all": FLAG}
@@ -80,8 +81,8 @@ def _forget(profile: str | None) -> int:
     except Refused as refused:
         raise MsauthError(f"cannot sign out: {refused.message}", refused.fix) from None
     except OSError as error:
-        hint = command("ls", "-ld", where)
-        raise MsauthError(f"cannot sign out: {where}: {error.strerror}", hint) from None
+        why, hint = trouble(error, where)
+        raise MsauthError(f"cannot sign out: {why}", hint) from None
     finally:
         if profile is None:
             _erase(_other_places(where))
@@ -114,3 +115,35 @@ def _other_places(where: str) -> list[str]:
     if runtime.startswith("/"):
         places.append(runtime.rstrip("/") + "/msauth")
     return [f"{place}/{VERSION}" for place in places if f"{place}/{VERSION}" != where]
+
+
+def leave_nothing() -> None:
+    """Remove the empty shells of our private folders, once all is signed out: for uninstall.sh.
+
+    What `msauth setup` can still undo stays, and so does a folder with anything else in it.
+    """
+    env = os.environ
+    places = [state_base(env)]
+    try:
+        places += [f"{cache_base(env)}/{VERSION}", *_other_places("")]
+    except Refused:
+        pass
+    for place in dict.fromkeys(places):
+        _remove_folder(f"{place}/setup")
+        try:
+            with Folder.open(place) as folder:
+                for name in folder.listing():
+                    folder.remove(name)
+        except OSError:
+            continue
+        for path in (place, os.path.dirname(place)):
+            if os.path.basename(path) in (VERSION, "msauth"):
+                _remove_folder(path)
+    _remove_folder(os.path.expanduser("~/.IdentityService"))
+
+
+def _remove_folder(path: str) -> None:
+    try:
+        os.rmdir(path)
+    except OSError:
+        pass  # there is more in it, or it was never made

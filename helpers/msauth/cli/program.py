@@ -1,9 +1,17 @@
 """`msauth COMMAND`: for a person, who signs in, looks at what is cached, and signs out."""
 
-import os
 import sys
 
-from ..errors import MsauthError, UsageError, failed, nearest
+from ..errors import (
+    SEE_HELP,
+    MsauthError,
+    UsageError,
+    failed,
+    flush_stdout,
+    nearest,
+    prepare_stdout,
+    unwritten,
+)
 
 PROG = "msauth"
 COMMANDS = {
@@ -30,16 +38,12 @@ One sign-in and one token cache for git, kubectl, scripts and SDKs.
 
 def main() -> int:
     """Run a command; 0 done, 1 failed, 2 not understood, 130 interrupted."""
+    prepare_stdout()
     try:
         code = run(sys.argv[1:])
-        sys.stdout.flush()
     except KeyboardInterrupt:
         code = 130
-    except BrokenPipeError:
-        # `msauth status | head`: nobody reads on. Keep the interpreter's own flush quiet too.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        code = 1
-    return code
+    return flush_stdout(code)
 
 
 def run(argv: list[str]) -> int:
@@ -60,10 +64,19 @@ def run(argv: list[str]) -> int:
             sys.stdout.write(f"{PROG} {__version__}\n")
             return 0
         raise _unknown(command)
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        return unwritten(error)
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
+        if isinstance(error, MsauthError) and error.hint == SEE_HELP:
+            error.hint = _help_of(argv)
         return failed(error)
+
+
+def _help_of(argv: list[str]) -> str:
+    """Return the command that shows the help of what was called."""
+    target = argv[1:2] if argv[0] == "setup" else []
+    words = [argv[0], *(word for word in target if not word.startswith("-"))]
+    return " ".join([PROG, *words, "--help"])
 
 
 def _unknown(command: str) -> MsauthError:

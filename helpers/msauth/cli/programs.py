@@ -33,6 +33,7 @@ class Command(NamedTuple):
     """A program, or a command of one (`msauth login`).
 
     words: what may stand first after its options. wraps: its arguments are another command.
+    takes: FILE or FOLDER where its arguments are any number of these, else "".
     """
 
     name: str
@@ -41,6 +42,7 @@ class Command(NamedTuple):
     options: list[Option]
     words: dict[str, str]
     wraps: bool = False
+    takes: str = ""
 
 
 _SHORT = {
@@ -52,7 +54,7 @@ _SHORT = {
 
 def commands() -> list[Command]:
     """Return all of them, a program before its commands."""
-    return [*_msauth(), _git(), *_token(), _run(), *_sandbox()]
+    return [*_msauth(), _git(), _docker(), *_token(), _run(), *_helpers(), *_sandbox()]
 
 
 def lists() -> dict[str, tuple[str, ...]]:
@@ -62,9 +64,9 @@ def lists() -> dict[str, tuple[str, ...]]:
     from ..request.clouds import CLOUDS, PRODUCTS
     from ..request.kinds import NAMES
     from ..run.tool_env import TOOLS
-    from .completion import SHELLS
-    from .help import topics
     from .setup import MODULES
+    from .shells import SHELLS
+    from .topics import topics
 
     return {
         "clouds": tuple(cloud.name for cloud in CLOUDS),
@@ -163,7 +165,10 @@ def _msauth() -> list[Command]:
         options = _options(place.OPTIONS, place.HELP)
         if name == "completion":
             options = _options(place.OPTIONS, place.HELP, values=("profiles", *known))
-        found.append(Command(f"msauth {name}", summary, place.HELP, options, words.get(name, {})))
+        own, takes = words.get(name, {}), FOLDER if name == "doctor" else ""
+        found.append(
+            Command(f"msauth {name}", summary, place.HELP, options, own, takes=takes),
+        )
     return found
 
 
@@ -171,7 +176,7 @@ _FIRST = "one sign-in and one token cache for git, kubectl, scripts and SDKs"
 
 
 def _help_words() -> dict[str, str]:
-    from .help import topics
+    from .topics import topics
 
     return {**topics(), **{name: summary for name, (_, summary) in COMMANDS.items()}}
 
@@ -185,7 +190,10 @@ def _setup(summary: str) -> list[Command]:
     for name, target in targets.items():
         text = setup.help_of(target)
         table = setup.COMMON | target.options
-        found.append(Command(f"msauth setup {name}", target.what, text, _options(table, text), {}))
+        options, takes = _options(table, text), FILE if target.words else ""
+        found.append(
+            Command(f"msauth setup {name}", target.what, text, options, {}, takes=takes),
+        )
     return found
 
 
@@ -198,7 +206,17 @@ def _git() -> Command:
     return Command(PROG, about, HELP, _options(OPTIONS, HELP), words)
 
 
+def _docker() -> Command:
+    from ..credential_helpers.docker import ACTIONS, OPTIONS, PROG
+    from ..credential_helpers.docker_help import HELP
+
+    about = "docker's credential helper for registries of Azure"
+    return Command(PROG, about, HELP, _options(OPTIONS, HELP), _described(ACTIONS))
+
+
 def _token() -> list[Command]:
+    from ..credential_helpers import go
+    from ..credential_helpers.help import GO
     from ..protocols import kubelogin
     from ..setup.kubelogin import CONVERT_OPTIONS
     from ..token import convert
@@ -207,10 +225,12 @@ def _token() -> list[Command]:
 
     get_token = "kubelogin get-token, answered from the shared cache"
     converting = "kubelogin convert-kubeconfig, for this program"
+    for_go = "for GOAUTH: a token for a module proxy of Azure DevOps"
     words = {
         **_described(lists()["products"]),
         "get-token": get_token,
         "convert-kubeconfig": converting,
+        "go": for_go,
     }
     also = {name: OPTIONS[name] for name in ALSO_FOR_GET_TOKEN}
     table = {**kubelogin.OPTIONS, **also}
@@ -236,6 +256,22 @@ def _token() -> list[Command]:
             _options(CONVERT_OPTIONS, convert.HELP, kubelogin.SHORT),
             {},
         ),
+        Command("msauth-token go", for_go, GO, _options(go.OPTIONS, GO), {}),
+    ]
+
+
+def _helpers() -> list[Command]:
+    from ..credential_helpers import bazel, cargo, nuget
+    from ..credential_helpers import help as texts
+
+    found = (
+        (bazel, texts.BAZEL, "a credential helper of Bazel for Azure DevOps", ("get",)),
+        (cargo, texts.CARGO, "a credential provider of cargo for Azure Artifacts", ()),
+        (nuget, texts.NUGET, "a plugin of NuGet that signs in to Azure Artifacts", ()),
+    )
+    return [
+        Command(place.PROG, about, text, _options(place.OPTIONS, text), _described(words))
+        for place, text, about, words in found
     ]
 
 

@@ -3,14 +3,19 @@
 import os
 import sys
 from importlib import import_module
+from textwrap import fill
 
-from ..errors import MsauthError, UsageError, nearest, printable, say
+from ..errors import MsauthError, UsageError, nearest, say
 from ..request.options import FLAG, Options
 from ..setup import files
 from ..setup.targets import DRY_RUN, WORDS, Target
 from . import arguments, show
 
-MODULES = {"git": "git", "kubectl": "kubectl", "pats": "pats"}
+_TARGETS = (
+    *("git", "kubectl", "pats", "docker", "pip", "uv", "cargo", "go", "bazel", "nuget"),
+    *("codespaces",),
+)
+MODULES = {name: name for name in _TARGETS}
 """Each target's module in msauth.setup."""
 
 
@@ -32,13 +37,19 @@ OPTIONS = {
 }
 """The options of all targets; each takes only its own."""
 
+
+def _entry(name: str, what: str) -> str:
+    """Return a line of the list of targets, and those on which it goes on."""
+    return fill(what, 100, initial_indent=f"  {name:21}  ", subsequent_indent=" " * 25) + "\n"
+
+
 HELP = f"""\
 usage: msauth setup [TARGET [--dry-run | --undo] [options]]
 
 Makes another program ask msauth for its tokens. Without a TARGET: lists what can be set up on
 this machine, and what is. `msauth setup TARGET --help` tells more.
 
-{"".join(f"  {name:21}  {target(name).what}" + chr(10) for name in MODULES)}
+{"".join(_entry(name, target(name).what) for name in MODULES)}
 {_COMMON_HELP}"""
 
 
@@ -63,14 +74,7 @@ def run(argv: list[str]) -> int:
     options: Options = {**given[0], WORDS: given[1]}
     undo, dry_run = "--undo" in options, DRY_RUN in options
     changes = (chosen.remove if undo else chosen.add)(options, os.environ)
-    if not changes:
-        sys.stdout.write("nothing to do\n")
-    elif dry_run:
-        sys.stdout.write(files.diff(changes, chosen.shown))
-    else:
-        for change in changes:
-            done = "removed" if change.after is None else "wrote"
-            sys.stdout.write(f"{done} {printable(change.file)}\n")
+    sys.stdout.write(files.told(changes, dry_run=dry_run, shown=chosen.shown))
     return 0 if undo or dry_run else _tell_findings(chosen)
 
 
@@ -104,6 +108,8 @@ def _list() -> None:
         except MsauthError as error:
             rows.append((name, "", error.message, ""))
             continue
-        state = "set up" if done else f"msauth setup {name}" if available else "not on this machine"
+        state = "not on this machine"
+        if available:
+            state = ("set up" if place else "nothing to do") if done else f"msauth setup {name}"
         rows.append((name, available, state, place))
     show.table("", ("target", "found", "state", "file"), rows)

@@ -33,18 +33,18 @@ def table(title: str, columns: Sequence[str], rows: Rows) -> None:
         return
     lines = [[printable(cell) for cell in row] for row in (columns, *rows)]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    styled = _styled()
+    strong = may_style()
     if title:
-        sys.stdout.write(_bold(f"{title}:", styled) + "\n")
+        sys.stdout.write(bold(f"{title}:", strong) + "\n")
     if sys.stdout.isatty() and 2 * len(widths) + sum(widths) > shutil.get_terminal_size().columns:
         heading, *records = lines
         for number, record in enumerate(records):
             sys.stdout.write("\n" if number else "")
-            _facts([*zip(heading, record, strict=True)], "  ", styled)
+            _facts([*zip(heading, record, strict=True)], "  ", strong)
         return
     for number, line in enumerate(lines):
         text = "  ".join(_padded(cell, width) for cell, width in zip(line, widths, strict=True))
-        sys.stdout.write("  " + _bold(text.rstrip(), styled and not number) + "\n")
+        sys.stdout.write("  " + bold(text.rstrip(), strong and not number) + "\n")
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> None:
@@ -52,11 +52,11 @@ def facts(pairs: Sequence[tuple[str, str]]) -> None:
     _facts([(name, printable(value)) for name, value in pairs], "", False)
 
 
-def _facts(pairs: Sequence[tuple[str, str]], indent: str, styled: bool) -> None:
+def _facts(pairs: Sequence[tuple[str, str]], indent: str, strong: bool) -> None:
     shown = [(name, value) for name, value in pairs if value]
     width = max((_width(name) for name, _ in shown), default=0)
     for name, value in shown:
-        sys.stdout.write(f"{indent}{_bold(_padded(name, width), styled)}  {value}\n")
+        sys.stdout.write(f"{indent}{bold(_padded(name, width), strong)}  {value}\n")
 
 
 def _width(text: str) -> int:
@@ -75,14 +75,15 @@ def _padded(text: str, width: int) -> str:
     return text + " " * (width - _width(text))
 
 
-def _styled() -> bool:
-    """Say whether headings may be bold (https://no-color.org)."""
+def may_style() -> bool:
+    """Say whether stdout may be styled: a terminal, and nobody forbids it (https://no-color.org)."""
     forbidden = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
     return sys.stdout.isatty() and not forbidden
 
 
-def _bold(text: str, styled: bool) -> str:
-    return f"\x1b[1m{text}\x1b[0m" if styled else text
+def bold(text: str, strong: bool) -> str:
+    """Return text in bold, or as it is unless strong."""
+    return f"\x1b[1m{text}\x1b[0m" if strong else text
 
 
 def paragraph(text: str) -> None:

@@ -211,6 +211,7 @@ def _row(folder: Folder, attributes: dict[str, str], now: int) -> Row:
         "account": get("account") or None,
         "tenant": get("tenant") or None,
         "asked_tenant": get("request.tenant") or None,
+        "registry": get("request.registry") or None,
         "state": state,
     }
     for name in ("issued", "refresh_on", "expires_on"):
@@ -264,7 +265,8 @@ def _tell(report: Row, now: int) -> None:
 
 def _for(row: Row) -> str:
     what = row["product"] or " ".join(row["scopes"])
-    return f"{what} of {row['organisation']}" if row.get("organisation") else str(what)
+    whose = row.get("organisation") or row.get("registry")
+    return f"{what} of {whose}" if whose else str(what)
 
 
 def _state(row: Row, now: int) -> str:

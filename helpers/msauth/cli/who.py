@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from ..errors import MsauthError, UnavailableError, command
+from ..errors import MsauthError, UnavailableError
 from ..request import kinds
 from ..request.request import TokenRequest
 from ..signin import chain
@@ -27,23 +27,34 @@ def would_answer(request: TokenRequest) -> Answer:
     nobody = Who(tenant=request.tenant or "")
     try:
         names = _names(request)
-    except MsauthError as error:
-        return Answer("", nobody, error.message, error.hint)
-    alone = len(names) == 1
-    why = None
+    except MsauthError as wrong:
+        return Answer("", nobody, wrong.message, wrong.hint)
+    if len(names) == 1:
+        return _alone(names[0], attempt, nobody)
+    tried = []
     for name in names:
-        why = chain.why_not(name, attempt, among_others=not alone)
-        if why is not None:
-            continue
-        try:
-            return Answer(name, chain.way(name).who(attempt))
-        except MsauthError as error:
-            if alone or not isinstance(error, UnavailableError):
-                return Answer(name, nobody, error.message, error.hint)
-    if alone:
-        return Answer("", nobody, f"{names[0]}: {why}", chain.how_to_set_up(names[0], attempt))
-    login = ("msauth", "login", *(("--profile", request.profile) if request.profile else ()))
-    return Answer("", nobody, "nobody can sign in", command(*login))
+        why, error = chain.why_not(name, attempt, among_others=True), None
+        if why is None:
+            try:
+                return Answer(name, chain.way(name).who(attempt))
+            except UnavailableError as caught:
+                error, why = caught, caught.message.removeprefix(f"{name}: ")
+            except MsauthError as caught:
+                return Answer(name, nobody, caught.message, caught.hint)
+        tried.append(chain.Tried(name, why, error))
+    failure = chain.nobody(tried, attempt, names)
+    return Answer("", nobody, failure.message, failure.hint)
+
+
+def _alone(name: str, attempt: Attempt, nobody: Who) -> Answer:
+    """Return the answer of the one kind that is asked."""
+    why = chain.why_not(name, attempt, among_others=False)
+    if why is not None:
+        return Answer("", nobody, f"{name}: {why}", chain.how_to_set_up(name, attempt))
+    try:
+        return Answer(name, chain.way(name).who(attempt))
+    except MsauthError as error:
+        return Answer(name, nobody, error.message, error.hint)
 
 
 def _names(request: TokenRequest) -> tuple[str, ...]:

@@ -7,13 +7,19 @@ request.
 """
 
 from ..broker import broker
-from ..request import organisations
-from ..request.clouds import REGISTRY_DOMAINS
+from ..request.clouds import (
+    FEED_HOST,
+    LEGACY_DOMAIN,
+    REGISTRY_DOMAINS,
+    cloud_of_registry,
+    host_of,
+)
+from ..request.options import usage_error
 from ..request.selection import select
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..request.options import Options
     from ..request.request import Token, TokenRequest
@@ -42,12 +48,31 @@ def split(url: bytes) -> tuple[bytes, bytes] | None:
 
 def place(url: bytes) -> tuple[str, str] | None:
     """Return host and organisation ("" if it names none) of an Azure DevOps URL, or None."""
+    from ..request import organisations  # a registry needs none of it
+
     parts = split(url)
     if parts is None:
         return None
     host, path = parts
     organisation = organisations.organisation(b"https", host, path, b"")
     return None if organisation is None else (host.decode("ascii"), organisation)
+
+
+def packages(url: bytes) -> tuple[str, str] | None:
+    """Return host and path of a feed of Azure Artifacts, or None for any other URL.
+
+    For the tools that then send the token to where the feed's own files say: on the other hosts
+    of Azure DevOps, such files may be anybody's who can write to a repository. The path is in
+    lower case, without the slashes at its ends, and has no empty segment and none of dots.
+    """
+    parts, found = split(url), place(url)
+    if parts is None or found is None:
+        return None
+    host, path = found[0], parts[1].decode("ascii").lower().replace("%2e", ".").strip("/")
+    feed = host == FEED_HOST or host.endswith(f".pkgs{LEGACY_DOMAIN}")
+    if not feed or "%2f" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+        return None
+    return host, path
 
 
 def registry(text: bytes) -> str | None:
@@ -85,8 +110,60 @@ def devops_token(
     Raises UsageError or SignInError.
     """
     request = devops_request(url, options, env, challenges)
-    if request is None:
-        return None
+    return None if request is None else answer(request, challenges)
+
+
+def answer(
+    request: "TokenRequest",
+    challenges: "list[str] | None" = None,
+    *,
+    refused: str = "",
+    may_prompt: "Callable[[], bool] | None" = None,
+) -> "Token":
+    """Return the token for a request of devops_request; another one where that was refused.
+
+    refused: the fingerprint of the token that a server has refused for certain, or "". Claims
+    among the challenges are an answer to a token, too, though nobody says to which: what is
+    cached is given again only if it was issued for these very claims.
+    may_prompt: whether a person may be asked, where the environment is not to say so alone.
+    Raises SignInError.
+    """
+    claims, certain = None, bool(refused)
+    if challenges:
+        from ..protocols.challenges import claims_of
+
+        claims = claims_of(challenges)
+
+    def may_ask() -> bool:
+        return broker.may_prompt(request.env) and (may_prompt is None or may_prompt())
+
+    if not certain and claims is None:
+        return broker.get_token(request, may_prompt=may_ask)
+    if not certain:
+        held = broker.cached(request.with_(min_valid=0))
+        refused = "" if held is None else held.fingerprint
+    return broker.get_another(request, refused, claims, certain=certain, may_prompt=may_ask)
+
+
+def registry_request(host: str, options: "Options", env: "Mapping[str, str]") -> "TokenRequest":
+    """Return the request for a registry's own token; host: as `registry` returns it.
+
+    A registry takes tokens of its own cloud only, and those of another are not for it to see.
+    Raises UsageError.
+    """
+    selection = select(options, env, host=host)
+    cloud = cloud_of_registry(host)
+    if selection.cloud is not cloud:
+        raise usage_error(
+            f"{host} is in {cloud.name}, but the sign-in is at {host_of(selection.authority)}",
+            f"export AZURE_AUTHORITY_HOST={cloud.authority}",
+        )
+    return selection.request(selection.scopes_for("acr"), interactive=True, registry=host)
+
+
+def registry_token(host: str, options: "Options", env: "Mapping[str, str]") -> "Token":
+    """Return the own (refresh) token of a registry; raises UsageError or SignInError."""
+    request = registry_request(host, options, env)
     return broker.get_token(request, may_prompt=lambda: broker.may_prompt(env))
 
 

@@ -48,16 +48,20 @@ def _header(token: str, expires_on: int, tenant: str) -> str:  # noqa: ARG001
 
 def _json(token: str, expires_on: int, tenant: str) -> str:
     """The shape of `az account get-access-token --tenant …`: expiresOn is local, without a zone."""
-    year, month, day, hour, minute, second = time.localtime(expires_on)[:6]
-    local = f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.000000"
     lines = [
         f'  "accessToken": "{token}",\n',
-        f'  "expiresOn": "{local}",\n',
+        f'  "expiresOn": "{local_time(expires_on)}",\n',
         f'  "expires_on": {expires_on},\n',
         f'  "tenant": "{tenant}",\n',
         '  "tokenType": "Bearer"\n',
     ]
     return "{\n" + "".join(lines) + "}\n"
+
+
+def local_time(epoch: int) -> str:
+    """Return epoch seconds as az writes a date: in local time, without a zone."""
+    year, month, day, hour, minute, second = time.localtime(epoch)[:6]
+    return f"{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.000000"
 
 
 def _azd(token: str, expires_on: int, tenant: str) -> str:  # noqa: ARG001

@@ -198,6 +198,12 @@ def is_cloud(authority: str) -> bool:
     return host_of(authority) in _BY_HOST
 
 
+def cloud_of_registry(host: str) -> Cloud:
+    """Return the cloud of a container registry (`NAME` and one of REGISTRY_DOMAINS)."""
+    domains = zip(CLOUDS, REGISTRY_DOMAINS, strict=True)
+    return next(cloud for cloud, domain in domains if host.endswith(domain))
+
+
 def host_of(authority: str) -> str:
     """Return the host, and its port if any, of `https://host[:port]`, in lower case."""
     return authority.partition("://")[2].partition("/")[0].lower()

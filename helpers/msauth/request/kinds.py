@@ -112,6 +112,11 @@ def azd_files(env: "Mapping[str, str]") -> list[str]:
     return [folder + "/auth.json", folder + "/config.json", *az_files(env)]
 
 
+def codespaces_files(env: "Mapping[str, str]") -> list[str]:
+    """Return the two programs of the Codespaces extension: for Azure DevOps, and for anything."""
+    return [f"{home(env)}/{name}" for name in ("ado-auth-helper", "azure-auth-helper")]
+
+
 def powershell_files(env: "Mapping[str, str]") -> list[str]:
     """Return Azure PowerShell's context, and the settings that may say that it is elsewhere."""
     folder = home(env) + "/.Azure"
@@ -151,6 +156,11 @@ def powershell_stamp(env: "Mapping[str, str]") -> str:
     return "+".join(map(_stamp, powershell_files(env)))
 
 
+def codespaces_stamp(env: "Mapping[str, str]") -> str:
+    """The extension rewrites both when it starts, and when a person signs in or out in VS Code."""
+    return "+".join(map(_stamp, codespaces_files(env)))
+
+
 def _setting(path: str, key: bytes) -> str:
     """Return a text or a truth value of a JSON file, found without `json`; "" for none."""
     try:
@@ -180,9 +190,19 @@ def file_stamp(status: os.stat_result) -> str:
     return f"{status.st_dev}.{status.st_ino}.{times}.{status.st_size}"
 
 
+FILE, COMMAND = "file", "command"
+ASSERTION = "\x1f"
+"""What separates the words of a request's assertion: `managed-identity`, FILE and a path, or
+COMMAND and its words."""
+
 _PRINCIPAL = ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_REGIONAL_AUTHORITY_NAME")
 _CLIENT, _TENANT = ("AZURE_CLIENT_ID",), ("AZURE_TENANT_ID",)
 _SECRET = ("AZURE_CLIENT_SECRET", "AZURE_CLIENT_CERTIFICATE_PATH")
+_MANAGED = (
+    *("IDENTITY_ENDPOINT", "IMDS_ENDPOINT", "MSI_ENDPOINT"),
+    "AZURE_POD_IDENTITY_AUTHORITY_HOST",
+)
+_MANAGED_KEYS = ("IDENTITY_HEADER", "MSI_SECRET")
 _AZ = ("AZURE_CONFIG_DIR", "AZURE_CLOUD_NAME", "MSAUTH_SUBSCRIPTION")
 
 _AZ_LOGIN = "az login --tenant {tenant} --scope {scope} --claims-challenge {claims}"
@@ -251,21 +271,29 @@ KINDS = {
         values=_PRINCIPAL,
         secrets=("ACTIONS_ID_TOKEN_REQUEST_URL",),
     ),
+    "federated": Kind(
+        BY_NAME,
+        "",
+        "federated:FEDERATED",
+        "msauth help sign-in",
+        values=(*_PRINCIPAL, *_MANAGED),
+        keys=_MANAGED_KEYS,
+    ),
     "managed-identity": Kind(
         DEPLOYED,
         "ManagedIdentityCredential",
         "managed_identity:MANAGED_IDENTITY",
         "run this on an Azure machine, or choose another --credential",
-        values=(
-            "AZURE_CLIENT_ID",
-            "IDENTITY_ENDPOINT",
-            "IMDS_ENDPOINT",
-            "MSI_ENDPOINT",
-            "AZURE_POD_IDENTITY_AUTHORITY_HOST",
-            "MSAUTH_SERVE",
-            "AZD_AUTH_ENDPOINT",
-        ),
-        keys=("IDENTITY_HEADER", "MSI_SECRET", "AZD_AUTH_KEY"),
+        values=("AZURE_CLIENT_ID", *_MANAGED, "MSAUTH_SERVE", "AZD_AUTH_ENDPOINT"),
+        keys=(*_MANAGED_KEYS, "AZD_AUTH_KEY"),
+    ),
+    "codespaces": Kind(
+        DEVELOPER,
+        "",
+        "codespaces:CODESPACES",
+        "connect VS Code with the extension ms-codespaces-tools.ado-codespaces-auth",
+        stamp=codespaces_stamp,
+        files=codespaces_files,
     ),
     "azure-cli": Kind(
         DEVELOPER,

@@ -42,9 +42,13 @@ PROFILE_KEYS = {
     "identity_resource_id": ("--identity-resource-id", "MSAUTH_IDENTITY_RESOURCE_ID"),
     "persist": ("--no-persist", ""),
     "scopes": ("", ""),
+    # These name files and programs, so no command line has them: only the person's own file.
+    "assertion": ("--assertion", ""),
+    "assertion_audience": ("--assertion-audience", ""),
+    "assertion_identity": ("--assertion-identity", ""),
     "az_config_dir": ("", ""),
 }
-"""The keys of a profile; the last two have no option."""
+"""The keys of a profile; those without an option are handled by `selection`."""
 
 MATCH = "match"
 """The table of profiles.toml that is no profile: which one is for an organisation or a host."""
@@ -121,14 +125,25 @@ def _unknown(name: str, table: dict[str, str]) -> "UsageError":
     from ..errors import nearest
 
     near = nearest(name, table)
-    return usage_error(f"unknown option {name}", f"did you mean {near}?" if near else "see --help")
+    return usage_error(f"unknown option {name}", f"did you mean {near}?" if near else "")
 
 
-def usage_error(message: str, hint: str = "see --help") -> "UsageError":
-    """Return a UsageError; a command line that works never imports it."""
-    from ..errors import UsageError
+def usage_error(message: str, hint: str = "") -> "UsageError":
+    """Return a UsageError, by default with the help for a hint; what works never imports it."""
+    from ..errors import SEE_HELP, UsageError
 
-    return UsageError(message, hint)
+    return UsageError(message, hint or SEE_HELP)
+
+
+def standard_input() -> bytes:
+    """Return all of stdin; what cannot be read is not there."""
+    chunks = []
+    try:
+        while chunk := os.read(0, 65536):
+            chunks.append(chunk)
+    except OSError:
+        pass
+    return b"".join(chunks)
 
 
 def write_and_exit(answer: "Callable[[], tuple[int, bytes]]") -> int:
@@ -143,6 +158,8 @@ def write_and_exit(answer: "Callable[[], tuple[int, bytes]]") -> int:
     try:
         while output:
             output = output[os.write(1, output) :]
-    except OSError:
-        code = code or 1
+    except OSError as error:
+        from ..errors import unwritten
+
+        code = code or unwritten(error)
     os._exit(code)

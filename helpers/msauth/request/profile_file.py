@@ -13,8 +13,8 @@ from typing import Any
 
 from ..errors import UsageError, command, nearest
 from . import values
-from .clouds import normalise_scope
-from .kinds import NAMES, file_stamp
+from .clouds import is_guid, normalise_scope
+from .kinds import ASSERTION, COMMAND, FILE, NAMES, file_stamp
 from .options import MATCH, PROFILE_KEYS
 
 if sys.version_info >= (3, 11):
@@ -58,6 +58,10 @@ def load(where: str, name: str) -> tuple[dict[str, str], str]:
             raise _wrong(where, line, f"{word} of profile {name!r} {problem}", None)
         if shown:
             found[word] = shown
+    if "assertion" in found and found.setdefault("credential", "federated") != "federated":
+        line = _line(text, name, "assertion")
+        problem = f"assertion of profile {name!r} is read by the credential federated alone"
+        raise _wrong(where, line, problem, 'leave credential out, or say credential = "federated"')
     return found, mark
 
 
@@ -204,6 +208,30 @@ def _folder(value: object) -> tuple[str, str]:
     return problem, shown
 
 
+def _assertion(value: object) -> tuple[str, str]:
+    """A managed identity, a file, or a command as the list of its words: no shell reads it."""
+    words = value if isinstance(value, list) else [value]
+    for word in words:
+        problem, _ = _text(word)
+        if problem:
+            return problem, ""
+    if value == "managed-identity":
+        return "", value
+    problem, first = _folder(words[0] if words else "")
+    if problem:
+        return f"{problem}; it is managed-identity, a file, or a list: a program and its words", ""
+    if not isinstance(value, list):
+        return "", FILE + ASSERTION + first
+    return "", ASSERTION.join([COMMAND, *words])
+
+
+def _identity(value: object) -> tuple[str, str]:
+    problem, shown = _text(value)
+    if not problem and shown and not is_guid(shown) and not shown.startswith("/subscriptions/"):
+        problem = "is neither a client id nor a resource id of a managed identity"
+    return problem, shown
+
+
 def _scopes(value: object) -> tuple[str, str]:
     if not isinstance(value, list) or not all(isinstance(scope, str) for scope in value):
         return "must be an array of strings", ""
@@ -241,6 +269,9 @@ _CHECKS: dict[str, Callable[[object], tuple[str, str]]] = {
     "identity_resource_id": _text,
     "persist": _unless,
     "scopes": _scopes,
+    "assertion": _assertion,
+    "assertion_audience": _text,
+    "assertion_identity": _identity,
     "az_config_dir": _folder,
 }
 

@@ -35,6 +35,13 @@ _OUTSIDE_THE_KEY = frozenset(
 """The fields of a request that do not select whose token it is."""
 
 
+_OPTIONAL = (
+    *("username", "identity_resource_id", "redirect_url", "registry"),
+    *("assertion", "assertion_audience", "assertion_identity"),
+)
+"""The fields that are in the key only where they are set."""
+
+
 def env_forbids_prompts(env: "Mapping[str, str]") -> bool:
     """Say whether nobody may be asked to sign in, whatever terminal there is."""
     return env_is_ci(env) or env.get("MSAUTH_NO_PROMPT", "0") not in ("", "0")
@@ -52,15 +59,23 @@ class TokenRequest:
     challenge (OpenID Connect core 5.5) or None. min_valid: seconds. interactive: whether a
     person may be asked. username: the account that an interactive sign-in shall be of.
     identity_resource_id: an Azure resource id that names a user-assigned managed identity.
-    redirect_url: of an application of one's own, for the browser. persist: whether an
+    redirect_url: of an application of one's own, for the browser. assertion: where `federated`
+    has its client assertion from, see `kinds.ASSERTION`; assertion_audience: what that is to be
+    for, "" for the cloud's usual one; assertion_identity: the managed identity that gives it, a
+    client id or a resource id, "" for the machine's own. persist: whether an
     interactive sign-in outlives the process. env: the environment that a sign-in may read.
     organisation: the Azure DevOps organisation that the token is for, "" for anything else.
     refused: the fingerprint of a token that a server has just refused, or "".
     origin: from a field's name to what chose it, for an error (see `Selection.origin`).
+    registry: the host of the container registry whose own token is wanted, in exchange for
+    Entra ID's; "" for that of Entra ID itself.
     cache_key: the text of all that selects the answer. record_name: the stem of its file names.
     """
 
     __slots__ = (
+        "assertion",
+        "assertion_audience",
+        "assertion_identity",
         "authority",
         "cache_key",
         "cae",
@@ -80,10 +95,14 @@ class TokenRequest:
         "record_name",
         "redirect_url",
         "refused",
+        "registry",
         "scopes",
         "tenant",
         "username",
     )
+    assertion: str
+    assertion_audience: str
+    assertion_identity: str
     authority: str
     cache_key: bytes
     cae: bool
@@ -103,6 +122,7 @@ class TokenRequest:
     record_name: str
     redirect_url: str
     refused: str
+    registry: str
     scopes: tuple[str, ...]
     tenant: str | None
     username: str
@@ -127,9 +147,13 @@ class TokenRequest:
         username: str = "",
         identity_resource_id: str = "",
         redirect_url: str = "",
+        assertion: str = "",
+        assertion_audience: str = "",
+        assertion_identity: str = "",
         organisation: str = "",
         refused: str = "",
         origin: "Callable[[str], str] | None" = None,
+        registry: str = "",
     ) -> None:
         fields = {
             "scopes": scopes,
@@ -150,9 +174,13 @@ class TokenRequest:
             "username": username,
             "identity_resource_id": identity_resource_id,
             "redirect_url": redirect_url,
+            "assertion": assertion,
+            "assertion_audience": assertion_audience,
+            "assertion_identity": assertion_identity,
             "organisation": organisation,
             "refused": refused,
             "origin": origin or _nobody_knows,
+            "registry": registry,
         }
         for name, value in fields.items():
             object.__setattr__(self, name, value)
@@ -189,7 +217,7 @@ class TokenRequest:
             lines.append("request.cae=1")
         if not self.instance_discovery:
             lines.append("request.instance_discovery=0")
-        for name in ("username", "identity_resource_id", "redirect_url"):
+        for name in _OPTIONAL:
             value = getattr(self, name)
             if value:
                 lines.append(f"request.{name}={quoted(value)}")

@@ -92,12 +92,20 @@ class Selection:
                 "--identity-resource-id", "MSAUTH_IDENTITY_RESOURCE_ID"
             ),
             "redirect_url": one(options, "--redirect-url"),
+            "assertion": one(options, "--assertion"),
+            "assertion_audience": one(options, "--assertion-audience"),
+            "assertion_identity": one(options, "--assertion-identity"),
             "persist": "--no-persist" not in options,
             "min_valid": values.seconds(
                 "--min-valid", one(options, "--min-valid") or str(MIN_VALID)
             ),
             "force_refresh": "--force-refresh" in options,
         }
+
+    @property
+    def credential(self) -> str:
+        """The kind of credential: one of `kinds.NAMES`."""
+        return str(self._fields["credential"])
 
     @property
     def cloud(self) -> clouds.Cloud:
@@ -133,6 +141,7 @@ class Selection:
         cae: bool | None = None,
         tenant: str | None = None,
         organisation: str = "",
+        registry: str = "",
     ) -> TokenRequest:
         """Return the request for these scopes; () asks for the profile's own.
 
@@ -155,6 +164,7 @@ class Selection:
             cae=cae,
             organisation=organisation,
             origin=self.origin,
+            registry=registry,
             **self._fields,  # type: ignore[arg-type] # one table for every field
         )
 

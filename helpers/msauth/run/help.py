@@ -17,6 +17,7 @@ seconds in AZURE_ACCESS_TOKEN_EXPIRES_ON, and what -e and --for name. Without a 
   --serve                fresh tokens for every Azure SDK and Terraform in the command, from a
                          local endpoint
   --allow PRODUCT|SCOPE  serve only these (repeatable; default: every known product)
+  --shims                az and azd in the command's PATH give their tokens from the cache
   --clean                remove the variables from which an SDK would build another identity
   --environment CLOUD    AzurePublicCloud, AzureUSGovernment or AzureChinaCloud
 

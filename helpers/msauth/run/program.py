@@ -8,7 +8,7 @@ import os
 import sys
 
 from ..broker import broker
-from ..errors import UsageError, failed
+from ..errors import UsageError, failed, flush_stdout, prepare_stdout
 from ..request.clouds import normalise_scope
 from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse
 from ..request.request import Token
@@ -23,6 +23,7 @@ OPTIONS = {
     "-e": MANY,
     "--for": MANY,
     "--clean": FLAG,
+    "--shims": FLAG,
     "--serve": FLAG,
     "--allow": MANY,
     "--help": FLAG,
@@ -36,6 +37,10 @@ _EXPIRES_ON = "AZURE_ACCESS_TOKEN_EXPIRES_ON"
 def main() -> int:
     """Run; returns only when the command could not be run, or after --serve."""
     try:
+        if sys.argv[1:2] == ["--answer-as"]:  # a shim's own start, see shims.place
+            from ..shims import program as shim
+
+            return shim.main(sys.argv[2], sys.argv[3:])
         return run(sys.argv[1:])
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
         return failed(error)
@@ -54,6 +59,10 @@ def run(argv: list[str]) -> int:
         return _help(options)
     env = execution.environment()
     command = words or [env.get("SHELL") or "/bin/sh"]
+    if "--shims" in options:
+        from ..shims import place
+
+        place.add(env)
     path = execution.find(command[0], env)
     tokens = Tokens(select(options, os.environ))
     variables = _variables(options, tokens.selection)
@@ -67,7 +76,12 @@ def run(argv: list[str]) -> int:
     for name, scopes in variables.items():
         tokens.put(name, scopes, env)
     # Beside an endpoint, that is the sign-in of a tool of ours too.
-    tokens.put_tools(many(options, "--for"), options if serving is None else {}, env)
+    chosen = options if serving is None else {}
+    tokens.put_tools(many(options, "--for"), chosen, env)
+    if "--shims" in options:
+        from ..shims import program as shim
+
+        env[shim.VARIABLE] = shim.packed(chosen)
     if serving is not None:
         return serving.run(path, command, env)
     return execution.become(path, command, env)
@@ -77,8 +91,9 @@ def _help(options: Options) -> int:
     from .. import __version__
     from .help import HELP
 
+    prepare_stdout()
     sys.stdout.write(f"msauth-run {__version__}\n" if "--version" in options else HELP)
-    return 0
+    return flush_stdout(0)
 
 
 class Tokens:
@@ -117,7 +132,7 @@ class Tokens:
 def _variables(options: Options, selection: Selection) -> dict[str, tuple[str, ...]]:
     """Return which variable gets the token of which scopes.
 
-    AZURE_ACCESS_TOKEN is left out when only a tool or an endpoint was asked for.
+    AZURE_ACCESS_TOKEN is left out when only a tool, shims or an endpoint were asked for.
     """
     variables: dict[str, tuple[str, ...]] = {}
     product, scopes = one(options, "--product"), many(options, "--scope")
@@ -125,7 +140,7 @@ def _variables(options: Options, selection: Selection) -> dict[str, tuple[str, .
         raise UsageError("--product and --scope exclude each other")
     if scopes:
         variables[_TOKEN] = tuple(map(normalise_scope, scopes))
-    elif product or not ("--serve" in options or "--for" in options):
+    elif product or not {"--serve", "--for", "--shims"} & options.keys():
         profile = () if product else selection.scopes
         variables[_TOKEN] = profile or selection.scopes_for(product or "arm")
     for item in many(options, "-e"):

@@ -20,6 +20,7 @@ _CHOOSING = (
     "MSAUTH_TENANT",
     "MSAUTH_PROFILE",
     "MSAUTH_IDENTITY_RESOURCE_ID",
+    "MSAUTH_SHIM_OPTIONS",
     "ARM_MSI_API_VERSION",
 )
 """Variables that chose an identity for us, which the endpoint now stands for."""

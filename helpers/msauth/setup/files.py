@@ -107,7 +107,7 @@ def _irregular(target: str) -> MsauthError:
 
 def missing_folders(file: str) -> int:
     """Return how many folders above a file are to be made for it."""
-    count, folder = 0, os.path.dirname(file)
+    count, folder = 0, os.path.dirname(os.path.abspath(file))
     while not os.path.lexists(folder):
         count, folder = count + 1, os.path.dirname(folder)
     return count
@@ -147,6 +147,18 @@ def diff(changes: Sequence[Change], shown: Callable[[str], str] = str) -> str:
             if whole == line:
                 text.append("\\ No newline at end of file\n")
     return "".join(text)
+
+
+def told(changes: Sequence[Change], *, dry_run: bool, shown: Callable[[str], str] = str) -> str:
+    """Return what a person is told of changes that were, or would be, made."""
+    if not changes:
+        return "nothing to do\n"
+    if dry_run:
+        return diff(changes, shown)
+    return "".join(
+        f"{'removed' if after is None else 'wrote'} {printable(file)}\n"
+        for file, _, after in changes
+    )
 
 
 def _check_writable(target: str) -> None:

@@ -1,7 +1,6 @@
 """What keeps git from asking msauth, and what would keep a copy of our token."""
 
 import os
-import re
 import shlex
 from collections.abc import Mapping
 from typing import Literal
@@ -26,7 +25,8 @@ _KNOWN = {
     "wincred": "wincred (Windows)",
     "libsecret": "libsecret (the desktop's keyring)",
 }
-_LEGACY_PAT, _PAT = r"[a-z2-7]{52}", r"[A-Za-z0-9]{84}"
+_LONGEST_NAME = 50
+"""Characters of an organisation's name; a token in the place of the user name is longer."""
 
 
 def findings(env: Mapping[str, str], repository: str | None = None) -> list[Finding]:
@@ -331,6 +331,6 @@ def _without_secret(url: str) -> str:
 
 
 def _has_secret(url: str) -> bool:
-    """Say whether a URL has a password, or a personal access token as its user name."""
+    """Say whether a URL has a password, or a token as its user name."""
     user, colon, _ = _userinfo(url).partition(":")
-    return bool(colon) or re.fullmatch(f"{_LEGACY_PAT}|{_PAT}", user) is not None
+    return bool(colon) or len(user) > _LONGEST_NAME

@@ -97,6 +97,8 @@ def _common_directory(env: Mapping[str, str]) -> str:
 
 
 def _home(env: Mapping[str, str]) -> str:
-    if home := env.get("HOME"):
+    home = env.get("HOME", "")
+    if os.path.isabs(home):
         return home
-    raise MsauthError("HOME is not set", "export HOME=/your/home/directory")
+    what = f"HOME is not an absolute path: {home}" if home else "HOME is not set"
+    raise MsauthError(what, "export HOME=/your/home/directory")

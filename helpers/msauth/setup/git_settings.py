@@ -113,9 +113,14 @@ def version(env: Mapping[str, str]) -> str:
     return words[2] if len(words) > 2 else ""
 
 
+def numbers(version: str) -> tuple[int, ...]:
+    """Return the first two numbers of a version, to be compared; () for none."""
+    return tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+
+
 def says_scopes(version: str) -> bool:
     """Say whether a git of this version (2.26 or later) can be asked where its settings stand."""
-    return tuple(int(number) for number in re.findall(r"\d+", version)[:2]) >= (2, 26)
+    return numbers(version) >= (2, 26)
 
 
 def listed(env: Mapping[str, str], directory: str = "/") -> list[Setting]:

@@ -23,6 +23,8 @@ from .files import Change
 
 _MADE = "folders-made"
 _LIMIT = 64 << 20
+Merge = Callable[[bytes | None, bytes | None, bytes | None], tuple[bytes | None, bool]]
+"""A function of an edit's result, what the file is now, and what it was first; see `merged`."""
 _ABANDONED = 600
 """Seconds after which a backup without its path can only be of a process that was killed."""
 _NEW, _OLD = b"new", b"old"
@@ -45,11 +47,23 @@ def edit(
     *,
     mode: int = 0o600,
     dry_run: bool = False,
+    merge: Merge | None = None,
 ) -> list[Change]:
     """Edit a file for a target, as `files.edit` does, with a backup for `undo`.
 
-    file: an absolute path. Raises MsauthError, and then has changed nothing.
+    file: an absolute path; folders that are missing above it are made, and private. merge: in
+    place of `merged`, for a file of which whole lines are not what matters. Raises MsauthError,
+    and then has changed nothing.
     """
+    merge = merge or merged
+    missing = files.missing_folders(file)
+    if missing and not dry_run:
+        if not files.edit(file, change, dry_run=True):
+            return []
+        try:
+            os.makedirs(os.path.dirname(file), mode=0o700)
+        except OSError as error:
+            raise MsauthError(f"cannot make a folder for {file}: {error.strerror}") from error
 
     def keep(made: Change) -> None:
         with _open(env, create=True) as folder:
@@ -59,7 +73,9 @@ def edit(
             entry = _entry(folder, name)
             if entry is not None:  # edited before: undo is to give what was there first
                 _check_target(entry)
-                before, _ = merged(_after(folder, name), before, _before(folder, entry, name))
+                before, _ = merge(_after(folder, name), before, _before(folder, entry, name))
+            elif missing:
+                folder.write(name + ".folders", b"%d" % missing)
             if before is None:
                 folder.remove(name + ".before")
             else:
@@ -69,7 +85,12 @@ def edit(
             words = (os.fsencode(file), os.fsencode(leads), there)
             folder.write(name + ".file", b"".join(word + b"\0" for word in words))
 
-    return files.edit(file, change, mode=mode, dry_run=dry_run, keep=keep)
+    try:
+        return files.edit(file, change, mode=mode, dry_run=dry_run, keep=keep)
+    except MsauthError:
+        if not dry_run:
+            files.remove_folders(file, missing)
+        raise
 
 
 def edited(target: str, env: Mapping[str, str]) -> list[str]:
@@ -89,11 +110,18 @@ def backup(target: str, file: str, env: Mapping[str, str]) -> str:
         return folder.path_of(_name(target, file) + ".before")
 
 
-def undo(target: str, file: str, env: Mapping[str, str], *, dry_run: bool = False) -> list[Change]:
+def undo(
+    target: str,
+    file: str,
+    env: Mapping[str, str],
+    *,
+    dry_run: bool = False,
+    merge: Merge | None = None,
+) -> list[Change]:
     """Put back what a target changed in a file; what was written into it since stays.
 
-    Where the person has changed the very lines that we wrote, theirs stay, a warning names the
-    backup, and the backup is kept. Raises MsauthError.
+    merge: the one that `edit` was given. Where the person has changed the very lines that we
+    wrote, theirs stay, a warning names the backup, and the backup is kept. Raises MsauthError.
     """
     if file not in edited(target, env):
         return []
@@ -108,7 +136,7 @@ def undo(target: str, file: str, env: Mapping[str, str], *, dry_run: bool = Fals
 
         def restored(data: bytes | None) -> bytes | None:
             nonlocal clean
-            text, clean = merged(after, data, before)
+            text, clean = (merge or merged)(after, data, before)
             return text
 
         changes = files.edit(file, restored, dry_run=dry_run)
@@ -116,7 +144,9 @@ def undo(target: str, file: str, env: Mapping[str, str], *, dry_run: bool = Fals
             kept = folder.path_of(name + ".before")
             say("warning", f"{file} was changed since: that part stays; what it was is in {kept}")
         elif not dry_run:
+            made = folder.read(name + ".folders")
             _forget(folder, name)
+            files.remove_folders(file, int(made or 0))
     return changes
 
 
@@ -180,7 +210,7 @@ def _open(env: Mapping[str, str], *, create: bool = False) -> Folder:
 def _forget(folder: Folder, name: str) -> None:
     """Remove what is kept of a file, and the folders made for it once nothing else is kept."""
     # The path first: killed after that, we have no entry, and no entry without its backup.
-    for suffix in (".file", ".before", ".after"):
+    for suffix in (".file", ".before", ".after", ".folders"):
         folder.remove(name + suffix)
     _tidy(folder)
     if folder.names(".file"):
@@ -199,7 +229,7 @@ def _tidy(folder: Folder) -> None:
         if name.endswith(TEMPORARY):
             if not _lives(name.split(".")[-3]):
                 folder.remove(name)
-        elif dot + suffix in (".before", ".after") and f"{stem}.file" not in names:
+        elif dot + suffix in (".before", ".after", ".folders") and f"{stem}.file" not in names:
             age = folder.age(name)  # a living one may be about to write the third of them
             if age is not None and age > _ABANDONED:
                 folder.remove(name)

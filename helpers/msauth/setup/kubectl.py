@@ -42,6 +42,9 @@ def convert(
     options: --context, --kubeconfig and --dry-run. Raises MsauthError, having changed no file.
     """
     chosen = _chosen(options, env)
+    if not any(map(os.path.lexists, chosen)):
+        say("note", f"there is no kubeconfig yet: {', '.join(chosen)}")
+        say("hint", "az aks get-credentials --resource-group GROUP --name CLUSTER")
     called = programs.called(programs.installed(_PROGRAM), env)
     left: dict[str, None] = {}
 
@@ -92,9 +95,10 @@ def findings(env: Env) -> list[Finding]:
                 continue
             if status.st_mode & 0o077:
                 found.append(_readable_by_others(file))
-            config = _read(file, data)
-        except (MsauthError, OSError) as error:
-            message = getattr(error, "message", None) or f"{file} cannot be read"
+            config = Kubeconfig(data)
+        except (MsauthError, OSError, ValueError) as error:
+            what = getattr(error, "message", None) or getattr(error, "strerror", None) or error
+            message = f"a kubeconfig cannot be read: {what}"
             why = "kubectl fails with every cluster"
             found.append(Finding("kubeconfig-broken", "error", message, why, file, ""))
             continue
@@ -130,7 +134,7 @@ def _wrong_with(
 
 
 def _readable_by_others(file: str) -> Finding:
-    message = f"{file} is open to other users of this machine"
+    message = "a kubeconfig is open to other users of this machine"
     why = "it may hold keys to clusters"
     fix = command("chmod", "go=", file)
     return Finding("kubeconfig-mode", "warning", message, why, file, fix)
@@ -238,7 +242,7 @@ def _read(file: str, data: bytes) -> Kubeconfig:
 
 def _wrong(file: str, error: ValueError) -> MsauthError:
     hint = command("kubectl", "--kubeconfig", file, "config", "view")
-    return MsauthError(f"{file} is left as it is: {error}", hint)
+    return MsauthError(f"{file} cannot be changed: {error}", hint)
 
 
 def _shown(changes: list[Change], options: Options) -> list[Change]:
@@ -250,6 +254,7 @@ def _shown(changes: list[Change], options: Options) -> list[Change]:
 
 def _add(options: Options, env: Env) -> list[Change]:
     login = one(options, "--login")
+    kubelogin.check_login(login)
 
     def arguments(user: Mapping[Any, Any]) -> list[str] | None:
         if login:
@@ -278,17 +283,18 @@ def _state(env: Env) -> State:
     for file in _paths({}, env):
         try:
             data = files.read(file)[0]
-            config = None if data is None else Kubeconfig(data)
-        except (MsauthError, OSError, ValueError):
-            config = None
-        if config is None:
+        except OSError as error:
+            raise MsauthError(f"{file} cannot be read: {error.strerror}") from error
+        if data is None:
             continue
+        config = _read(file, data)
         place = place or file
         ours += sum(map(kubelogin.is_ours, config.users.values()))
         others += sum(
             kubelogin.is_exec(user) or kubelogin.is_provider(user) for user in config.users.values()
         )
-    available = f"{ours + others} users of AKS" if ours + others else ""
+    count = ours + others
+    available = f"{count} user{'s' * (count != 1)} of AKS" if count else ""
     return State(available, bool(ours) and not others, place)
 
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import UsageError
+from ..errors import UsageError, nearest
 from ..protocols import kubelogin
 from ..request.clouds import cloud_named
 from ..request.options import FLAG, MANY, VALUE, Options, one, parse
@@ -60,6 +60,15 @@ _GIVEN = {
 }
 _SWITCHES = ("--use-azurerm-env-vars", "--disable-environment-override")
 _ALWAYS = ("--disable-instance-discovery",)
+
+
+def check_login(method: str) -> None:
+    """Raise UsageError unless this is a login method, "" for none, or one that users keep."""
+    known = (*kubelogin.LOGINS, "ropc")  # users that have it are left to kubelogin, which is said
+    if method and method not in known:
+        near = nearest(method, known)
+        hint = f"did you mean --login {near}?" if near else "one of: " + ", ".join(known)
+        raise UsageError(f"unknown login method {method!r}", hint)
 
 
 def is_provider(user: Mapping[Any, Any]) -> bool:

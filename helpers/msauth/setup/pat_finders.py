@@ -287,9 +287,9 @@ def _keyed(
         end = entry.start + len(entry.value)
         text = instead(entry)
         cut = Cut(*entry.line) if text is None else Cut(entry.start, end, text)
-        what = f"{entry.key} in [{entry.table}]" if entry.table else entry.key
-        if names_ours(what) or is_pat(last):
-            what = entry.key
+        what = f"as {entry.key} in [{entry.table}]"
+        if not entry.table or names_ours(what) or is_pat(last):
+            what = f"as {entry.key}"
         found.append(Secret(entry.start, end, what, cut, is_token(value)))
     return found
 
@@ -353,7 +353,7 @@ def npmrc(text: str, _names: Names = frozenset()) -> list[Secret]:
         if not (is_ours(host) if host else ours_by_default or is_pat(match[3])):
             continue
         start = line.start() + match.start(3)
-        what = f"{match[2]} of {host}" if host else match[2]
+        what = f"as {match[2]} of {host}" if host else f"as {match[2]}"
         cut = Cut(*whole_line(text, *line.span()))
         found.append(Secret(start, start + len(match[3]), what, cut, is_token(match[3])))
     return found
@@ -543,7 +543,7 @@ def nuget(text: str, names: Names = frozenset()) -> list[Secret]:
         alone = not text[line_start : source.start].strip()
         alone = alone and not text[source.end : line_end].strip()
         cut = Cut(line_start, line_end) if alone else Cut(source.start, source.end)
-        what = f"{'an encrypted password' if key == 'password' else 'the password'} of a source"
+        what = f"as {'an encrypted' if key == 'password' else 'the'} password of a source"
         found.append(Secret(*span, what, cut, is_token(value)))
     return found
 
@@ -623,7 +623,7 @@ def maven(text: str, names: Names = frozenset()) -> list[Secret]:
                 continue
             if not _is_secret(value) or (name not in ours and not is_pat(value)):
                 continue
-            what = "in a header of a server" if header else "the password of a server"
+            what = "in a header of a server" if header else "as the password of a server"
             cut = Cut(*element.inside, instead)
             found.append(Secret(*element.inside, what, cut, is_token(value)))
     return found

@@ -6,6 +6,7 @@ file from before are kept by the journal, private, and never beside the file.
 """
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -41,6 +42,8 @@ _INSTEAD = {
     "maven": "then use: msauth-run --product devops -- mvn …",
     "nuget": "then use: msauth-run --for nuget -- dotnet restore",
 }
+_PIP = re.compile(r"pip\.(conf|ini)|uv\.toml|.*\.(txt|in)")
+_OF_PIP = "then use: msauth-run --for pip=FEED -- pip install …"
 _OTHERWISE = "then give the tool a token of yours: msauth-run --product devops -- COMMAND"
 _BY_HAND = "it cannot be taken out safely: delete it by hand"
 
@@ -99,7 +102,8 @@ def _finding(found: Found) -> Finding:
     if found.secret.cut is None:
         why, fix = f"{_WHY}; {_BY_HAND}", ""
     else:
-        why = f"{_WHY}; {_INSTEAD.get(form, _OTHERWISE)}"
+        instead = _OF_PIP if _PIP.fullmatch(os.path.basename(file)) else _OTHERWISE
+        why = f"{_WHY}; {_INSTEAD.get(form, instead)}"
         fix = command("msauth", "setup", _NAME, file)
     return Finding(
         f"pat-{form}",
@@ -146,7 +150,7 @@ def _tell_left(left: list[Found], *, alone: bool) -> None:
         fix = f": {finding.fix}" if finding.fix else f": {_BY_HAND}"
         said.append(f"{finding.message} stays in {finding.place}{fix}")
     if said and alone:
-        raise MsauthError("\n".join(said[:3]), "msauth doctor")
+        raise MsauthError("\n".join(said[:2]), "msauth doctor")
     for text in said:
         say("warning", text)
 
@@ -197,7 +201,8 @@ def _remove(options: Options, env: Env) -> list[Change]:
     edited = journal.edited(_NAME, env)
     words = [os.path.abspath(word) for word in options.get(WORDS, [])]
     if unknown := [word for word in words if word not in edited]:
-        raise UsageError(f"{unknown[0]} was not changed by msauth setup {_NAME}", "see --help")
+        hint = f"msauth setup {_NAME} --undo --dry-run"  # shows what was
+        raise UsageError(f"{unknown[0]} was not changed by msauth setup {_NAME}", hint)
     dry_run = DRY_RUN in options
     changes = []
     for file in words or edited:

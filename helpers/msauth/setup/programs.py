@@ -22,7 +22,7 @@ def installed(name: str) -> str:
             return path
     if found := which(name, os.environ):
         return found
-    raise MsauthError(f"{name} is not installed", "pipx install msauth")
+    raise MsauthError(f"{name} is not installed", "msauth help install")
 
 
 def called(program: str, env: Mapping[str, str]) -> str:

@@ -6,11 +6,19 @@ sign-in may know of it is the request's `env`.
 """
 
 import logging
+import sys
 from collections.abc import Callable, Mapping
 
 from ..errors import SignInError
 from ..request.request import Token, TokenRequest
 from ..waiting import waiting_for
+
+if sys.flags.no_site:
+    # The launchers of install.sh leave `site` out for a cached answer. From here on packages of
+    # others are imported, and a company's .pth file may be what gives Python its certificates.
+    import site
+
+    site.main()
 
 _QUIET = logging.NullHandler()
 """Without any handler Python prints the libraries' warnings on stderr, in the server's words."""
@@ -38,6 +46,16 @@ def acquire(
         logging.getLogger(library).addHandler(_QUIET)
     with waiting_for("the sign-in", 0):
         return sign_in(Attempt(request, claims, rejected or (lambda _: False), prompt=prompt))
+
+
+def exchange(request: TokenRequest, entra: Token, rejected: Callable[[str], bool]) -> Token:
+    """Return the own token of request.registry in exchange for one of Entra ID.
+
+    rejected: as for `acquire`. Raises ExchangeRefusedError or SignInError.
+    """
+    from .registry import exchange as ask
+
+    return ask(request, entra, rejected)
 
 
 def prompting(env: Mapping[str, str]) -> bool:

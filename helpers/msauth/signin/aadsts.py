@@ -106,7 +106,7 @@ _HINT_TEXTS = {
     _POLICY: "sign in where the policy lets you (a managed device, a browser), or ask the tenant's"
     " administrator",
     "own-app": "use an app registration of your own: --credential browser --client-id …",
-    "upgrade": "pip install --upgrade azure-identity msauth",
+    "upgrade": "pip install --upgrade azure-identity",
     "bound": "msauth login --credential broker (Windows, macOS, WSL), or ask the tenant's"
     " administrator for an exception",
     "public-client": "allow public client flows in the app registration",
@@ -341,15 +341,21 @@ def down(kind: str, status: str) -> SignInError:
 
 def unreachable(kind: str, request: TokenRequest, text: str) -> SignInError:
     """Return the error for a sign-in server that cannot be reached or trusted."""
-    host = request.authority.removeprefix("https://")
+    error = cannot_reach(request.authority.removeprefix("https://"), text)
+    error.message = f"{kind}: {error.message}"
+    return error
+
+
+def cannot_reach(host: str, text: str) -> SignInError:
+    """Return the error for a host that cannot be reached or trusted; text: a library's words."""
     if "CERTIFICATE_VERIFY" in text.upper():
         return SignInError(
-            f"{kind}: the certificate of {host} is not trusted",
+            f"the certificate of {host} is not trusted",
             "export REQUESTS_CA_BUNDLE=/path/to/your/company-ca.pem",
             deterministic=False,
         )
     return SignInError(
-        f"{kind}: cannot reach {host}",
+        f"cannot reach {host}",
         "check the network, or if a proxy is needed: export HTTPS_PROXY=http://HOST:PORT",
         deterministic=False,
     )

@@ -118,7 +118,7 @@ class Attempt:
             return
         hint = aadsts.other("tenant", self.request.origin("tenant"), self.env)
         message = f"{kind}: a token of tenant {given} came, but tenant {wanted} was asked for"
-        if kind == "managed-identity":  # it has one tenant; `auto` may try another kind
+        if kind in ("managed-identity", "codespaces"):  # one tenant; `auto` may try another kind
             raise UnavailableError(message, "choose another --credential, or leave --tenant out")
         raise SignInError(message, aadsts.login_hint(kind, self.request, None) or hint)
 

@@ -97,6 +97,23 @@ class AzCache:
             return Account(current, guid, current=True)
         return Account(there[0], guid, current=False)
 
+    def subscription(self, wanted: str = "") -> Entry | None:
+        """Return the one subscription of an id or a name ("": the chosen or current one).
+
+        None where there is none, or several are called so.
+        """
+        wanted = (wanted or self._chosen).lower()
+        found = [
+            entry
+            for entry in self._subscriptions
+            if (
+                wanted in (str(entry["id"]).lower(), str(entry.get("name")).lower())
+                if wanted
+                else entry.get("isDefault") is True
+            )
+        ]
+        return found[0] if len(found) == 1 else None
+
     def _of_subscription(self, tenant: str | None) -> Account:
         wanted = self._chosen.lower()
         for entry in self._subscriptions:

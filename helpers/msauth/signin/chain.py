@@ -16,7 +16,7 @@ from .attempt import Attempt, Way, unmet
 from .programs import which
 
 
-class _Tried(NamedTuple):
+class Tried(NamedTuple):
     """A kind of `auto` that could not sign in; error: what it said, if it was asked."""
 
     kind: str
@@ -33,7 +33,7 @@ def sign_in(attempt: Attempt) -> Token:
     chosen = attempt.request.credential
     if chosen != "auto":
         return _one(chosen, attempt)
-    tried: list[_Tried] = []
+    tried: list[Tried] = []
     signed_out = False
     names = kinds.order(attempt.env.get("AZURE_TOKEN_CREDENTIALS", ""))
     for kind in names:
@@ -50,26 +50,31 @@ def sign_in(attempt: Attempt) -> Token:
                 caught.tried = (*_lines(tried), caught.message)
                 trace(caught.message, attempt.env)
                 raise
-        tried.append(_Tried(kind, why, error))
+        tried.append(Tried(kind, why, error))
         trace(f"{kind}: {why}", attempt.env)
-    nearest = max(tried, key=_nearness(attempt, names))
-    kind, why, error = nearest
-    nobody = UnavailableError(
+    failure = nobody(tried, attempt, names)
+    failure.signed_out = signed_out
+    raise failure
+
+
+def nobody(tried: list[Tried], attempt: Attempt, names: tuple[str, ...]) -> UnavailableError:
+    """Return the error where none of these kinds can sign in: that of the nearest one."""
+    kind, why, error = max(tried, key=_nearness(attempt, names))
+    failure = UnavailableError(
         f"no credential can sign in: {kind}: {why}",
         (error.hint if error else None) or _set_up(kind, attempt),
     )
-    nobody.signed_out = signed_out
-    nobody.tried = _lines(tried)
-    raise nobody
+    failure.tried = _lines(tried)
+    return failure
 
 
-def _lines(tried: list[_Tried]) -> tuple[str, ...]:
+def _lines(tried: list[Tried]) -> tuple[str, ...]:
     return tuple(f"{one.kind}: {one.why}" for one in tried)
 
 
 def _nearness(
     attempt: Attempt, names: tuple[str, ...]
-) -> Callable[[_Tried], tuple[bool, bool, int, int, int]]:
+) -> Callable[[Tried], tuple[bool, bool, int, int, int]]:
     """Return the key by which the kind that is nearest to being usable comes out as the greatest.
 
     A sign-in that has lapsed comes first, then the kind of the place that this is (a CI system),
@@ -78,7 +83,7 @@ def _nearness(
     of the order is meant, which asks least of the machine.
     """
 
-    def key(tried: _Tried) -> tuple[bool, bool, int, int, int]:
+    def key(tried: Tried) -> tuple[bool, bool, int, int, int]:
         entry = kinds.KINDS[tried.kind]
         # A tenant says where, not who; and git's organisation names one anyway.
         who = [names for names in entry.needs if "AZURE_TENANT_ID" not in names]

@@ -15,7 +15,7 @@ from ..request.request import Token
 from ..waiting import waiting_for
 from . import aadsts
 from .attempt import Attempt, Way, Who
-from .programs import run, which
+from .programs import TooMuchError, run, which
 
 TIMEOUT = 60
 """Seconds: these tools are slow to start, and a first pwsh builds its module cache."""
@@ -39,6 +39,8 @@ def answer(
             "try again in a minute",
             deterministic=False,
         ) from None
+    except TooMuchError:
+        raise SignInError(f"{kind}: {words[0]} printed far more than a token") from None
     except (OSError, ValueError):
         raise UnavailableError(f"{program} cannot be started") from None
 

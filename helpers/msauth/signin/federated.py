@@ -1,18 +1,27 @@
 """Sign-ins without a secret: another issuer's token is the client assertion (RFC 7523).
 
-Entra ID trusts the token of a Kubernetes service account, a GitHub workflow or an Azure
-Pipelines job when the application has a federated credential for its issuer and subject.
+Entra ID trusts the token of a Kubernetes service account, a GitHub workflow, an Azure Pipelines
+job, a managed identity or any other issuer when the application has a federated credential for its
+issuer and subject.
 """
 
 import os
+import subprocess
 from collections.abc import Callable
 
-from ..errors import SignInError
+from ..cache.record import is_token
+from ..errors import SignInError, command
+from ..request.clouds import CHINA, USGOV
+from ..request.kinds import ASSERTION, COMMAND, FILE, home
 from ..request.request import Token
-from . import network
+from . import managed_identity, network, programs
 from .attempt import Attempt, Way, Who, application, lacking
 
 AUDIENCE = "api://AzureADTokenExchange"
+TIMEOUT = 60
+"""Seconds that the command of a profile may take to print its assertion."""
+_MAX_ASSERTION = 1 << 16
+_SIGN_IN = "msauth help sign-in"
 
 
 def _workload_identity(attempt: Attempt) -> Token:
@@ -93,7 +102,7 @@ def _github_assertion(attempt: Attempt) -> Callable[[], str]:
             try:
                 answer = session.get(
                     url,
-                    params={"audience": AUDIENCE},
+                    params={"audience": _audience(attempt)},
                     headers={"Authorization": f"Bearer {token}", "Accept": "application/json"},
                 )
                 body = answer.json() if answer.ok else None
@@ -115,8 +124,109 @@ def _github_assertion(attempt: Attempt) -> Callable[[], str]:
     return assertion
 
 
+def _audience(attempt: Attempt) -> str:
+    """Return what an assertion is to be for: the profile's word, or the cloud's own.
+
+    https://learn.microsoft.com/entra/workload-id/workload-identity-federation-config-app-trust-managed-identity
+    """
+    chosen = attempt.request.assertion_audience
+    if chosen:
+        return chosen
+    host = attempt.request.authority.removeprefix("https://")
+    for cloud, suffix in ((USGOV, "USGov"), (CHINA, "China")):
+        if host in cloud.login_hosts:
+            return AUDIENCE + suffix
+    return AUDIENCE
+
+
+def _federated_reason(attempt: Attempt) -> str | None:
+    if not attempt.request.assertion:
+        return "the profile has no assertion"
+    if not attempt.client_id:
+        return "the profile has no client_id"
+    if not (attempt.tenant or attempt.env.get("AZURE_TENANT_ID")):
+        return "the profile has no tenant"
+    if attempt.request.assertion == "managed-identity":
+        return managed_identity.MANAGED_IDENTITY.reason(attempt)
+    return None
+
+
+def _federated(attempt: Attempt) -> Token:
+    """Sign in with the assertion that the profile names."""
+    from azure.identity import ClientAssertionCredential
+
+    credential = ClientAssertionCredential(
+        attempt.tenant or attempt.env["AZURE_TENANT_ID"],
+        attempt.client_id,
+        lambda: _assertion(attempt),
+        **attempt.authority_options(),
+    )
+    return attempt.ask("federated", credential)
+
+
+def _assertion(attempt: Attempt) -> str:
+    """Return the client assertion. Raises SignInError for what cannot be one: a JWT (RFC 7519)."""
+    kind, *words = attempt.request.assertion.split(ASSERTION)
+    words = [home(attempt.env) + word[1:] if word.startswith("~/") else word for word in words]
+    if kind == COMMAND:
+        where, text = words[0], _printed(attempt, words)
+    elif kind == FILE:
+        where, text = words[0], _contents(words[0])
+    else:
+        identity = attempt.request.assertion_identity
+        where, text = (
+            "the managed identity",
+            managed_identity.assertion(attempt, _audience(attempt), identity),
+        )
+    text = text.strip()
+    if not is_token(text) or text.count(".") != 2:
+        raise SignInError(f"federated: what {where} gives is no assertion (a JWT)", _SIGN_IN)
+    return text
+
+
+def _printed(attempt: Attempt, words: list[str]) -> str:
+    """Return what a command prints. What it says on stderr may be a secret, so it is not shown."""
+    program = words[0]
+    if not os.access(program, os.X_OK) or os.path.isdir(program):
+        raise SignInError(f"federated: {program} is not there, or not a program", _SIGN_IN)
+    hint = command(*words)
+    try:
+        done = programs.run(words, attempt.env, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired:
+        message = f"federated: {program} did not end within {TIMEOUT} seconds"
+        raise SignInError(message, hint, deterministic=False) from None
+    except programs.TooMuchError:
+        raise SignInError(f"federated: {program} prints far more than a token", hint) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it cannot be started"
+        raise SignInError(f"federated: {program}: {why.lower()}", hint) from None
+    if done.returncode:
+        how = f"exit code {done.returncode}"
+        if done.returncode < 0:
+            how = f"signal {-done.returncode}"
+        raise SignInError(f"federated: {program} failed ({how})", hint, deterministic=False)
+    return done.stdout
+
+
+def _contents(path: str) -> str:
+    """Return what is in a file that only its owner, the user or root, can write."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError as error:
+        why = (error.strerror or "cannot be read").lower()
+        raise SignInError(f"federated: {path}: {why}", _SIGN_IN) from None
+    try:
+        why = programs.mistrusted(os.fstat(descriptor)) or ""
+        if why:
+            raise SignInError(f"federated: {path} {why}", command("ls", "-ld", path))
+        return os.read(descriptor, _MAX_ASSERTION).decode("utf-8", "replace")
+    finally:
+        os.close(descriptor)
+
+
 WORKLOAD_IDENTITY = Way(
     lacking("workload-identity"), _workload_identity, who=_workload_identity_who
 )
 AZURE_PIPELINES = Way(lacking("azure-pipelines"), _azure_pipelines, who=_azure_pipelines_who)
 GITHUB_ACTIONS = Way(lacking("github-actions"), _github_actions)
+FEDERATED = Way(_federated_reason, _federated)

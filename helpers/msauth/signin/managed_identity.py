@@ -9,6 +9,10 @@ from ..request.request import Token
 from . import aadsts, network, serve_endpoint
 from .attempt import Attempt, Way, Who
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from azure.identity import ManagedIdentityCredential
+
 AZURE_VM_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
 """What the firmware of every Azure virtual machine says; cloud-init looks for the same."""
 
@@ -35,20 +39,36 @@ def _sign_in(attempt: Attempt) -> Token:
     who = _who(attempt)
     if serve_endpoint.SERVE.reason(attempt) is None:
         return serve_endpoint.SERVE.sign_in(attempt)
-    from azure.identity import ManagedIdentityCredential
-
     resource_id = attempt.request.identity_resource_id
     with aadsts.translated("managed-identity", attempt.request, claims=None):
-        credential = ManagedIdentityCredential(
-            client_id=who.account or None,
-            identity_config={"resource_id": resource_id} if resource_id else None,
-            transport=network.transport(attempt.env, connect=5),
-            retry_total=2,
-            # It would be chosen by the process's own variables, also where kubelogin's flags or
-            # the cache key know nothing of them; `workload-identity` is a kind of its own.
-            _exclude_workload_identity_credential=True,
-        )
+        credential = _credential(attempt, who.account, resource_id)
     return attempt.ask("managed-identity", credential)
+
+
+def assertion(attempt: Attempt, audience: str, identity: str) -> str:
+    """Return a managed identity's token for an audience, as an assertion of who this machine is.
+
+    identity: the client id or the resource id of a user-assigned one, "" for the machine's own.
+    Raises SignInError and UnavailableError.
+    """
+    resource_id = identity if identity.startswith("/") else ""
+    with aadsts.translated("managed-identity", attempt.request, claims=None):
+        credential = _credential(attempt, "" if resource_id else identity, resource_id)
+        return str(credential.get_token(f"{audience}/.default").token)
+
+
+def _credential(attempt: Attempt, client_id: str, resource_id: str) -> "ManagedIdentityCredential":
+    from azure.identity import ManagedIdentityCredential
+
+    return ManagedIdentityCredential(
+        client_id=client_id or None,
+        identity_config={"resource_id": resource_id} if resource_id else None,
+        transport=network.transport(attempt.env, connect=5),
+        retry_total=2,
+        # It would be chosen by the process's own variables, also where kubelogin's flags or
+        # the cache key know nothing of them; `workload-identity` is a kind of its own.
+        _exclude_workload_identity_credential=True,
+    )
 
 
 def _who(attempt: Attempt) -> Who:

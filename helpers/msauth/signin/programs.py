@@ -1,30 +1,53 @@
 """The programs that sign in for us (az, azd, pwsh), started safely, and git asked for settings."""
 
 import os
+import selectors
 import shutil
 import signal
+import stat
 import subprocess
+import time
 from collections.abc import Mapping
 
+from ..shims import place as shims
 from ..waiting import waiting_for
 
 _GIT = 5
 """Seconds that git has for a setting."""
 
+MAX_OUTPUT = 1 << 20
+"""Bytes of stdout or stderr that a program may print: a token has a few thousand."""
+
+
+class TooMuchError(subprocess.SubprocessError):
+    """A program has printed more than MAX_OUTPUT, and was ended."""
+
 
 def search_path(env: Mapping[str, str]) -> str:
     """Return PATH without its relative and empty items, which mean the current directory.
 
-    That may be somebody's repository, with a program named `az` in it (CVE-2020-26233).
+    That may be somebody's repository, with a program named `az` in it (CVE-2020-26233). Nor with
+    our own shims of az and azd: they would wait for the very sign-in that asks them.
     """
-    items = env.get("PATH", os.defpath).split(os.pathsep)
+    items = shims.without(env.get("PATH", os.defpath)).split(os.pathsep)
     return os.pathsep.join(item for item in items if os.path.isabs(item))
 
 
 def which(program: str, env: Mapping[str, str]) -> str | None:
-    """Return a program's path from PATH, never from the current directory."""
-    found = shutil.which(program, path=search_path(env))
+    """Return a program's path from PATH, never from the current directory, nor a shim of ours."""
+    found = shutil.which(program, path=shims.without(search_path(env), program))
     return found if found and os.path.isabs(found) else None
+
+
+def mistrusted(status: os.stat_result) -> str | None:
+    """Return why what a file holds may be another user's word, or None."""
+    if not stat.S_ISREG(status.st_mode):
+        return "is not a file"
+    if os.name == "nt":
+        return None
+    if status.st_uid not in (os.geteuid(), 0):
+        return "belongs to another user"
+    return "can be written by others" if status.st_mode & 0o022 else None
 
 
 def safe_directory(env: Mapping[str, str]) -> str:
@@ -37,31 +60,57 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     """Run a program that asks nobody, and return what it printed.
 
-    Raises subprocess.TimeoutExpired (timeout: seconds) and OSError. It gets a process group of
-    its own, so that what a wrapper script started ends with it.
+    Raises subprocess.TimeoutExpired (timeout: seconds), TooMuchError and OSError. It gets a
+    process group of its own, so that what a wrapper script started ends with it.
     """
     with subprocess.Popen(
         words,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
         env={**env, "PATH": search_path(env)},
         cwd=safe_directory(env),
         start_new_session=True,
     ) as child:
         try:
             with waiting_for(os.path.basename(words[0]), timeout):
-                output, said = child.communicate(timeout=timeout)
+                output, said = _read(child, timeout)
         except BaseException:
             _end(child)
             raise
     return subprocess.CompletedProcess(words, child.returncode, output, said)
 
 
-def _end(child: "subprocess.Popen[str]") -> None:
+def _read(child: "subprocess.Popen[bytes]", timeout: float) -> tuple[str, str]:
+    """Return all of stdout and stderr, once the program has ended."""
+    if os.name == "nt":  # where select(2) takes no pipes
+        output, said = child.communicate(timeout=timeout)
+        return output.decode("utf-8", "replace"), said.decode("utf-8", "replace")
+    deadline = time.monotonic() + timeout
+    assert child.stdout is not None
+    assert child.stderr is not None
+    found: dict[int, bytearray] = {}
+    with selectors.DefaultSelector() as selector:
+        for stream in (child.stdout, child.stderr):
+            found[stream.fileno()] = bytearray()
+            selector.register(stream, selectors.EVENT_READ)
+        while selector.get_map():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                raise subprocess.TimeoutExpired(child.args, timeout)
+            for key, _ in selector.select(left):
+                data = os.read(key.fd, 65536)
+                found[key.fd] += data
+                if len(found[key.fd]) > MAX_OUTPUT:
+                    raise TooMuchError
+                if not data:
+                    selector.unregister(key.fileobj)
+    child.wait(max(0, deadline - time.monotonic()))
+    text, errors = (bytes(data).decode("utf-8", "replace") for data in found.values())
+    return text, errors
+
+
+def _end(child: "subprocess.Popen[bytes]") -> None:
     try:
         if os.name == "posix":
             os.killpg(child.pid, signal.SIGKILL)

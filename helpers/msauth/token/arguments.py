@@ -4,7 +4,7 @@ Flags beat the config that a kubeconfig has for the cluster, and that beats the 
 """
 
 from ..protocols import exec_credential
-from ..request.clouds import AKS_SERVER, normalise_scope
+from ..request.clouds import AKS_SERVER, DEVOPS_HOST, normalise_scope
 from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, one, parse, usage_error
 from ..request.selection import Selection, select
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 OPTIONS = {
     **SIGN_IN,
     "--scope": MANY,
+    "--organization": VALUE,
     "--format": VALUE,
     "--claims": VALUE,
     "--environment": VALUE,
@@ -78,7 +79,9 @@ class TokenArguments:
 
     def selection(self) -> Selection:
         """Return what they select; raises UsageError."""
-        return select(self.options, self.env)
+        organisation = self._organisation()
+        host = DEVOPS_HOST if organisation else ""
+        return select(self.options, self.env, organisation=organisation, host=host)
 
     def request(self, *, interactive: bool) -> "TokenRequest":
         """Return the request; raises UsageError."""
@@ -87,6 +90,12 @@ class TokenArguments:
         if self._cluster is not None:
             self._cluster.check_scopes(scopes)
         claims = _claims(one(self.options, "--claims"))
+        organisation = self._organisation()
+        if organisation:
+            from ..broker.broker import devops_request
+
+            found = devops_request(selection, organisation, [])
+            return found.with_(interactive=interactive, claims=claims)
         request = selection.request(scopes, interactive=interactive, claims=claims)
         if self.kubelogin is not None:
             from ..protocols.kubelogin import missing
@@ -95,6 +104,23 @@ class TokenArguments:
             if error is not None:
                 raise usage_error(*error.args)
         return request
+
+    def _organisation(self) -> str:
+        """Return the organisation whose tenant is asked for, "" for none; raises UsageError."""
+        name = one(self.options, "--organization")
+        if not name:
+            return ""
+        if self.product not in ("", "devops") or "--scope" in self.options:
+            raise usage_error(
+                "--organization is for the product devops",
+                f"msauth-token devops --organization {name}",
+            )
+        from ..request.organisations import organisation
+
+        found = organisation(b"https", DEVOPS_HOST.encode(), name.encode(), b"")
+        if not found or found != name.lower():
+            raise usage_error(f"{name!r} is no name of an organisation")
+        return found
 
     def _read(self, argv: list[str]) -> None:
         self.options, words = parse(argv, OPTIONS)

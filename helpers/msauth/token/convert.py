@@ -6,7 +6,7 @@ A flag beats AAD_LOGIN_METHOD here: whoever typed it has just said how to sign i
 import sys
 from collections.abc import Mapping
 
-from ..errors import UsageError, printable
+from ..errors import UsageError
 from ..protocols.kubelogin import normalised
 from ..request.options import Options, one, parse
 from ..setup import files, kubectl, kubelogin
@@ -40,20 +40,16 @@ def run(words: list[str], env: Mapping[str, str]) -> int:
         sys.stdout.write(HELP)
         return 0
     if more:
-        raise UsageError(f"convert-kubeconfig takes options only, not {more[0]!r}", "see --help")
+        hint = "msauth-token convert-kubeconfig --help"
+        raise UsageError(f"convert-kubeconfig takes options only, not {more[0]!r}", hint)
     flags: Options = dict(options)
     if not one(flags, "--login"):
         flags["--login"] = env.get("AAD_LOGIN_METHOD") or "devicecode"
+    kubelogin.check_login(one(flags, "--login"))
     folder = one(options, "--azure-config-dir")
     variables = {"AZURE_CONFIG_DIR": folder} if folder else {}
     changes = kubectl.convert(
         options, env, lambda user: kubelogin.converted(user, flags), variables
     )
-    if not changes:
-        sys.stdout.write("nothing to do\n")
-    elif "--dry-run" in options:
-        sys.stdout.write(files.diff(changes))
-    else:
-        for change in changes:
-            sys.stdout.write(f"wrote {printable(change.file)}\n")
+    sys.stdout.write(files.told(changes, dry_run="--dry-run" in options))
     return 0

@@ -48,15 +48,30 @@ def given_again(request: "TokenRequest", token: "Token") -> bool:
 
     Never raises: a cache that cannot be written notices nothing.
     """
-    name = f"{request.record_name}-{parent()}-{token.fingerprint[:16]}{GIVEN}"
     try:
         with Folder.cache(request.env) as folder:
-            age = folder.touch(name)
+            age = folder.touch(_name(request, token))
             if age is None and os.getpid() % 64 == 0:
                 _prune(folder)
     except (OSError, NotImplementedError):
         return False
     return age is not None and age < WINDOW
+
+
+def given_since(request: "TokenRequest", token: "Token") -> float | None:
+    """Note that the parent is given this token; return for how many seconds it has had it.
+
+    None: it has not been given it before. Never raises, as above.
+    """
+    name = _name(request, token)
+    try:
+        with Folder.cache(request.env) as folder:
+            age = folder.age(name)
+            if age is None:
+                folder.touch(name)
+    except (OSError, NotImplementedError):
+        return None
+    return age
 
 
 def force(request: "TokenRequest", renew: "Callable[[], Token]") -> "Token | None":
@@ -98,6 +113,10 @@ def parent() -> str:
     finally:
         os.close(descriptor)
     return f"{pid}.{fields[19].decode('ascii')}" if len(fields) > 19 else str(pid)
+
+
+def _name(request: "TokenRequest", token: "Token") -> str:
+    return f"{request.record_name}-{parent()}-{token.fingerprint[:16]}{GIVEN}"
 
 
 def _rests(folder: Folder, name: str, seconds: int) -> bool:

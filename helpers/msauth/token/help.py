@@ -4,10 +4,15 @@ from ..protocols.formats import FORMATS
 from ..request.clouds import PRODUCTS
 from ..request.option_help import TEXT as SIGN_IN
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
 _TEXT = """\
 usage: msauth-token [PRODUCT] [options]
        msauth-token get-token --server-id ID [kubelogin's options]
        msauth-token convert-kubeconfig [--login METHOD] [--context NAME] [--kubeconfig FILE]
+       msauth-token go [URL]
        msauth-token --list-products
 
 Prints an access token of Entra ID, from the shared cache or by signing in.
@@ -26,6 +31,7 @@ Prints an access token of Entra ID, from the shared cache or by signing in.
 what for:
   PRODUCT                {products} (default: aks)
   --scope SCOPE          anything else: a GUID, https://..., api://... or a full scope; repeatable
+  --organization NAME    an organisation of Azure DevOps: product devops, in its own tenant
   --environment CLOUD    AzurePublicCloud, AzureUSGovernment or AzureChinaCloud
   --list-products        print the products and their scopes in this cloud
   --allow-cluster-config KEY[,KEY...]
@@ -38,6 +44,8 @@ how it is printed:
 
 A person is asked to sign in where there is a terminal (stderr, or /dev/tty where stderr is
 redirected), also when stdin is a pipe; never where CI or MSAUTH_NO_PROMPT=1 is set.
+
+`msauth-token go` is a command for GOAUTH: `msauth-token go --help` tells more.
 
 As a Kubernetes plugin it answers in the version of KUBERNETES_EXEC_INFO. Asked again within a
 minute by the same client for the token it has just had, it takes that token for refused and renews
@@ -69,11 +77,16 @@ def text() -> str:
         lines = fill(", ".join(words) + last, 98, initial_indent=indent, subsequent_indent=indent)
         return lines.strip()
 
+    def sentence(first: str, words: "Iterable[str]") -> str:
+        return fill(f"{first} {', '.join(words)}.", 98, break_on_hyphens=False)
+
     return (
         _TEXT.replace("{products} (default: aks)", wrapped(tuple(PRODUCTS), " (default: aks)"))
         .replace("{formats} (default: exec)", wrapped(FORMATS, " (default: exec)"))
         .replace("{sign_in}", SIGN_IN)
         .replace("{keys}", wrapped(CONFIG_KEYS))
-        .replace("{logins}", ", ".join(LOGINS))
-        .replace("{ignored}", ", ".join(IGNORED))
+        .replace("--login is one of {logins}.", sentence("--login is one of", LOGINS))
+        .replace(
+            "Accepted without effect: {ignored}.", sentence("Accepted without effect:", IGNORED)
+        )
     )

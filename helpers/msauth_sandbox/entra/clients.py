@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from .aadsts import SignInError
-from .directory import Application, Certificate, Tenant
+from .directory import TOKEN_EXCHANGE, Application, Certificate, Tenant
 from .keys import Key, TokenRejectedError, base64url
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -78,6 +78,8 @@ def _check_federated(application: Application, assertion: str, claims: Mapping[s
         raise SignInError(700213, f"Subject '{claims.get('sub')}'.")
     audiences = claims.get("aud")
     audiences = audiences if isinstance(audiences, list) else [audiences]
+    if TOKEN_EXCHANGE in audiences:
+        audiences = ["api://AzureADTokenExchange"]
     if not any(f.audience in audiences for f in by_subject):
         raise SignInError(700212, f"Audience '{claims.get('aud')}'.")
     try:

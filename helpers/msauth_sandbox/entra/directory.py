@@ -18,6 +18,8 @@ VISUAL_STUDIO = "872cd9fa-d31f-45e0-9eab-6e460a02d1f1"
 ARM = "797f4846-ba00-4fd7-ba43-dac1f8f63013"
 GRAPH = "00000003-0000-0000-c000-000000000000"
 DEVOPS = "499b84ac-1321-427f-aa17-267ca6975798"
+TOKEN_EXCHANGE = "fb60f99c-7a34-4190-8149-302f77469936"
+"""The API of `api://AzureADTokenExchange`: a managed identity's token for it is an assertion."""
 AKS = "6dae42f8-4368-4678-94ff-3960e28e3630"
 
 ZERO_GUID = "00000000-0000-0000-0000-000000000000"
@@ -40,6 +42,11 @@ class Tenant:
     id: str
     domains: tuple[str, ...]
     display_name: str
+
+
+def exchange_issuer(tenant: Tenant) -> str:
+    """Who issues a managed identity's token for TOKEN_EXCHANGE: a federated credential names it."""
+    return f"https://login.microsoftonline.com/{tenant.id}/v2.0"
 
 
 @dataclass(frozen=True)
@@ -137,6 +144,7 @@ RESOURCES = (
     Resource(DEVOPS, "Azure DevOps", (
         "https://app.vssps.visualstudio.com", "https://devops.azure.com",
     )),
+    Resource(TOKEN_EXCHANGE, "AzureADTokenExchange", ("api://AzureADTokenExchange",)),
     Resource(AKS, "Azure Kubernetes Service AAD Server", scopes=("user.read",)),
     Resource("6256c85f-0aad-4d50-b960-e6e9b21efe35", "Azure Arc Kubernetes Server",
              scopes=("user.read",)),
@@ -250,6 +258,10 @@ class Directory:
             "user-assigned",
             f"{group}/Microsoft.ManagedIdentity/userAssignedIdentities/hello",
         )
+        for identity in (self.managed_identity, self.user_assigned_identity):
+            self.service_principal.federated.append(
+                FederatedCredential(exchange_issuer(contoso), identity.object_id(contoso))
+            )
         self.intune = Application(
             stable_guid("application", "intune reports"),
             "intune reports",

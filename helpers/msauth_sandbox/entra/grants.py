@@ -143,7 +143,9 @@ class Grants:
             cae=cae,
         )
         body = self._body(token)
-        prefix = wanted.audience if wanted.audience.endswith("/") else wanted.audience + "/"
+        # After an audience with a slash of its own there are two: MSAL keeps the token under the
+        # scopes of this answer, and finds it again by those that it asked for.
+        prefix = wanted.audience + "/"
         granted = [prefix + name for name in scopes]
         if ".default" in wanted.permissions:
             granted.append(prefix + ".default")

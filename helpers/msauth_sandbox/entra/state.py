@@ -20,7 +20,9 @@ class Settings:
 
     ``forbidden_feeds``, named ``organisation/feed``, let nobody in (403). ``registry_expires_in``
     is the life of a container registry's refresh tokens; without ``registry_takes_arm`` its policy
-    wants tokens for the registry's own audience, not for Azure Resource Manager.
+    wants tokens for the registry's own audience, not for Azure Resource Manager;
+    ``registry_exchange`` (status, headers, body) replaces what it answers to a good Entra token, to
+    play a hostile registry.
 
     ``challenge`` replaces the whole Bearer challenge of Azure DevOps, to play a hostile server;
     ``challenge_host`` only its sign-in host; ``joined_challenges`` sends the three challenges in
@@ -39,6 +41,7 @@ class Settings:
     forbidden_feeds: tuple[str, ...] = ()
     registry_expires_in: float = 3 * 3600
     registry_takes_arm: bool = True
+    registry_exchange: tuple[int, dict[str, str], bytes] | None = None
     device_code: str = "auto"
     device_code_interval: int = 1
     device_code_expires_in: float = 900

@@ -15,7 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .directory import Application, Directory, Resource, Tenant, User, stable_guid
+from .directory import (
+    TOKEN_EXCHANGE,
+    Application,
+    Directory,
+    Resource,
+    Tenant,
+    User,
+    exchange_issuer,
+    stable_guid,
+)
 from .keys import Key, TokenRejectedError
 
 CLOCK_SKEW = 300
@@ -130,6 +139,8 @@ class Mint:
                 claims["roles"] = list(roles)
             if application.resource_id:
                 claims["xms_mirid"] = application.resource_id
+        if resource.id == TOKEN_EXCHANGE:  # the one API here with tokens of version 2.0
+            claims |= {"iss": exchange_issuer(tenant), "aud": resource.id, "ver": "2.0"}
         if cae:
             claims["xms_cc"] = ["CP1"]
         requested = dict(requested or {})

@@ -49,9 +49,10 @@ def _assertion(issuer: str, subject: str, audience: str, **more: Any) -> str:
     )
 
 
-def workload_token(audience: str = "api://AzureADTokenExchange") -> str:
-    """What a Kubernetes service account's projected token file holds."""
-    return _assertion(WORKLOAD_ISSUER, WORKLOAD_SUBJECT, audience)
+def workload_token(audience: str = "api://AzureADTokenExchange", lifetime: int = 3600) -> str:
+    """What a Kubernetes service account's projected token file holds; lifetime: seconds."""
+    expiry = int(time.time()) + lifetime
+    return _assertion(WORKLOAD_ISSUER, WORKLOAD_SUBJECT, audience, exp=expiry)
 
 
 class GitHubActions(Service):

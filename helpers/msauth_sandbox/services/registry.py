@@ -98,6 +98,7 @@ class Registry(Service):
 
     def __init__(self, state: State, tenant: Tenant) -> None:
         super().__init__()
+        self._state = state
         self.host = tenant.name + SUFFIX
         self.tokens = RegistryTokens(state, self.host, tenant)
         self.images = Images()
@@ -164,6 +165,9 @@ class Registry(Service):
         except TokenRejectedError as rejected:
             return self._unauthorized(call, rejected.reason)
         record.client_id = claims["appid"]
+        if self._state.settings.registry_exchange is not None:
+            status, headers, body = self._state.settings.registry_exchange
+            return Response(body, status, headers)
         return json_response({"refresh_token": self.tokens.refresh_token(claims)})
 
     def token_for_basic(self, call: Call) -> Response:

@@ -11,7 +11,8 @@ _CODE = r"""
 # The words so far are looked through for the command and for an option that waits for its value.
 # bash divides at `=`, so the parts of `--name=value` are put together again first.
 _msauth() {
-	local index word flags valued words wraps command=${COMP_WORDS[0]##*/} option= current= prefix=
+	local index word flags valued words wraps takes
+	local command=${COMP_WORDS[0]##*/} option= current= prefix=
 	local -a line at
 	COMPREPLY=()
 	local glue= count=0
@@ -67,17 +68,26 @@ _msauth() {
 		_msauth_reply "$flags $valued"
 	elif [[ -n $wraps ]]; then
 		_msauth_wrapped "${at[count - 1]}"
+	elif [[ -n $takes ]]; then
+		_msauth_paths "$takes"
 	else
 		_msauth_reply "$words"
 	fi
+}
+
+_msauth_paths() { # file or folder: those that begin with `current`
+	local IFS=$'\n'
+	case $1 in
+	file) COMPREPLY=($(compgen -f -- "$current")) ;;
+	folder) COMPREPLY=($(compgen -d -- "$current")) ;;
+	esac
 }
 
 _msauth_value() { # command, option: complete `current` as its value
 	local kind= values=
 	_msauth_values "$1" "$2"
 	case $kind in
-	file) COMPREPLY=($(compgen -f -- "$current")) ;;
-	folder) COMPREPLY=($(compgen -d -- "$current")) ;;
+	file | folder) _msauth_paths "$kind" ;;
 	profile) _msauth_reply "$(msauth completion --values profiles 2>/dev/null)" ;;
 	assignment)
 		[[ $current == *=* ]] || return 0
@@ -130,6 +140,7 @@ def _commands(commands: list[Command]) -> str:
             f"\t\tvalued={quote(' '.join(valued))}\n"
             f"\t\twords={quote(' '.join(command.words))}\n"
             f"\t\twraps={'1' if command.wraps else ''}\n"
+            f"\t\ttakes={command.takes}\n"
             "\t\t;;\n"
         )
     return (

@@ -1,6 +1,6 @@
 """Completions for fish 3.1 and later."""
 
-from ..programs import Command, Option
+from ..programs import FILE, Command, Option
 
 _CODE = r"""# fish completions of msauth's programs; printed by `msauth completion fish`.
 
@@ -92,6 +92,9 @@ def script(commands: list[Command]) -> str:
             + (f" -d {_quote(about)}" if about else "")
             for word, about in command.words.items()
         ]
+        if command.takes:
+            paths = "-F" if command.takes == FILE else "-a '(__fish_complete_directories)'"
+            lines.append(f"complete -c {program} -n {_quote(where)} {paths}")
     return "\n".join(lines) + "\n"
 
 

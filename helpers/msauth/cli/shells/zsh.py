@@ -1,6 +1,6 @@
 """Completions for zsh 5, by its own `_arguments`."""
 
-from ..programs import Command, Option
+from ..programs import FILE, Command, Option
 
 _HEAD = """\
 #compdef {programs}
@@ -68,6 +68,9 @@ def _body(command: Command, commands: list[Command]) -> str:
         after = _below(command, below)
     elif command.words:
         specs.append(f"'1:word:({_quoted(' '.join(command.words))})'")
+    elif command.takes:
+        action = "_files" if command.takes == FILE else "_files -/"
+        specs.append(f"'*:{command.takes}:{action}'")
     lines = " \\\n\t\t".join([f"_arguments {flags} :", *specs])
     return (
         f"\n{_function(command.name)}() {{\n"

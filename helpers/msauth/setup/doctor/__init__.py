@@ -17,6 +17,7 @@ CHECKS: Groups = (
     ("personal access tokens", (tokens.files, tokens.variables)),
     ("programs", (programs.ours, programs.git, programs.azure_cli)),
     ("git and kubectl", (programs.git_configuration, programs.kubeconfigs)),
+    ("container registries", (programs.registries,)),
     (
         "environment",
         (
@@ -51,7 +52,7 @@ CHECKS: Groups = (
         "surroundings",
         (
             surroundings.wsl,
-            surroundings.remote,
+            surroundings.browser,
         ),
     ),
 )

@@ -1,16 +1,14 @@
 """The programs: ours, git, az and kubectl, and how git and kubectl are configured."""
 
 import os
-import re
-import subprocess
-from collections.abc import Callable, Iterator
-from importlib import import_module
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import Literal
 
 from ...errors import command
 from ...import_path import PROGRAMS
 from ...signin.az_cache import AzCache
 from ...signin.programs import which
+from .. import docker, git_findings, git_settings, kubectl
 from ..finding import Finding
 from .machine import Machine
 
@@ -66,26 +64,13 @@ def git(machine: Machine) -> Iterator[Finding]:
             "git-missing", "warning", "git is not installed", why, "", "apt-get install git"
         )
         return
-    version = git_version(program)
+    version = git_settings.numbers(git_settings.version(machine.env))
     losses = [(rank, text) for least, rank, text in _GIT_LOSES if version < least]
     if version and losses:
-        number = ".".join(map(str, version))
-        message = f"git {number} is older than 2.46"
-        yield Finding(
-            "git-old", losses[0][0], message, "; ".join(text for _, text in losses), program, ""
-        )
-
-
-def git_version(program: str) -> tuple[int, ...]:
-    """Return git's version, () where it does not say."""
-    try:
-        done = subprocess.run(
-            [program, "version"], capture_output=True, timeout=10, cwd="/", check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    match = re.match(rb"git version (\d+)\.(\d+)", done.stdout)
-    return (int(match[1]), int(match[2])) if match else ()
+        number, newest = (".".join(map(str, each)) for each in (version, _GIT_LOSES[-1][0]))
+        why = "; ".join(text for _, text in losses)
+        message = f"git {number} is older than {newest}"
+        yield Finding("git-old", losses[0][0], message, why, program, "")
 
 
 def azure_cli(machine: Machine) -> Iterator[Finding]:
@@ -109,31 +94,18 @@ def azure_cli(machine: Machine) -> Iterator[Finding]:
 
 
 def git_configuration(machine: Machine) -> Iterator[Finding]:
-    """Ask the module that sets git up what stands in its way, in each folder."""
-    findings = _function("git_findings", "git")
-    if findings is None or which("git", machine.env) is None:
-        return
+    """Ask git what stands in the way of msauth, in each folder."""
     for folder in machine.folders:
-        for finding in findings(machine.env, folder):
+        for finding in git_findings.findings(machine.env, folder):
             if finding.id not in _SAID_BETTER:
                 yield finding
 
 
 def kubeconfigs(machine: Machine) -> Iterator[Finding]:
-    """Ask the module that sets kubectl up what is wrong in kubeconfigs."""
-    findings = _function("kubectl")
-    if findings is not None:
-        yield from findings(machine.env)
+    """Look into the kubeconfigs that kubectl reads."""
+    yield from kubectl.findings(machine.env)
 
 
-def _function(*modules: str) -> "Callable[..., list[Finding]] | None":
-    """Return `findings` of the first of these modules of msauth.setup that has it."""
-    for name in modules:
-        try:
-            module: Any = import_module(f"msauth.setup.{name}")
-        except ModuleNotFoundError:
-            continue
-        if hasattr(module, "findings"):
-            found: Callable[..., list[Finding]] = module.findings
-            return found
-    return None
+def registries(machine: Machine) -> Iterator[Finding]:
+    """Look into the files in which container clients keep how they sign in."""
+    yield from docker.findings(machine.env)

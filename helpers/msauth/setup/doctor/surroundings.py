@@ -1,10 +1,10 @@
-"""Where we are: in the Windows subsystem for Linux, at the far end of ssh."""
+"""Where we are: in the Windows subsystem for Linux, at the far end of ssh, in a container."""
 
-import os
 from collections.abc import Iterator
 
 from ...errors import MsauthError
 from ...request.selection import select
+from ...signin.browser import no_browser
 from ..finding import Finding
 from .machine import Machine
 
@@ -26,22 +26,21 @@ def wsl(machine: Machine) -> Iterator[Finding]:
     )
 
 
-def remote(machine: Machine) -> Iterator[Finding]:
-    """At the far end of ssh a browser's answer comes to the near end."""
-    env = machine.env
-    far = env.get("SSH_CONNECTION") or env.get("SSH_TTY")
-    if not far or env.get("DISPLAY") or env.get("WAYLAND_DISPLAY") or os.name == "nt":
+def browser(machine: Machine) -> Iterator[Finding]:
+    """At the far end of ssh, in a container and in WSL there may be no browser to sign in with."""
+    reason = no_browser(machine.env)
+    if reason is None:
         return
     try:
-        request = select({}, env).request(("x://y",))
+        request = select({}, machine.env).request(("x://y",))
     except MsauthError:
-        return
+        return  # `environment.wrong` says so
     if request.credential == "browser":
         yield Finding(
-            "ssh-no-browser",
-            "warning",
-            "the sign-in is by browser, and this is the far end of ssh without a display",
-            "the browser's answer goes to the machine that you sit at",
+            "no-browser",
+            "note",
+            f"the sign-in is by browser, and none opens here: {reason}",
+            "a device code is shown instead",
             "MSAUTH_CREDENTIAL",
             "export MSAUTH_CREDENTIAL=device-code",
         )

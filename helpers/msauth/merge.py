@@ -1,0 +1,124 @@
+"""Making the files from which `start` loads the modules of a cached answer."""
+
+import ast
+import os
+import random
+import sys
+from _imp import source_hash
+from marshal import dumps
+from types import CodeType
+
+from . import __path__, start
+
+_QUESTION = (
+    *("request", "request.options", "broker", "cache", "cache.record", "cache.folder"),
+    *("request.clouds", "request.kinds", "request.request", "broker.entry", "broker.broker"),
+    *("request.values", "request.profiles", "request.selection", "protocols"),
+)
+MODULES = {
+    "git_credential": (*_QUESTION, "request.organisations", "protocols.git"),
+    "credential_helpers.docker": (
+        *(*_QUESTION, "protocols.docker", "credential_helpers", "credential_helpers.feeds"),
+    ),
+    "token.program": (
+        *_QUESTION,
+        *("protocols.exec_credential", "protocols.formats", "protocols.kubelogin"),
+        *("token", "token.arguments", "token.exec_retry", "token.answer"),
+    ),
+    "run.program": (*_QUESTION, "errors", "run", "run.execution"),
+}
+"""What each program imports for a cached answer besides its own module, below `msauth`.
+
+Each stands behind those that it imports. A test compares this with what really is imported.
+"""
+
+
+def merge(folder: str, program: str) -> "start.Modules | None":
+    """Compile the modules of a program of the package in a folder, and write the file of them.
+
+    Without docstrings, assertions and annotations, which nothing relies on.
+    Returns them, or None where nothing is to be written: Python may write no bytecode here, or
+    the folder is another's. Never raises for what the file system refuses.
+    """
+    path = start.merged_file(folder, program)
+    if (
+        sys.dont_write_bytecode
+        or sys.pycache_prefix
+        or not os.access(os.path.dirname(path), os.W_OK)
+    ):
+        return None
+    try:
+        stamps, modules = _compiled(folder, (*MODULES[program], program))
+        body = dumps((start.version(), stamps, dumps(modules)), 2)
+        _write(path, source_hash(start.HASH_KEY, body) + body)
+    except (OSError, SyntaxError, ValueError):
+        return None
+    return modules
+
+
+def _compiled(
+    folder: str, names: tuple[str, ...]
+) -> tuple[list[tuple[str, tuple[int, int]]], "start.Modules"]:
+    stamps: list[tuple[str, tuple[int, int]]] = []
+    modules: start.Modules = []
+    for name in names:
+        place = name.replace(".", "/")
+        package = os.path.isdir(f"{folder}/{place}")
+        source = place + ("/__init__.py" if package else ".py")
+        path = f"{folder}/{source}"
+        stamps.append((source, start.stamp_of(path)))  # first: an edit while reading is noticed
+        with open(path, "rb") as stream:
+            tree = _Bare().visit(ast.parse(stream.read(), path))
+        code = compile(tree, path, "exec", dont_inherit=True, optimize=2)
+        whole = f"{__package__}.{name}"
+        modules.append((whole, source, place if package else None, _without_lines(code)))
+    return stamps, modules
+
+
+def _without_lines(code: CodeType) -> CodeType:
+    """Take out the table of line numbers, a sixth of the size; MSAUTH_TRACE runs the sources."""
+    inner = [_without_lines(c) if isinstance(c, CodeType) else c for c in code.co_consts]
+    return code.replace(co_linetable=b"", co_consts=tuple(inner))
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes the annotations out of a module, which only type checkers read."""
+
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.FunctionDef:
+        node.returns = None
+        self.generic_visit(node)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.stmt:
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        plain = ast.Assign(targets=[node.target], value=self.visit(node.value))
+        return ast.copy_location(plain, node)
+
+
+def _write(path: str, data: bytes) -> None:
+    """Write a file whole or not at all, with the permissions of a .pyc file."""
+    temporary = f"{path}.{random.getrandbits(48):012x}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    try:
+        with open(descriptor, "wb") as stream:
+            stream.write(data)
+        os.replace(temporary, path)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def main() -> int:
+    """Make the files of all programs, where somebody else than their users may write them."""
+    for program in MODULES:
+        merge(__path__[0], program)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

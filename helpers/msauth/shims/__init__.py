@@ -1,0 +1,1 @@
+"""`msauth-run --shims`: an `az` and an `azd` that give tokens from the shared cache."""

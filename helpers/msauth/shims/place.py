@@ -1,0 +1,118 @@
+"""The folder that `msauth-run --shims` puts first in PATH, and how a shim is known for one.
+
+The folder belongs to one installation and stays: msauth-run becomes its command by exec, so nobody
+would be left to remove it. It holds no secret, and says nothing of whose tokens are given.
+"""
+
+import os
+
+from ..cache import record
+from ..cache.folder import Refused, state_base
+from ..errors import MsauthError
+
+NAMES = ("az", "azd")
+"""The programs that there are shims of."""
+ANSWER_AS = "--answer-as"
+"""The first argument by which a shim starts msauth-run; the program's name is the second."""
+_MARK = b"#!/bin/sh\n# a shim of msauth-run --shims\n"
+DEFAULT_PATH = "/bin:/usr/bin"  # of execvp(3) when PATH is not set
+
+
+def add(env: dict[str, str]) -> None:
+    """Put the shims first in an environment's PATH, making them where they are missing.
+
+    Raises MsauthError where they cannot be made, or not be run.
+    """
+    from ..setup.programs import installed
+
+    launcher = installed("msauth-run")
+    try:
+        folder = _private(f"{state_base(env)}/shims", record.name_of(os.fsencode(launcher)))
+        for name in NAMES:
+            _write(f"{folder}/{name}", _script(launcher, name))
+    except OSError as error:
+        why = getattr(error, "message", None) or error.strerror or str(error)
+        raise MsauthError(f"no place for --shims: {why}", getattr(error, "fix", None)) from None
+    env["PATH"] = f"{folder}:{without(env.get('PATH', DEFAULT_PATH))}"
+
+
+def without(path: str, name: str = "") -> str:
+    """Return a PATH without the folders of shims, of any installation.
+
+    Whoever looks for the real az must not find a shim, which would ask it again, or wait for a
+    sign-in that waits for the answer. name: leave out whatever has a shim under this name; other
+    programs may be there too, so such a PATH is to be searched for this one only.
+    """
+    return ":".join(item for item in path.split(":") if not _has_shims(item, name))
+
+
+def is_shim(path: str, *, follow: bool) -> bool:
+    """Say whether a file is one of our scripts; follow: also a link to one."""
+    try:
+        if not follow and os.path.islink(path):
+            return False
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (OSError, ValueError):
+        return False
+    try:
+        return os.read(descriptor, len(_MARK)) == _MARK
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
+def _has_shims(folder: str, name: str) -> bool:
+    if name and is_shim(f"{folder or '.'}/{name}", follow=True):
+        return True
+    return all(is_shim(f"{folder or '.'}/{name}", follow=False) for name in NAMES)
+
+
+def _script(launcher: str, name: str) -> bytes:
+    quoted = b"'" + os.fsencode(launcher).replace(b"'", b"'\\''") + b"'"
+    return _MARK + b'exec %s %s %s "$@"\n' % (quoted, ANSWER_AS.encode(), name.encode())
+
+
+def _private(*parts: str) -> str:
+    """Return a folder of ours below the state's, made private.
+
+    Folder.open checks that nobody else can write there: each program in it will be run.
+    """
+    from ..cache.folder import Folder
+
+    path = ""
+    for part in parts:
+        path = f"{path}/{part}" if path else part
+        Folder.open(path, create=True).__exit__()
+    if ":" in path:
+        raise Refused(f"{path} has a colon, which PATH cannot hold", "export XDG_STATE_HOME=…")
+    return path
+
+
+def _write(path: str, data: bytes) -> None:
+    """Make a program, whole before it has its name; one that is right already is left alone."""
+    if not _is_right(path, data):
+        temporary = f"{path}.{os.getpid()}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        descriptor = os.open(temporary, flags, 0o700)
+        try:
+            os.fchmod(descriptor, 0o700)  # whatever the umask is
+            os.write(descriptor, data)
+        finally:
+            os.close(descriptor)
+        os.rename(temporary, path)
+    if not os.access(path, os.X_OK):
+        raise Refused(f"nothing can be run in {os.path.dirname(path)}", "export XDG_STATE_HOME=…")
+
+
+def _is_right(path: str, data: bytes) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return False
+    try:
+        status = os.fstat(descriptor)
+        mine = status.st_uid == os.geteuid() and status.st_mode & 0o777 == 0o700
+        return mine and os.read(descriptor, len(data) + 1) == data
+    finally:
+        os.close(descriptor)

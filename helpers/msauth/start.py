@@ -1,0 +1,136 @@
+"""Where the programs that must be fast start: their modules come from one file instead of twenty.
+
+A cached answer costs what its files cost: for each module Python looks into directories, opens,
+reads and closes a file. So the modules that a program needs for a cached answer are kept merged in
+a file beside its own source (`git_credential.pyo`), which `merge` makes when it is first missed, as
+Python itself makes its `.pyc` files. The sources stay the truth: the file is ignored when one of
+them has changed, when it is damaged, and by another Python; then, and wherever it cannot be
+written, everything is imported as usual.
+
+The name ends as it does because pip removes such a file together with its source.
+"""
+
+import os
+import sys
+from _imp import source_hash
+from marshal import loads
+
+from . import __path__ as _folders
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import CodeType
+
+HASH_KEY = 0x6D7361757468
+"""Of `source_hash`, SipHash-1-3: it finds damage, not an attacker, who could edit the sources."""
+# Each module's name, its source and, of a package, its folder, below ours; and its code.
+Modules = list[tuple[str, str, str | None, "CodeType"]]
+
+
+def git_credential() -> int:
+    """Run git-credential-msauth; `store` reads and ends, which takes no merged file."""
+    if sys.argv[-1] == "store":
+        from .git_credential import main
+
+        return main()
+    return _run("git_credential")
+
+
+def docker_credential() -> int:
+    """Run docker-credential-msauth."""
+    return _run("credential_helpers.docker")
+
+
+def token() -> int:
+    """Run msauth-token; `go` mostly has nothing to say, and takes no merged file either."""
+    if sys.argv[1:2] == ["go"]:
+        from .token.program import main
+
+        return main()
+    return _run("token.program")
+
+
+def run() -> int:
+    """Run msauth-run."""
+    return _run("run.program")
+
+
+def _run(program: str) -> int:
+    folder = _folders[0]
+    if "MSAUTH_TRACE" not in os.environ:  # it tells lines, which merged code has not
+        modules = load(folder, merged_file(folder, program))
+        if modules is None:
+            from .merge import merge
+
+            modules = merge(folder, program)
+        execute(folder, modules or [])
+    code: int = __import__(f"{__package__}.{program}", fromlist=("main",)).main()
+    return code
+
+
+def merged_file(folder: str, program: str) -> str:
+    """Return where the modules of a program are kept merged, below the package's folder."""
+    return f"{folder}/{program.replace('.', '/')}.pyo"
+
+
+def load(folder: str, path: str) -> "Modules | None":
+    """Return what a merged file holds, or nothing where it is another Python's.
+
+    None: it is missing, damaged or out of date, and may be made anew.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        try:
+            data = os.read(descriptor, os.fstat(descriptor).st_size)
+        finally:
+            os.close(descriptor)
+        if source_hash(HASH_KEY, data[8:]) != data[:8]:
+            return None
+        made_for, stamps, modules = loads(data[8:])  # noqa: S302 - as safe as the .pyc files beside
+        if made_for != version():
+            return []
+        for source, stamp in stamps:
+            if stamp_of(f"{folder}/{source}") != stamp:
+                return None
+    except (OSError, ValueError, EOFError, TypeError):
+        return None
+    found: Modules = loads(modules)  # noqa: S302
+    return found
+
+
+def version() -> tuple[str, bytes, int]:
+    """Return what the code in a merged file is for: this Python, and its level of optimization."""
+    magic: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
+    return (sys.implementation.cache_tag or "", magic, sys.flags.optimize)
+
+
+def stamp_of(path: str) -> tuple[int, int]:
+    """Return what changes with every edit of a source; raises OSError."""
+    status = os.stat(path)
+    return status.st_mtime_ns, status.st_size
+
+
+def execute(folder: str, modules: "Modules") -> None:
+    """Put modules into sys.modules, each after those that it imports, as an import would."""
+    loaded = sys.modules
+    for name, source, package, code in modules:
+        if name in loaded:
+            continue
+        module = _Module(name)
+        values = module.__dict__
+        values["__file__"] = f"{folder}/{source}"
+        parent, _, word = name.rpartition(".")
+        values["__package__"] = parent
+        if package is not None:
+            values["__package__"] = name
+            values["__path__"] = [f"{folder}/{package}"]
+        loaded[name] = module
+        try:
+            exec(code, values)  # noqa: S102 - this is what importing is
+        except BaseException:
+            del loaded[name]
+            raise
+        setattr(loaded[parent], word, module)
+
+
+_Module = type(sys)

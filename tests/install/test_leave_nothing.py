@@ -1,0 +1,39 @@
+"""What uninstall.sh calls last: no folder of ours stays, and nothing of anybody else's goes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ..conftest import Environment
+
+LEAVE_NOTHING = "from msauth.cli.logout import leave_nothing; leave_nothing()"
+
+
+@pytest.mark.parametrize("kept", ["", "setup/kubectl-1.before", "notes/mine"])
+def test_the_folders_of_ours_go(kept: str, bare_env: Environment, home: Path) -> None:
+    bare_env.pop("MSAUTH_CACHE_DIR")
+    cache, state = home / ".cache" / "msauth" / "v1", home / ".local" / "state" / "msauth"
+    for folder in (cache, state, state / "setup", home / ".IdentityService"):
+        folder.mkdir(mode=0o700, parents=True)
+    for file in (cache / "epoch", cache / "1.lock", state / "prompt.lock"):
+        file.touch(mode=0o600)
+    if kept:
+        (state / kept).parent.mkdir(exist_ok=True)
+        (state / kept).touch()
+    subprocess.run([sys.executable, "-c", LEAVE_NOTHING], env=bare_env, check=True)
+    assert not cache.parent.exists()
+    assert not (home / ".IdentityService").exists()
+    assert state.exists() is bool(kept)
+    assert not kept or (state / kept).exists()
+
+
+def test_a_folder_that_others_may_read_is_left_alone(bare_env: Environment, home: Path) -> None:
+    bare_env.pop("MSAUTH_CACHE_DIR")
+    cache = home / ".cache" / "msauth" / "v1"
+    cache.mkdir(parents=True)
+    cache.chmod(0o755)
+    (cache / "epoch").touch()
+    subprocess.run([sys.executable, "-c", LEAVE_NOTHING], env=bare_env, check=True)
+    assert (cache / "epoch").exists()
