@@ -9,7 +9,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 PROGRAMS = {
-    *("git-credential-msauth", "docker-credential-msauth"),
+    *("git-credential-msauth", "docker-credential-msauth", "pnpm-token-msauth"),
     *("msauth", "msauth-token", "msauth-run", "msauth-sandbox"),
 }
 PATHS = "0_msauth.pth"

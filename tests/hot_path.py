@@ -7,7 +7,7 @@ OURS = {
     "msauth",
     *(f"msauth.broker{part}" for part in ("", ".broker", ".entry")),
     *(f"msauth.cache{part}" for part in ("", ".folder", ".record")),
-    *(f"msauth.credential_helpers{part}" for part in ("", ".docker", ".feeds", ".go")),
+    *(f"msauth.credential_helpers{part}" for part in ("", ".docker", ".feeds", ".go", ".pnpm")),
     "msauth.errors",
     "msauth.git_credential",
     "msauth.protocols",

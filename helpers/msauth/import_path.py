@@ -22,7 +22,7 @@ import sys
 PROGRAMS = (
     *("bazel-credential-msauth", "cargo-credential-msauth", "docker-credential-msauth"),
     *("git-credential-msauth", "msauth", "msauth-run", "msauth-sandbox", "msauth-token"),
-    "nuget-plugin-msauth",
+    *("nuget-plugin-msauth", "pnpm-token-msauth"),
 )
 """The launchers, as [project.scripts] in pyproject.toml names them."""
 

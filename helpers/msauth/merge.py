@@ -20,6 +20,9 @@ MODULES = {
     "credential_helpers.docker": (
         *(*_QUESTION, "protocols.docker", "credential_helpers", "credential_helpers.feeds"),
     ),
+    "credential_helpers.pnpm": (
+        *(*_QUESTION, "request.organisations", "credential_helpers", "credential_helpers.feeds"),
+    ),
     "token.program": (
         *_QUESTION,
         *("protocols.exec_credential", "protocols.formats", "protocols.kubelogin"),

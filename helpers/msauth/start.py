@@ -41,6 +41,11 @@ def docker_credential() -> int:
     return _run("credential_helpers.docker")
 
 
+def pnpm_token() -> int:
+    """Run pnpm-token-msauth."""
+    return _run("credential_helpers.pnpm")
+
+
 def token() -> int:
     """Run msauth-token; `go` mostly has nothing to say, and takes no merged file either."""
     if sys.argv[1:2] == ["go"]:

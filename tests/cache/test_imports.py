@@ -81,6 +81,7 @@ PATHS = [
     ("msauth.run.program", [*SHIM, "-o", "json"], b"", True),
     ("msauth.run.program", [*SHIM, "--tenant", "contoso.com", "-o", "json"], b"", True),
     ("msauth.run.program", ["--answer-as", "azd", "auth", "token", *SHIM_AZD], b"", True),
+    ("msauth.credential_helpers.pnpm", [], b"", True),
 ]
 
 

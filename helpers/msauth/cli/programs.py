@@ -54,7 +54,7 @@ _SHORT = {
 
 def commands() -> list[Command]:
     """Return all of them, a program before its commands."""
-    return [*_msauth(), _git(), _docker(), *_token(), _run(), *_helpers(), *_sandbox()]
+    return [*_msauth(), _git(), _docker(), *_token(), _run(), _pnpm(), *_helpers(), *_sandbox()]
 
 
 def lists() -> dict[str, tuple[str, ...]]:
@@ -281,6 +281,14 @@ def _run() -> Command:
 
     about = "run a command with tokens in its environment, or with a token endpoint beside it"
     return Command("msauth-run", about, HELP, _options(OPTIONS, HELP), {}, wraps=True)
+
+
+def _pnpm() -> Command:
+    from ..credential_helpers.pnpm import OPTIONS, PROG
+    from ..credential_helpers.pnpm_help import HELP
+
+    about = "pnpm's tokenHelper for Azure Artifacts"
+    return Command(PROG, about, HELP, _options(OPTIONS, HELP), {})
 
 
 def _sandbox() -> list[Command]:

@@ -12,8 +12,8 @@ from ..setup.targets import DRY_RUN, WORDS, Target
 from . import arguments, show
 
 _TARGETS = (
-    *("git", "kubectl", "pats", "docker", "pip", "uv", "cargo", "go", "bazel", "nuget"),
-    *("codespaces",),
+    *("git", "kubectl", "pats", "docker", "pip", "uv", "pnpm", "cargo", "go", "bazel"),
+    *("nuget", "codespaces"),
 )
 MODULES = {name: name for name in _TARGETS}
 """Each target's module in msauth.setup."""

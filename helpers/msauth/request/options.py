@@ -53,6 +53,9 @@ PROFILE_KEYS = {
 MATCH = "match"
 """The table of profiles.toml that is no profile: which one is for an organisation or a host."""
 
+ALL_NAMES = "*"
+"""What is asked for, in place of a profile's name, to learn which profiles there are."""
+
 Options = dict[str, str | list[str]]
 
 

@@ -28,7 +28,7 @@ def organisation(protocol: bytes, host: bytes, path: bytes, username: bytes) -> 
         return None
     host = host.lower().removesuffix(b":443")
     if host in _HOSTS:
-        return _label(path.lstrip(b"/").partition(b"/")[0]) or _label(username) or ""
+        return name_in(path.lstrip(b"/").partition(b"/")[0]) or name_in(username) or ""
     if not host.endswith(_LEGACY):
         return None
     label, _, service = host[: -len(_LEGACY)].partition(b".")
@@ -36,10 +36,10 @@ def organisation(protocol: bytes, host: bytes, path: bytes, username: bytes) -> 
         return None
     if service == b"" and host != label + _LEGACY:
         return None
-    return _label(label) or None
+    return name_in(label) or None
 
 
-def _label(text: bytes) -> str:
+def name_in(text: bytes) -> str:
     """Return an organisation's name in lower case, or "" for anything that cannot be one."""
     text = text.lower()
     if not 0 < len(text) <= 50 or not _LABEL.issuperset(text):

@@ -15,7 +15,7 @@ from ..errors import UsageError, command, nearest
 from . import values
 from .clouds import is_guid, normalise_scope
 from .kinds import ASSERTION, COMMAND, FILE, NAMES, file_stamp
-from .options import MATCH, PROFILE_KEYS
+from .options import ALL_NAMES, MATCH, PROFILE_KEYS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -32,17 +32,20 @@ _PLACE = re.compile(r"\(at line (\d+), column \d+\)|\(at end of document\)")
 def load(where: str, name: str) -> tuple[dict[str, str], str]:
     """Return a profile's values as texts, and the file's stamp ("" when it is not to be kept).
 
-    The name MATCH asks for that table: `organisation.NAME` and `host.NAME`, each to a profile.
+    The name MATCH asks for that table: `organisation.NAME` and `host.NAME`, each to a profile;
+    ALL_NAMES for a `name.NAME` of each profile.
     Raises UsageError: no such file or profile, a file that others may write, bad TOML, an
     unknown key, a wrong type or a value that cannot be meant.
     """
-    if not is_name(name):
+    if name != ALL_NAMES and not is_name(name):
         raise UsageError(
             f"profile name {name!r} is not one",
             "letters, digits and _ . @ - only, at most 64 of them",
         )
     text, mark = _read(where, name)
     document = _parse(where, text)
+    if name == ALL_NAMES:
+        return {f"name.{each}": "1" for each in _profiles(document)}, mark
     if name == MATCH:
         return _matches(where, text, document), mark
     table = document.get(name)
@@ -77,7 +80,11 @@ def names(where: str) -> list[str]:
     """
     if not os.path.exists(where):
         return []
-    return [name for name in _parse(where, _read(where, "")[0]) if name != MATCH]
+    return _profiles(_parse(where, _read(where, "")[0]))
+
+
+def _profiles(document: dict[str, dict[str, Any]]) -> list[str]:
+    return [name for name in document if name != MATCH and is_name(name)]
 
 
 def _matches(where: str, text: str, document: dict[str, dict[str, Any]]) -> dict[str, str]:

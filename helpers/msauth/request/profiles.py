@@ -12,7 +12,7 @@ from ..cache import record
 from ..cache.folder import Folder
 from . import values as checks
 from .kinds import file_stamp, home
-from .options import MATCH, PROFILE_KEYS
+from .options import ALL_NAMES, MATCH, PROFILE_KEYS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,6 +47,14 @@ def values(name: str, env: "Mapping[str, str]") -> dict[str, str]:
     """
     found = _load(path(env), name, env)
     return {key: found[key] for key in PROFILE_KEYS if key in found}
+
+
+def exists(name: str, env: "Mapping[str, str]") -> bool:
+    """Say whether there is a profile of this name. Raises UsageError for an unsafe or bad file."""
+    where = path(env)
+    if not os.path.exists(where):
+        return False
+    return f"name.{name}" in _load(where, ALL_NAMES, env)
 
 
 def match(organisation: str, host: str, env: "Mapping[str, str]") -> str:

@@ -1,0 +1,102 @@
+"""pnpm-token-msauth: whose token it prints, by the name that it is started by."""
+
+from pathlib import Path
+
+import pytest
+
+from msauth_sandbox import Sandbox
+
+from ..conftest import SCRIPTS, Done, Environment, run_program
+
+PROG = "pnpm-token-msauth"
+
+
+@pytest.fixture
+def profiles(home: Path, cloud: Sandbox) -> Path:
+    """A profile `work` of the second tenant; a test may write more of the file."""
+    path = home / ".config/msauth/profiles.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(f'[work]\ntenant = "{cloud.tenants["fabrikam"].id}"\n')
+    return path
+
+
+def ask(env: Environment, home: Path, name: str = "", *arguments: str) -> Done:
+    """Run it as `pnpm-token-msauth-NAME`, a link as `msauth setup pnpm` makes one."""
+    link = home / (f"{PROG}-{name}" if name else PROG)
+    if not link.is_symlink():
+        link.symlink_to(SCRIPTS / PROG)
+    return run_program(str(link), *arguments, env=env)
+
+
+def answered(done: Done) -> None:
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"Bearer ey")
+    assert done.stdout.endswith(b"\n")
+    assert done.stdout.count(b"\n") == 1
+    assert done.stderr == b""
+
+
+def test_without_a_name_it_is_ones_own_sign_in(
+    cloud: Sandbox, env: Environment, home: Path
+) -> None:
+    answered(ask(env, home))
+    answered(ask(env, home))
+    assert (cloud.count("token"), cloud.count("token", tenant="contoso")) == (1, 1)
+
+
+@pytest.mark.parametrize("name", ["fabrikam", "FABRIKAM"])
+def test_an_organisation_has_its_own_tenant(
+    cloud: Sandbox, env: Environment, home: Path, name: str
+) -> None:
+    answered(ask(env, home, name))
+    assert (cloud.count("token"), cloud.count("token", tenant="fabrikam")) == (1, 1)
+
+
+def test_a_profile(cloud: Sandbox, env: Environment, home: Path, profiles: Path) -> None:
+    answered(ask(env, home, "work"))
+    assert (cloud.count("token"), cloud.count("token", tenant="fabrikam")) == (1, 1)
+
+
+def test_a_profile_comes_before_an_organisation(
+    cloud: Sandbox, env: Environment, home: Path, profiles: Path
+) -> None:
+    profiles.write_text(profiles.read_text().replace("work", "contoso"))
+    answered(ask(env, home, "contoso"))
+    assert cloud.count("token", tenant="fabrikam") == 1
+
+
+def test_an_organisation_beside_profiles(
+    cloud: Sandbox, env: Environment, home: Path, profiles: Path
+) -> None:
+    answered(ask(env, home, "contoso"))
+    assert cloud.count("token", tenant="contoso") == 1
+    profiles.write_text(profiles.read_text().replace("work", "contoso"))
+    answered(ask(env, home, "contoso"))
+    assert cloud.count("token", tenant="fabrikam") == 1, "an edit counts at once"
+
+
+@pytest.mark.parametrize("table", ["host]\n'pkgs.dev.azure.com'", "organisation]\ncontoso"])
+def test_what_is_matched(
+    cloud: Sandbox, env: Environment, home: Path, profiles: Path, table: str
+) -> None:
+    profiles.write_text(f'{profiles.read_text()}[match.{table} = "work"\n')
+    answered(ask(env, home, "contoso" if "contoso" in table else ""))
+    assert cloud.count("token", tenant="fabrikam") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("no_such", ()), ("a.b", ()), ("", ("x",)), ("", ("--nonsense",)), ("", ("--profile=x",))],
+)
+def test_what_cannot_be_meant(
+    cloud: Sandbox, env: Environment, home: Path, name: str, arguments: tuple[str, ...]
+) -> None:
+    done = ask(env, home, name, *arguments)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(f"{PROG}{name and '-'}{name}: error: ".encode())
+    assert cloud.requests == []
+
+
+def test_its_own_words(env: Environment, home: Path) -> None:
+    assert b"usage: pnpm-token-msauth" in ask(env, home, "", "--help").stdout
+    assert ask(env, home, "", "--version").stdout.startswith(b"pnpm-token-msauth (msauth) ")
