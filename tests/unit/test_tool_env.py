@@ -10,6 +10,7 @@ from msauth.protocols import token_endpoint
 from msauth.run import tool_env
 
 FEED = "https://pkgs.dev.azure.com/contoso/_packaging/feed/pypi/simple/"
+NPM_FEED = "https://pkgs.dev.azure.com/contoso/_packaging/feed/npm/registry"
 OLD_FEED = "https://contoso.pkgs.visualstudio.com/_packaging/feed/npm/registry/"
 
 
@@ -19,7 +20,7 @@ def applied(word: str, env: dict[str, str] | None = None, **options: str) -> dic
         word,
         result,
         {f"--{name.replace('_', '-')}": value for name, value in options.items()},
-        lambda product: f"<{product}/+=>",
+        lambda product, _feed: f"<{product}/+=>",
     )
     return result
 
@@ -27,7 +28,20 @@ def applied(word: str, env: dict[str, str] | None = None, **options: str) -> dic
 DEVOPS = "<devops/+=>"
 EXPECTED = {
     "npm": {"npm_config_//pkgs.dev.azure.com/:_authToken": DEVOPS},
-    f"npm={OLD_FEED}": {"npm_config_//contoso.pkgs.visualstudio.com/:_authToken": DEVOPS},
+    f"npm={OLD_FEED}": {
+        "npm_config_//contoso.pkgs.visualstudio.com/:_authToken": DEVOPS,
+        f"npm_config_{OLD_FEED[6:]}:_authToken": DEVOPS,
+    },
+    f"pnpm={NPM_FEED}": {
+        "npm_config_//pkgs.dev.azure.com/contoso/:_authToken": DEVOPS,
+        f"npm_config_{NPM_FEED[6:]}/:_authToken": DEVOPS,
+    },
+    f"yarn={NPM_FEED}": {
+        "YARN_NPM_REGISTRY_SERVER": NPM_FEED,
+        "YARN_NPM_PUBLISH_REGISTRY": NPM_FEED,
+        "YARN_NPM_AUTH_TOKEN": DEVOPS,
+        "YARN_NPM_ALWAYS_AUTH": "true",
+    },
     "nuget": {
         "VSS_NUGET_URI_PREFIXES": "https://pkgs.dev.azure.com/",
         "VSS_NUGET_ACCESSTOKEN": DEVOPS,
@@ -143,20 +157,31 @@ def test_git_keeps_the_configuration_that_is_there() -> None:
         "https://pkgs.dev.azure.com\\@evil.example/",
         "https://PKGS.dev.azure.com/x/",
         "https://pkgs.dev.azure.com/a b/",
+        "https://pkgs.dev.azure.com/a=b/",
+        "https://pkgs.dev.azure.com/a/?b",
+        "https://pkgs.dev.azure.com/a/#b",
         "https://pkgs.dev.azure.com/a\nb/",
         "https://",
     ],
 )
-@pytest.mark.parametrize("tool", ["npm", "nuget", "pip"])
+@pytest.mark.parametrize("tool", ["npm", "pnpm", "yarn", "nuget", "pip"])
 def test_a_token_goes_to_no_other_host(tool: str, feed: str) -> None:
     with pytest.raises(UsageError):
         applied(f"{tool}={feed}")
 
 
-@pytest.mark.parametrize("word", ["pip", "yarn", "", "psql=x", "terraform=x"])
+@pytest.mark.parametrize("word", ["pip", "yarn", "bun", "", "psql=x", "terraform=x"])
 def test_what_cannot_be_meant(word: str) -> None:
     with pytest.raises(UsageError):
         applied(word)
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy"])
+def test_yarn_is_told_the_proxy(name: str) -> None:
+    proxy = "http://proxy.example:3128"
+    assert applied(f"yarn={NPM_FEED}", {name: proxy})["YARN_HTTPS_PROXY"] == proxy
+    own = {name: proxy, "YARN_HTTPS_PROXY": "http://own.example"}
+    assert applied(f"yarn={NPM_FEED}", own)["YARN_HTTPS_PROXY"] == "http://own.example"
 
 
 def test_no_identity_is_left_of_an_endpoint_around() -> None:

@@ -12,8 +12,8 @@ seconds in AZURE_ACCESS_TOKEN_EXPIRES_ON, and what -e and --for name. Without a 
   -e NAME=PRODUCT|SCOPE  put that token into NAME too (repeatable)
   --product PRODUCT      what AZURE_ACCESS_TOKEN is for (default: arm)
   --scope SCOPE          the same for any other resource (repeatable)
-  --for TOOL             set what a tool reads (repeatable): npm[=FEED], nuget[=FEED], pip=FEED,
-                         terraform, databricks, psql, azure-devops-cli, git
+  --for TOOL             set what a tool reads (repeatable): npm[=FEED], pnpm[=FEED], yarn=FEED,
+                         nuget[=FEED], pip=FEED, terraform, databricks, psql, azure-devops-cli, git
   --serve                fresh tokens for every Azure SDK and Terraform in the command, from a
                          local endpoint
   --allow PRODUCT|SCOPE  serve only these (repeatable; default: every known product)

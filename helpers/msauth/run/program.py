@@ -11,7 +11,7 @@ from ..broker import broker
 from ..errors import UsageError, failed, flush_stdout, prepare_stdout
 from ..request.clouds import normalise_scope
 from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse
-from ..request.request import Token
+from ..request.request import Token, TokenRequest
 from ..request.selection import Selection, select
 from . import execution
 
@@ -64,7 +64,7 @@ def run(argv: list[str]) -> int:
 
         place.add(env)
     path = execution.find(command[0], env)
-    tokens = Tokens(select(options, os.environ))
+    tokens = Tokens(options)
     variables = _variables(options, tokens.selection)
     serving = _serving(options, tokens.selection)
     if serving is not None:
@@ -97,19 +97,31 @@ def _help(options: Options) -> int:
 
 
 class Tokens:
-    """The tokens of this run: the broker is asked once for each set of scopes."""
+    """The tokens of this run: the broker is asked once for each sign-in and set of scopes."""
 
-    def __init__(self, selection: Selection) -> None:
-        self.selection = selection
-        self._known: dict[tuple[str, ...], Token] = {}
+    def __init__(self, options: Options) -> None:
+        self.options = options
+        self.selection = select(options, os.environ)
+        self._known: dict[bytes, Token] = {}
 
     def get(self, scopes: tuple[str, ...]) -> Token:
         """Return a token, signing in if none is cached. Raises SignInError."""
-        token = self._known.get(scopes)
+        return self._answer(self.selection.request(scopes, interactive=True))
+
+    def of_feed(self, url: str) -> Token:
+        """Return a token of the tenant of a feed's organisation. Raises UsageError, SignInError."""
+        from ..credential_helpers.feeds import devops_request
+
+        request = devops_request(url.encode(), self.options, os.environ)
+        if request is None:
+            raise UsageError(f"{url} is not the URL of an Azure Artifacts feed")
+        return self._answer(request)
+
+    def _answer(self, request: TokenRequest) -> Token:
+        token = self._known.get(request.cache_key)
         if token is None:
-            request = self.selection.request(scopes, interactive=True)
             token = broker.get_token(request, may_prompt=lambda: broker.may_prompt(os.environ))
-            self._known[scopes] = token
+            self._known[request.cache_key] = token
         return token
 
     def put(self, name: str, scopes: tuple[str, ...], env: dict[str, str]) -> None:
@@ -125,8 +137,13 @@ class Tokens:
             return
         from .tool_env import apply
 
+        def token_of(product: str, feed: str) -> str:
+            if feed:
+                return self.of_feed(feed).text
+            return self.get(self.selection.scopes_for(product)).text
+
         for tool in tools:
-            apply(tool, env, options, lambda p: self.get(self.selection.scopes_for(p)).text)
+            apply(tool, env, options, token_of)
 
 
 def _variables(options: Options, selection: Selection) -> dict[str, tuple[str, ...]]:

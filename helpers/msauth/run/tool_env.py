@@ -30,6 +30,7 @@ Tool = Callable[[Call], Variables]
 
 _OLD_FEED_SUFFIX = ".pkgs" + LEGACY_DOMAIN
 _HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
+_NOT_IN_A_FEED = frozenset(" \\?#=")
 _FEED_EXAMPLE = f"https://{FEED_HOST}/ORG/PROJECT/_packaging/FEED"
 
 SHADOWING = (
@@ -67,10 +68,13 @@ def remove_identities(env: dict[str, str]) -> None:
         env.pop(name, None)
 
 
-def apply(word: str, env: dict[str, str], options: Options, token_of: Callable[[str], str]) -> None:
-    """Put what `TOOL` or `TOOL=FEED` reads into env; token_of gives a product's token.
+def apply(
+    word: str, env: dict[str, str], options: Options, token_of: Callable[[str, str], str]
+) -> None:
+    """Put what `TOOL` or `TOOL=FEED` reads into env.
 
-    Raises UsageError for an unknown tool or a feed that no token may be sent to.
+    token_of: gives a product's token, of the tenant of the feed's organisation where there is a
+    feed. Raises UsageError for an unknown tool or a feed that no token may be sent to.
     """
     tool, _, feed = word.partition("=")
     found = TOOLS.get(tool)
@@ -79,9 +83,9 @@ def apply(word: str, env: dict[str, str], options: Options, token_of: Callable[[
     product, variables_of = found
     if feed and tool not in _WITH_FEED:
         raise UsageError(f"--for {tool} takes no =FEED")
-    if feed or tool == "pip":
+    if feed or tool in _ONLY_WITH_FEED:
         _place(tool, feed)
-    text = token_of(product) if product else ""
+    text = token_of(product, feed) if product else ""
     for name, value in variables_of(Call(feed, text, env, options)).items():
         if value is None:
             env.pop(name, None)
@@ -90,13 +94,39 @@ def apply(word: str, env: dict[str, str], options: Options, token_of: Callable[[
 
 
 def _npm(call: Call) -> Variables:
-    """A registry's token, in npm's spelling of a variable for one host.
+    """A registry's token, in npm's spelling of a variable for a URL; pnpm 10 and 11.6 read it too.
 
-    @npmcli/config reads `npm_config_//…` without changing it, and npm-registry-fetch looks from
-    the package's URL upwards to `//host/`. dash drops such a name: run npm itself, not `sh -c`.
+    @npmcli/config reads `npm_config_//…` without changing it. Installing looks from the package's
+    URL upwards to `//host/`, publishing at the whole path of the registry only; packages may lie
+    beside the registry they were found by, so their organisation has the token as well. dash
+    drops such a name: run npm itself, not `sh -c`.
     """
-    host = _place("npm", call.feed)[0] if call.feed else FEED_HOST
-    return {f"npm_config_//{host}/:_authToken": call.token}
+    if not call.feed:
+        return {f"npm_config_//{FEED_HOST}/:_authToken": call.token}
+    host, path = _place("npm", call.feed)
+    places = [f"//{host}/", f"//{host}{path.rstrip('/')}/"]
+    if host == FEED_HOST:
+        places[0] = f"//{host}/{path[1:].partition('/')[0]}/"
+    return {f"npm_config_{place}:_authToken": call.token for place in places}
+
+
+def _yarn(call: Call) -> Variables:
+    """The feed as Yarn's registry, with its token.
+
+    YARN_NPM_AUTH_TOKEN is for every registry that has no settings of its own, so it must not be
+    set where another one, as Yarn's own, would be asked. Nothing is authenticated by default.
+    https://yarnpkg.com/configuration/yarnrc#npmAuthToken
+    """
+    variables: Variables = {
+        "YARN_NPM_REGISTRY_SERVER": call.feed,
+        "YARN_NPM_PUBLISH_REGISTRY": call.feed,
+        "YARN_NPM_AUTH_TOKEN": call.token,
+        "YARN_NPM_ALWAYS_AUTH": "true",
+    }
+    proxy = call.env.get("HTTPS_PROXY") or call.env.get("https_proxy")
+    if proxy and not call.env.get("YARN_HTTPS_PROXY"):
+        variables["YARN_HTTPS_PROXY"] = proxy  # it looks at no other variable
+    return variables
 
 
 def _nuget(call: Call) -> Variables:
@@ -234,7 +264,8 @@ def _place(tool: str, url: str) -> tuple[str, str]:
     host, slash, path = rest.partition("/")
     named = _HOST_CHARACTERS.issuperset(host) and "." not in host[: -len(_OLD_FEED_SUFFIX)]
     old = host.endswith(_OLD_FEED_SUFFIX) and host != _OLD_FEED_SUFFIX and named
-    if not (host == FEED_HOST or old) or not url.isascii() or not url.isprintable() or " " in url:
+    bad = not url.isascii() or not url.isprintable() or not _NOT_IN_A_FEED.isdisjoint(url)
+    if bad or not (host == FEED_HOST or old):
         raise UsageError(
             f"--for {tool}: not the https URL of an Azure Artifacts feed",
             f"--for {tool}={_FEED_EXAMPLE}/…/",
@@ -244,6 +275,8 @@ def _place(tool: str, url: str) -> tuple[str, str]:
 
 TOOLS: dict[str, tuple[str, Tool]] = {
     "npm": ("devops", _npm),
+    "pnpm": ("devops", _npm),
+    "yarn": ("devops", _yarn),
     "nuget": ("devops", _nuget),
     "pip": ("devops", _pip),
     "terraform": ("", _terraform),
@@ -253,4 +286,5 @@ TOOLS: dict[str, tuple[str, Tool]] = {
     "git": ("", _git),
 }
 SERVED = ("terraform",)
-_WITH_FEED = ("npm", "nuget", "pip")
+_ONLY_WITH_FEED = ("yarn", "pip")
+_WITH_FEED = ("npm", "pnpm", "nuget", *_ONLY_WITH_FEED)
