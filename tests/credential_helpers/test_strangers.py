@@ -20,7 +20,7 @@ import pytest
 
 from msauth_sandbox import Sandbox
 
-from ..conftest import SCRIPTS, Environment
+from ..conftest import SCRIPTS, Done, Environment
 from .test_feeds import STRANGERS
 
 FEED = "https://pkgs.dev.azure.com/{}/_packaging/hello/"
@@ -55,7 +55,7 @@ GARBAGE = (
     b"",
     b"\n\n\n",
     b"\0\xff\xfe\0\n",
-    b"{",
+    b"{\n",
     b"null\n",
     b"[]\n",
     b"{}\n",
@@ -64,33 +64,34 @@ GARBAGE = (
     b"[" * 200_000 + b"\n",
     b"\xed\xa0\x80" * 1000 + b"\n",
     b"protocol=\0\nhost\n=\n",
-    b"x" * 1_100_000,
+    b"x" * 1_100_000 + b"\n",
 )
 
 
 class Answer(NamedTuple):
     code: int
     stdout: bytes
+    stderr: bytes
 
 
 Ask = Callable[[Environment, bytes], Answer]
 
 
 class Helper(NamedTuple):
-    """How a tool asks one of our programs.
+    """How a tool asks one of our programs, and what it is answered.
 
-    ask: asks for a URL, which is stripped of what cannot be said in this protocol; says a
-    NotAskableError of one that cannot be asked for at all. none: the whole answer of exit code 0
-    that is none, but where another is given by `code`. place: what it is asked for in earnest.
-    garbage: what comes first of the answer to garbage in place of its request, and the code.
+    ask: asks for a URL; raises NotAskableError for one that the tool could not ask for. none: the
+    whole answer, of exit code `code`, that is none. place: what a test asks for in earnest.
+    hear: gives the program bytes where it expects a request. garbage: the exit code for these
+    bytes, and what its answer begins with.
     """
 
     program: str
     ask: Ask
     none: bytes
     place: str
-    garbage: tuple[int, bytes]
-    hear: Callable[[Environment, bytes], "subprocess.CompletedProcess[bytes]"]
+    hear: Callable[[Environment, bytes], Done]
+    garbage: Callable[[bytes], tuple[int, bytes]]
     code: int = 0
 
 
@@ -98,9 +99,7 @@ class NotAskableError(Exception):
     """No tool could say this URL to its helper."""
 
 
-def run(
-    env: Environment, stdin: bytes, *command: str | bytes
-) -> "subprocess.CompletedProcess[bytes]":
+def run(env: Environment, stdin: bytes, *command: str | bytes) -> Done:
     program, *arguments = command
     path = os.path.join(SCRIPTS, os.fsdecode(program))
     return subprocess.run(
@@ -108,13 +107,11 @@ def run(
     )
 
 
-def answer(done: "subprocess.CompletedProcess[bytes]") -> Answer:
-    """The answer, after a look that nothing was said to a person."""
-    assert done.stderr == b""
-    return Answer(done.returncode, done.stdout)
+def answer(done: Done) -> Answer:
+    return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def hears(*command: str) -> Callable[[Environment, bytes], "subprocess.CompletedProcess[bytes]"]:
+def hears(*command: str) -> Callable[[Environment, bytes], Done]:
     return lambda env, stdin: run(env, stdin, *command)
 
 
@@ -128,8 +125,8 @@ def ask_git(env: Environment, url: bytes) -> Answer:
 
 
 def ask_go(env: Environment, url: bytes) -> Answer:
-    if b"\0" in url or not url:
-        raise NotAskableError("no program can be given that as its argument")
+    if b"\0" in url or url[:1] in (b"", b"-"):
+        raise NotAskableError("Go cannot give a program that as its one argument")
     where = b"Www-Authenticate: Bearer authorization_uri=https://login.microsoftonline.com/"
     tenant = os.fsencode(env["AZURE_TENANT_ID"])
     stdin = b"HTTP/1.1 401 Unauthorized\n" + where + tenant + b"\n\n"
@@ -175,8 +172,8 @@ def ask_nuget(env: Environment, url: bytes) -> Answer:
             if (told["RequestId"], told["Type"]) == ("1", "Response"):
                 break
         _, stderr = process.communicate(json.dumps(close).encode() + b"\n", timeout=60)
-        assert stderr == b""
-        return Answer(process.returncode, json.dumps(told["Payload"], sort_keys=True).encode())
+        found = {name: value for name, value in told["Payload"].items() if value}
+        return Answer(process.returncode, json.dumps(found).encode(), stderr)
 
 
 _KEYRING = """
@@ -188,7 +185,7 @@ print(found and found.password, backend.get_password(url, "x"))
 """
 
 
-def keyring(env: Environment, stdin: bytes) -> "subprocess.CompletedProcess[bytes]":
+def keyring(env: Environment, stdin: bytes) -> Done:
     return run(env, stdin, sys.executable, "-c", _KEYRING)
 
 
@@ -201,56 +198,61 @@ _GO_URL = FEED.format("contoso") + "go/x/@v/list"
 
 HELPERS = (
     Helper(
-        "git-credential-msauth",
-        ask_git,
-        b"",
-        "https://dev.azure.com/{}/hello/_git/hello",
-        (0, b""),
-        hears("git-credential-msauth", "get"),
+        program="git-credential-msauth",
+        ask=ask_git,
+        none=b"",
+        place="https://dev.azure.com/{}/hello/_git/hello",
+        hear=hears("git-credential-msauth", "get"),
+        garbage=lambda _: (0, b""),
     ),
     Helper(
-        "msauth-token go",
-        ask_go,
-        b"",
-        FEED + "go/x/@v/list",
-        (0, b""),
-        hears("msauth-token", "go", _GO_URL),
+        program="msauth-token go",
+        ask=ask_go,
+        none=b"",
+        place=FEED + "go/x/@v/list",
+        hear=hears("msauth-token", "go", FEED.format("contoso") + "go/x/@v/list"),
+        garbage=lambda _: (0, b""),
     ),
     Helper(
-        "docker-credential-msauth",
-        ask_docker,
-        b"credentials not found in native keychain\n",
-        "{}.azurecr.io",
-        (1, b""),
-        hears("docker-credential-msauth", "get"),
+        program="docker-credential-msauth",
+        ask=ask_docker,
+        none=b"credentials not found in native keychain\n",
         code=1,
+        place="{}.azurecr.io",
+        hear=hears("docker-credential-msauth", "get"),
+        garbage=lambda data: (1, b"credentials not found" if data.strip() else b"no c"),
     ),
     Helper(
-        "cargo-credential-msauth",
-        ask_cargo,
-        b'{"v":[1]}\n{"Err":{"kind":"url-not-supported"}}\n',
-        FEED + "Cargo/index/",
-        (0, b'{"v":[1]}\n'),
-        hears("cargo-credential-msauth", "--cargo-plugin"),
+        program="cargo-credential-msauth",
+        ask=ask_cargo,
+        none=b'{"v":[1]}\n{"Err":{"kind":"url-not-supported"}}\n',
+        place=FEED + "Cargo/index/",
+        hear=hears("cargo-credential-msauth", "--cargo-plugin"),
+        garbage=lambda data: (0, b'{"v":[1]}\n' + (b'{"Err":{"kind":"other"' if data else b"")),
     ),
     Helper(
-        "bazel-credential-msauth",
-        ask_bazel,
-        b"{}\n",
-        FEED + "x",
-        (2, b""),
-        hears("bazel-credential-msauth", "get"),
+        program="bazel-credential-msauth",
+        ask=ask_bazel,
+        none=b"{}\n",
+        place=FEED + "x",
+        hear=hears("bazel-credential-msauth", "get"),
+        garbage=lambda _: (2, b""),
     ),
     Helper(
-        "nuget-plugin-msauth",
-        ask_nuget,
-        _NUGET_NONE,
-        FEED + "nuget/v3/index.json",
-        (2, b"{"),
-        hears("nuget-plugin-msauth", "-Plugin"),
+        program="nuget-plugin-msauth",
+        ask=ask_nuget,
+        none=b'{"ResponseCode": "NotFound"}',
+        place=FEED + "nuget/v3/index.json",
+        hear=hears("nuget-plugin-msauth", "-Plugin"),
+        garbage=lambda data: (2 if data.strip() else 0, b"{"),
     ),
     Helper(
-        "keyring", ask_keyring, b"None None\n", FEED + "pypi/simple/", (0, b"None None\n"), keyring
+        program="keyring",
+        ask=ask_keyring,
+        none=b"None None\n",
+        place=FEED + "pypi/simple/",
+        hear=keyring,
+        garbage=lambda _: (0, b"None None\n"),
     ),
 )
 TOLD_NO_URL = {
@@ -291,7 +293,7 @@ def test_a_stranger_gets_none(cloud: Sandbox, env: Environment, helper: Helper, 
         told = helper.ask(env, url)
     except NotAskableError as error:
         pytest.skip(str(error))
-    assert told == (helper.code, helper.none)
+    assert told == (helper.code, helper.none, b"")
     assert cloud.requests == []
     assert cloud.stats()["unknown_hosts"] == []
 
@@ -299,11 +301,13 @@ def test_a_stranger_gets_none(cloud: Sandbox, env: Environment, helper: Helper, 
 @pytest.mark.parametrize("data", GARBAGE, ids=lambda data: ascii(data[:16]))
 def test_garbage_on_stdin(cloud: Sandbox, env: Environment, helper: Helper, data: bytes) -> None:
     done = helper.hear(env, data)
-    code, first = helper.garbage
+    code, first = helper.garbage(data)
     assert b"Traceback" not in done.stderr
     assert done.stderr.count(b"\n") <= 3
     assert cloud.requests == []
     assert (done.returncode, done.stdout[: len(first)]) == (code, first)
+    assert first or not done.stdout
+    assert code != 2 or done.stderr.startswith(f"{helper.program}: error: ".encode())
 
 
 def test_all_helpers_together_make_one_request_for_each_tenant(
@@ -327,8 +331,8 @@ def test_all_helpers_together_make_one_request_for_each_tenant(
         told = [pool.submit(helper.ask, env, url) for helper, url in asked]
     assert own[0].result().stdout.startswith(b"Bearer ey")
     for (helper, _), future in zip(asked, told, strict=True):
-        code, stdout = future.result()
-        assert code == 0
+        code, stdout, stderr = future.result()
+        assert code == 0, stderr
         assert b"ey" in stdout, helper.program
     docker = any(helper.program.startswith("docker") for helper in installed)
     for name in ("contoso", "fabrikam"):
