@@ -220,7 +220,7 @@ HELPERS = (
         code=1,
         place="{}.azurecr.io",
         hear=hears("docker-credential-msauth", "get"),
-        garbage=lambda data: (1, b"credentials not found" if data.strip() else b"no c"),
+        garbage=lambda data: (1, b"credentials not found" if data else b"no credentials server"),
     ),
     Helper(
         program="cargo-credential-msauth",
