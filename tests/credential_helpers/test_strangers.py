@@ -48,8 +48,16 @@ REGISTRY_STRANGERS = (
     b"ghcr.io",
     b"https://index.docker.io/v1/",
 )
-PLACES = (*STRANGERS, *REGISTRY_STRANGERS)
-"""URLs and hosts of others that look like ours: of feeds and of registries."""
+ODD = (
+    b"https://pkgs.dev.azure.com/contoso\\@evil.example/",
+    b"https://pkgs.dev.azure.com/contoso/\tx",
+    b"https://pkgs.dev.azure.com/contoso/x y",
+    "https://pkgs.dev.azure.com/contoso/\u2215".encode(),
+    b"https://pkgs.dev.azure.com/contoso/" + b"x" * 9000,
+)
+"""Our host, and a path that two readers could read differently."""
+PLACES = (*STRANGERS, *ODD, *REGISTRY_STRANGERS)
+"""URLs and hosts that look like ours: of feeds and of registries."""
 
 GARBAGE = (
     b"",
@@ -118,6 +126,8 @@ def hears(*command: str) -> Callable[[Environment, bytes], Done]:
 def ask_git(env: Environment, url: bytes) -> Answer:
     if b"\n" in url or b"\0" in url:
         raise NotAskableError("git itself refuses such a URL")
+    if url in ODD:
+        raise NotAskableError("git parses the URL itself, and tells the host apart")
     protocol, _, rest = url.partition(b"://")
     host, _, path = rest.partition(b"/")
     stdin = b"protocol=%s\nhost=%s\npath=%s\n\n" % (protocol, host, path)
