@@ -1,7 +1,7 @@
 """`msauth-run` around the real package managers: two organisations in two tenants."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from msauth_sandbox import Sandbox
 
 from ..conftest import SCRIPTS
-from .tools import ORGANIZATIONS, Tool, feed
+from .tools import ORGANIZATIONS, Tool, feed, machines_own
 
 pytestmark = pytest.mark.real_client
 FEEDS = {name: feed(name, "npm/registry/") for name in ORGANIZATIONS}
@@ -120,3 +120,44 @@ def test_yarn_with_two_feeds(cloud: Sandbox, yarn: Tool) -> None:
         yarn = within(yarn, cloud, *options)
     yarn("install")
     installed(yarn, cloud)
+
+
+def test_maven(cloud: Sandbox, mvn: Tool) -> None:
+    """`settings.xml` names variables: of the run's own token, and of a run around it."""
+    variables = {"contoso": "AZURE_ACCESS_TOKEN", "fabrikam": "FABRIKAM_TOKEN"}
+    servers = "".join(
+        f"<server><id>{name}</id><configuration><httpHeaders><property>"
+        f"<name>Authorization</name><value>Bearer ${{env.{variable}}}</value>"
+        "</property></httpHeaders></configuration></server>"
+        for name, variable in variables.items()
+    )
+    repositories = "".join(
+        f"<repository><id>{name}</id><url>{feed(name, 'maven/v1')}</url></repository>"
+        for name in ORGANIZATIONS
+    )
+    wanted = "".join(
+        f"<dependency><groupId>com.{name}</groupId><artifactId>hello</artifactId>"
+        "<version>1.0.0</version></dependency>"
+        for name in ORGANIZATIONS
+    )
+    mvn.write("settings.xml", f"<settings><servers>{servers}</servers></settings>")
+    pom = (Path(__file__).parent / "maven" / "pom.xml").read_text()
+    more = f"<repositories>{repositories}</repositories><dependencies>{wanted}</dependencies>"
+    mvn.write("pom.xml", pom.replace("<build>", more + "<build>"))
+    mvn = within(mvn, cloud, "--product", "devops")
+    tenant = cloud.tenants["fabrikam"].id
+    mvn = within(
+        mvn, cloud, "--tenant", tenant, "--product", "devops", "-e", "FABRIKAM_TOKEN=devops"
+    )
+    mvn("-s", "settings.xml", "dependency:copy-dependencies", "-DoutputDirectory=got")
+    assert (mvn.work / "got" / "hello-1.0.0.jar").exists()
+    assert {r.org for r in cloud.requests if r.kind == "feed"} == set(ORGANIZATIONS)
+    assert cloud.count("feed", auth="bearer") == cloud.count("feed")
+
+
+def test_terraform_modules(cloud: Sandbox, tool: Callable[..., Tool]) -> None:
+    terraform = tool(machines_own("terraform"), CHECKPOINT_DISABLE="1")
+    source = "git::https://dev.azure.com/contoso/hello/_git/hello"
+    terraform.write("main.tf", f'module "hello" {{\n  source = "{source}"\n}}\n')
+    within(terraform, cloud, "--for", "git")("get")
+    assert list(terraform.work.glob(".terraform/modules/hello/*"))
