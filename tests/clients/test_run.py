@@ -104,15 +104,16 @@ def test_yarn_with_two_feeds(cloud: Sandbox, yarn: Tool) -> None:
         "package.json", json.dumps({"name": "mine", "version": "1.0.0", "dependencies": wanted})
     )
     yarn.write("yarn.lock", "")
-    scopes = {
-        name: {
-            "npmRegistryServer": FEEDS[name],
+    registries = {
+        FEEDS[name].removeprefix("https:").rstrip("/"): {
             "npmAlwaysAuth": True,
             "npmAuthToken": f"${{{name.upper()}_TOKEN:-}}",
         }
         for name in ORGANIZATIONS
     }
-    yarn.write(".yarnrc.yml", json.dumps({"npmScopes": scopes}))
+    scopes = {name: {"npmRegistryServer": url} for name, url in FEEDS.items()}
+    settings = {"npmRegistries": registries, "npmScopes": scopes}
+    yarn.write(".yarnrc.yml", json.dumps(settings))
     yarn.env["YARN_HTTPS_PROXY"] = yarn.env["HTTPS_PROXY"]
     for name in ORGANIZATIONS:
         tenant = cloud.tenants[name].id

@@ -25,6 +25,9 @@ FOREIGN = {
     "--alias": "azureauth",
     "--resource": "azureauth",
     "--target": "pip",
+    "--keyring-provider": "pip",
+    "--no-input": "pip",
+    "--credential_helper": "bazel",
 }
 """Options of other programs that a text names without their program, and whose they are."""
 OF_SCRIPTS = {
