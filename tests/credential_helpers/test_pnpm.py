@@ -1,5 +1,6 @@
 """pnpm-token-msauth: whose token it prints, by the name that it is started by."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,17 @@ def test_an_organisation_beside_profiles(
     profiles.write_text(profiles.read_text().replace("work", "contoso"))
     answered(ask(env, home, "contoso"))
     assert cloud.count("token", tenant="fabrikam") == 1, "an edit counts at once"
+
+
+def test_what_cannot_name_a_profile_does_not_make_one(
+    cloud: Sandbox, env: Environment, home: Path, profiles: Path
+) -> None:
+    """The names are kept a line each for the next process; a quoted key may hold a newline."""
+    profiles.write_text(profiles.read_text().replace("[work]", '["x=1\\nname.contoso"]'))
+    os.utime(profiles, (1, 1))
+    for _ in range(2):
+        answered(ask(env, home, "contoso"))
+    assert (cloud.count("token"), cloud.count("token", tenant="contoso")) == (1, 1)
 
 
 @pytest.mark.parametrize("table", ["host]\n'pkgs.dev.azure.com'", "organisation]\ncontoso"])
