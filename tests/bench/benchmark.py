@@ -52,6 +52,7 @@ CASES: dict[str, tuple[list[str], bytes, float | None]] = {
         b'{"uri":"%s"}' % FEED.encode(),
         None,
     ),
+    "pnpm-token-msauth": (["pnpm-token-msauth"], b"", None),
     "msauth-run -- true": (["msauth-run", "--", TRUE], b"", None),
 }
 """What is run, its input, and the ratio that it shall stay under."""
