@@ -160,5 +160,5 @@ def test_terraform_modules(cloud: Sandbox, tool: Callable[..., Tool]) -> None:
     terraform = tool(machines_own("terraform"), CHECKPOINT_DISABLE="1")
     source = "git::https://dev.azure.com/contoso/hello/_git/hello"
     terraform.write("main.tf", f'module "hello" {{\n  source = "{source}"\n}}\n')
-    within(terraform, cloud, "--for", "git")("get")
+    within(terraform, cloud, "--for", "terraform", "--for", "git")("get")
     assert list(terraform.work.glob(".terraform/modules/hello/*"))
