@@ -14,7 +14,10 @@ def topics() -> dict[str, str]:
     return dict(sorted(found.items(), key=_place))
 
 
-_ORDER = ("install", "git", "kubectl", "token", "run", "serve", "sign-in", "profiles", "commands")
+_ORDER = (
+    *("install", "git", "kubectl", "feeds", "terraform", "token", "run", "serve"),
+    *("sign-in", "profiles", "commands"),
+)
 
 
 def _place(item: tuple[str, str]) -> tuple[int, str]:
