@@ -221,6 +221,25 @@ def test_a_retry_is_a_refusal(nuget: NuGet, cloud: Sandbox) -> None:
     assert cloud.count("token") == 2
 
 
+@pytest.mark.parametrize(
+    ("who", "reason", "hint"),
+    [
+        ("newcomers", "it has never opened the organisation in a browser (TF401444)", "browser"),
+        ("strangers", "the account is no member (TF400813)", "ask an administrator"),
+    ],
+)
+def test_a_refusal_that_no_other_token_helps(
+    nuget: NuGet, cloud: Sandbox, who: str, reason: str, hint: str
+) -> None:
+    password(nuget.credentials(FEEDS["contoso"]))
+    cloud.configure(**{who: (cloud.client_id,)})
+    told = nuget.credentials(FEEDS["contoso"], IsRetry=True)
+    assert told["ResponseCode"] == "Error"
+    assert f"organisation contoso refused {cloud.client_id}: {reason}" in told["Message"]
+    assert hint in told["Message"].partition("\nhint: ")[2]
+    assert cloud.count("token") == 1
+
+
 def test_a_retry_with_what_another_process_was_given(env: Environment, cloud: Sandbox) -> None:
     """NuGet ends an idle plugin after a minute and starts another one."""
     with NuGet(env) as client:

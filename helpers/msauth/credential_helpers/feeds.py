@@ -145,6 +145,23 @@ def answer(
     return broker.get_another(request, refused, claims, certain=certain, may_prompt=may_ask)
 
 
+def check_refusal(url: bytes, token: str, options: "Options", env: "Mapping[str, str]") -> None:
+    """Raise what a person can do about a token that a feed refused, where that is known.
+
+    The organisation is asked for the reason with that token, which must be one of ours.
+    """
+    found = place(url)
+    if found is None or not found[1]:
+        return
+    from ..signin.refusal import why
+
+    host, organisation = found
+    selection = select(options, env, organisation=organisation, host=host)
+    error = why(token, organisation, selection.origin("tenant"), selection.env)
+    if error is not None:
+        raise error
+
+
 def registry_request(host: str, options: "Options", env: "Mapping[str, str]") -> "TokenRequest":
     """Return the request for a registry's own token; host: as `registry` returns it.
 

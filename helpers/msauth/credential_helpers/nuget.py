@@ -172,9 +172,8 @@ class _Plugin:
 
     def _credentials(self, message: nuget.Message) -> "dict[str, object]":
         uri = message.text("Uri")
-        request = feeds.devops_request(
-            uri.encode("utf-8", "surrogatepass"), self._options, self._env
-        )
+        url = uri.encode("utf-8", "surrogatepass")
+        request = feeds.devops_request(url, self._options, self._env)
         if request is None:
             return nuget.nothing(nuget.NOT_FOUND)
         refused = ""
@@ -183,6 +182,8 @@ class _Plugin:
 
             held = broker.cached(request.with_(min_valid=0))
             refused = self._given.get(uri) or ("" if held is None else held.fingerprint)
+            if held is not None and held.fingerprint == refused:
+                feeds.check_refusal(url, held.text, self._options, self._env)
         interactive = not message.flag("IsNonInteractive")
         token = feeds.answer(request, refused=refused, may_prompt=lambda: interactive)
         self._given[uri] = token.fingerprint
