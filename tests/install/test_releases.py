@@ -57,6 +57,7 @@ def test_a_wheel_says_which_programs_it_has(
     with zipfile.ZipFile(wheel, "w") as file:
         text = "[console_scripts]\nmsauth-new = a:b\nmsauth-more = a:b [sandbox]\n\n[x]\ny = a:b\n"
         file.writestr("msauth-1.0.dist-info/entry_points.txt", text)
+        file.writestr("msauth-1.0.dist-info/METADATA", "Provides-Extra: sandbox\n")
     for name in ("msauth-more", "y"):
         program = home / ".local" / "bin" / name
         program.parent.mkdir(parents=True, exist_ok=True)
