@@ -287,7 +287,15 @@ def test_no_program_is_missing_in_the_table() -> None:
     assert entry_points(group="keyring.backends", name="msauth")
 
 
-@pytest.mark.parametrize("url", PLACES, ids=ascii)
+SLICE = 7
+"""Every so many of the URLs are asked about by default; `-m long` asks about all the others."""
+ASKED = [
+    pytest.param(url, marks=[pytest.mark.long] if number % SLICE else [], id=ascii(url))
+    for number, url in enumerate(PLACES)
+]
+
+
+@pytest.mark.parametrize("url", ASKED)
 def test_a_stranger_gets_none(cloud: Sandbox, env: Environment, helper: Helper, url: bytes) -> None:
     try:
         told = helper.ask(env, url)

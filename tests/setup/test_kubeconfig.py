@@ -354,8 +354,7 @@ def test_any_argument_comes_back_as_it_was(args: list[str], sample: str) -> None
     assert parsed(after)["users"][0]["user"]["exec"]["args"] == args
 
 
-@settings(max_examples=300, deadline=None)
-@given(
+DAMAGED = given(
     st.sampled_from([AZ + OTHERS, PROVIDER, kubelogin(*MODES["spn"])]),
     st.floats(0, 1),
     st.integers(0, 40),
@@ -364,9 +363,25 @@ def test_any_argument_comes_back_as_it_was(args: list[str], sample: str) -> None
         st.sampled_from([b"&a ", b"*a", b"<<: ", b"\t", b"? ", b"- ", b"{", b"]", b"|\n", b"\r"]),
     ),
 )
+
+
+@settings(max_examples=50, deadline=None)
+@DAMAGED
 def test_a_damaged_file_is_an_error_or_stays_what_it_was_elsewhere(
     sample: str, where: float, removed: int, added: bytes
 ) -> None:
+    damage(sample, where, removed, added)
+
+
+@pytest.mark.long
+@settings(max_examples=1000, deadline=None)
+@DAMAGED
+def test_many_damaged_files(sample: str, where: float, removed: int, added: bytes) -> None:
+    damage(sample, where, removed, added)
+
+
+def damage(sample: str, where: float, removed: int, added: bytes) -> None:
+    """Replace a few bytes of a kubeconfig, and convert what is left of it."""
     data = sample.encode()
     place = int(where * len(data))
     data = data[:place] + added + data[place + removed :]
@@ -381,7 +396,8 @@ def test_a_damaged_file_is_an_error_or_stays_what_it_was_elsewhere(
     assert [name for name, user in Kubeconfig(after).users.items() if "exec" in user] == [
         name for name, user in config.users.items() if "exec" in user
     ]
-    assert after != data or left or b"kubelogin" not in data or not config.users
+    plugins = [user for user in config.users.values() if "exec" in user]
+    assert after != data or left or b"kubelogin" not in data or not plugins
 
 
 # --- What may be shown ----------------------------------------------------------------------------

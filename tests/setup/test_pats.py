@@ -206,9 +206,14 @@ def test_an_entity_bomb_is_not_read() -> None:
 
 
 LARGE = 1 << 20
+SOME = ("netrc", "npmrc", "maven")
+"""The forms whose search is timed by default, each of another kind; `-m long` times the others."""
 
 
-@pytest.mark.parametrize("form", FINDERS)
+@pytest.mark.parametrize(
+    "form",
+    [pytest.param(form, marks=[] if form in SOME else pytest.mark.long) for form in FINDERS],
+)
 @pytest.mark.parametrize(
     "text",
     [
