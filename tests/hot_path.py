@@ -14,7 +14,7 @@ OURS = {
     *(f"msauth.protocols.{part}" for part in ("az", "docker", "exec_credential", "formats")),
     *(f"msauth.protocols.{part}" for part in ("challenges", "git", "goauth", "kubelogin")),
     *(f"msauth.request{part}" for part in ("", ".clouds", ".kinds", ".options", ".organisations")),
-    *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "values")),
+    *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "urls", "values")),
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
     *(f"msauth.shims{part}" for part in ("", ".place", ".program", ".subscription")),
     "msauth.start",

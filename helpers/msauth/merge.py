@@ -18,10 +18,12 @@ _QUESTION = (
 MODULES = {
     "git_credential": (*_QUESTION, "request.organisations", "protocols.git"),
     "credential_helpers.docker": (
-        *(*_QUESTION, "protocols.docker", "credential_helpers", "credential_helpers.feeds"),
+        *(*_QUESTION, "request.urls", "protocols.docker"),
+        *("credential_helpers", "credential_helpers.feeds"),
     ),
     "credential_helpers.pnpm": (
-        *(*_QUESTION, "request.organisations", "credential_helpers", "credential_helpers.feeds"),
+        *(*_QUESTION, "request.organisations", "request.urls"),
+        *("credential_helpers", "credential_helpers.feeds"),
     ),
     "token.program": (
         *_QUESTION,

@@ -16,6 +16,7 @@ from msauth.cache import record
 from msauth.cache.folder import Folder
 from msauth.credential_helpers import docker, feeds
 from msauth.errors import UsageError
+from msauth.request import urls
 from msauth.request.request import Token
 from msauth.request.selection import select
 from msauth.signin.attempt import claims_of
@@ -287,7 +288,7 @@ def test_strangers(server: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
 
 @given(st.binary(max_size=60))
 def test_no_bytes_raise(data: bytes) -> None:
-    if feeds.registry(data.strip()) is None:
+    if urls.registry(data.strip()) is None:
         assert docker.run(PROG, ["get"], lambda: data) in ((1, NONE), (1, NO_SERVER))
     assert docker.run(PROG, ["store"], lambda: data)[0] in (0, 1)
 

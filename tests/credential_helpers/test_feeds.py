@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msauth.credential_helpers import feeds
+from msauth.request import urls
 
 FEED = b"/contoso/_packaging/feed/pypi/simple/"
 STRANGERS = (
@@ -52,7 +53,7 @@ STRANGERS = (
 
 @pytest.mark.parametrize("url", STRANGERS)
 def test_strangers(url: bytes) -> None:
-    assert feeds.place(url) is None
+    assert urls.place(url) is None
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,7 @@ def test_strangers(url: bytes) -> None:
     ],
 )
 def test_ours(url: bytes, host: str, organisation: str) -> None:
-    assert feeds.place(url) == (host, organisation)
+    assert urls.place(url) == (host, organisation)
 
 
 @pytest.mark.parametrize(
@@ -93,17 +94,17 @@ def test_ours(url: bytes, host: str, organisation: str) -> None:
     ],
 )
 def test_registries(text: bytes, host: str | None) -> None:
-    assert feeds.registry(text) == host
+    assert urls.registry(text) == host
 
 
 @given(st.binary(max_size=80))
 def test_no_bytes_raise(data: bytes) -> None:
     assert (
-        feeds.place(b"https://" + data) is None
+        urls.place(b"https://" + data) is None
         or b"dev.azure" in data.lower()
         or b"studio" in data.lower()
     )
-    assert feeds.registry(data) is None or b"azurecr" in data.lower()
+    assert urls.registry(data) is None or b"azurecr" in data.lower()
 
 
 def test_the_profile_in_a_programs_name() -> None:

@@ -64,7 +64,7 @@ def lists() -> dict[str, tuple[str, ...]]:
     from ..request.clouds import CLOUDS, PRODUCTS
     from ..request.kinds import NAMES
     from ..run.tool_env import TOOLS
-    from .setup import MODULES
+    from .setup import TARGETS
     from .shells import SHELLS
     from .topics import topics
 
@@ -75,7 +75,7 @@ def lists() -> dict[str, tuple[str, ...]]:
         "logins": tuple(LOGINS),
         "products": PRODUCTS,
         "shells": SHELLS,
-        "targets": tuple(MODULES),
+        "targets": TARGETS,
         "tools": tuple(TOOLS),
         "topics": tuple(topics()),
     }
@@ -184,7 +184,7 @@ def _help_words() -> dict[str, str]:
 def _setup(summary: str) -> list[Command]:
     from . import setup
 
-    targets = {name: setup.target(name) for name in setup.MODULES}
+    targets = {name: setup.target(name) for name in setup.TARGETS}
     words = {name: target.what for name, target in targets.items()}
     found = [Command("msauth setup", summary, setup.HELP, _options({}, setup.HELP), words)]
     for name, target in targets.items():

@@ -11,17 +11,16 @@ from ..setup import files
 from ..setup.targets import DRY_RUN, WORDS, Target
 from . import arguments, show
 
-_TARGETS = (
+TARGETS = (
     *("git", "kubectl", "pats", "docker", "pip", "uv", "pnpm", "cargo", "go", "bazel"),
     *("nuget", "codespaces"),
 )
-MODULES = {name: name for name in _TARGETS}
-"""Each target's module in msauth.setup."""
+"""What can be set up; each is a module of msauth.setup."""
 
 
 def target(name: str) -> Target:
-    """Return a target of MODULES."""
-    found: Target = import_module(f"msauth.setup.{MODULES[name]}").TARGET
+    """Return a target of TARGETS."""
+    found: Target = import_module(f"msauth.setup.{name}").TARGET
     return found
 
 
@@ -33,7 +32,7 @@ _COMMON_HELP = """\
 """
 OPTIONS = {
     **COMMON,
-    **{key: kind for name in MODULES for key, kind in target(name).options.items()},
+    **{key: kind for name in TARGETS for key, kind in target(name).options.items()},
 }
 """The options of all targets; each takes only its own."""
 
@@ -49,7 +48,7 @@ usage: msauth setup [TARGET [--dry-run | --undo] [options]]
 Makes another program ask msauth for its tokens. Without a TARGET: lists what can be set up on
 this machine, and what is. `msauth setup TARGET --help` tells more.
 
-{"".join(_entry(name, target(name).what) for name in MODULES)}
+{"".join(_entry(name, target(name).what) for name in TARGETS)}
 {_COMMON_HELP}"""
 
 
@@ -60,8 +59,8 @@ def run(argv: list[str]) -> int:
             _list()
         return 0
     name, *rest = argv
-    if name not in MODULES:
-        near = nearest(name, MODULES)
+    if name not in TARGETS:
+        near = nearest(name, TARGETS)
         raise UsageError(
             f"nothing called {name} to set up",
             f"did you mean msauth setup {near}?" if near else "msauth setup",
@@ -102,7 +101,7 @@ def help_of(chosen: Target) -> str:
 
 def _list() -> None:
     rows = []
-    for name in MODULES:
+    for name in TARGETS:
         try:
             available, done, place = target(name).state(os.environ)
         except MsauthError as error:

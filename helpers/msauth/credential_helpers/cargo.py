@@ -3,6 +3,7 @@
 import os
 import sys
 
+from ..request import urls
 from ..request.options import FLAG, SIGN_IN, parse, usage_error
 from . import command_line, feeds
 
@@ -79,7 +80,7 @@ def _answer(line: bytes, options: "Options", env: "Mapping[str, str]") -> bytes:
 def _token(request: "Request", options: "Options", env: "Mapping[str, str]") -> bytes:
     from ..protocols import cargo
 
-    feed = feeds.packages(request.index)
+    feed = urls.packages(request.index)
     if feed is None or not cargo.is_index(feed[1]):
         return cargo.refusal(cargo.URL_NOT_SUPPORTED)
     if request.kind != "get":

@@ -57,13 +57,15 @@ def run(program: str, argv: list[str], read: "Callable[[], bytes]") -> tuple[int
 
 
 def _get(program: str, options: Options, server: bytes) -> tuple[int, bytes]:
-    from . import feeds
+    from ..request import urls
 
     if not server:
         return 1, protocol.NO_SERVER
-    registry = feeds.registry(server)
+    registry = urls.registry(server)
     if registry is None:
         return 1, protocol.NOT_FOUND
+    from . import feeds
+
     profile = feeds.profile_of_program(program, PROG)
     if profile and "--profile" not in options:
         options["--profile"] = profile
@@ -79,9 +81,9 @@ def _store(data: bytes) -> tuple[int, bytes]:
     server = protocol.stored_for(data)
     if server is None or not server:
         return 0, b""
-    from . import feeds
+    from ..request import urls
 
-    if feeds.registry(server) is not None:
+    if urls.registry(server) is not None:
         return 0, b""
     from ..errors import MsauthError
 
@@ -91,11 +93,11 @@ def _store(data: bytes) -> tuple[int, bytes]:
 
 def _erase(server: bytes) -> tuple[int, bytes]:
     """Let the registry's next token be a new one: `docker logout` and a refusal come here."""
-    from . import feeds
+    from ..request import urls
 
     if not server:
         return 1, protocol.NO_SERVER
-    registry = feeds.registry(server)
+    registry = urls.registry(server)
     if registry is not None:
         from ..broker import broker
 

@@ -41,12 +41,14 @@ def _answer(
     url: bytes, options: "Options", read: "Callable[[], bytes]", env: "Mapping[str, str]"
 ) -> bytes:
     from ..protocols import goauth
-    from . import feeds
+    from ..request import urls
 
-    place = feeds.place(url)
+    place = urls.place(url)
     prefix = None if place is None else goauth.prefix(url, *place)
     if prefix is None:
         return b""
+    from . import feeds
+
     status, challenges = goauth.response(read())
     if status not in (401, 403):
         return b""

@@ -56,15 +56,17 @@ class AzureFeeds(KeyringBackend):
 
 def _token(service: str) -> str | None:
     """Return a token with at least five minutes to live, or None for what is not ours."""
-    from . import feeds
+    from ..request import urls
 
     try:
         # What is not ASCII stays so, and is a stranger's.
         url = service.encode("utf-8", "surrogatepass")
-        found = feeds.place(url)
+        found = urls.place(url)
         # Without an organisation nobody knows the tenant. pip asks for the host alone as well.
         if found is None or not found[1]:
             return None
+        from . import feeds
+
         with _quiet():
             token = feeds.devops_token(url, {}, _environment())
     except Exception as error:  # noqa: BLE001 - see AzureFeeds

@@ -55,7 +55,7 @@ class Request:
 
 
 def is_index(path: str) -> bool:
-    """Say whether a path that `feeds.packages` gave is of a feed's own index.
+    """Say whether a path that `urls.packages` gave is of a feed's own index.
 
     Elsewhere in a feed lie files that others uploaded, also one that could say where cargo is to
     send the token.

@@ -12,7 +12,7 @@ from .challenges import bearer
 def prefix(url: bytes, host: str, organisation: str) -> bytes | None:
     """Return the URLs that one token is good for, as a prefix of this one; None without any.
 
-    host, organisation: as `feeds.place` found them in it. Go compares the prefix with later URLs
+    host, organisation: as `urls.place` found them in it. Go compares the prefix with later URLs
     byte by byte, so it is cut out of this one. On a host of all organisations it always names
     the organisation: no other may be sent the token.
     """

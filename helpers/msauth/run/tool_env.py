@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 
 from ..errors import UsageError, command
+from ..request import urls
 from ..request.clouds import DEVOPS_HOST, FEED_HOST, LEGACY_DOMAIN
 from ..request.options import Options
 
@@ -28,9 +29,6 @@ class Call:
 
 Tool = Callable[[Call], Variables]
 
-_OLD_FEED_SUFFIX = ".pkgs" + LEGACY_DOMAIN
-_HOST_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-.")
-_NOT_IN_A_FEED = frozenset(" \\?#=")
 _FEED_EXAMPLE = f"https://{FEED_HOST}/ORG/PROJECT/_packaging/FEED"
 
 SHADOWING = (
@@ -260,17 +258,17 @@ def _git_helper(options: Options) -> str:
 
 def _place(tool: str, url: str) -> tuple[str, str]:
     """Return host and path of an Azure Artifacts URL: a token goes nowhere else."""
-    rest = url[8:] if url.startswith("https://") else ""
-    host, slash, path = rest.partition("/")
-    named = _HOST_CHARACTERS.issuperset(host) and "." not in host[: -len(_OLD_FEED_SUFFIX)]
-    old = host.endswith(_OLD_FEED_SUFFIX) and host != _OLD_FEED_SUFFIX and named
-    bad = not url.isascii() or not url.isprintable() or not _NOT_IN_A_FEED.isdisjoint(url)
-    if bad or not (host == FEED_HOST or old):
+    data = url.encode("utf-8", "surrogatepass")
+    parts = urls.split(data) if urls.packages(data) else None
+    host, path = (part.decode("ascii") for part in parts or (b"", b""))
+    # Tools compare what they are given byte by byte with the URLs that they ask for, and for npm
+    # it stands in a variable's name.
+    if not host or url != f"https://{host}{path}" or "=" in url:
         raise UsageError(
             f"--for {tool}: not the https URL of an Azure Artifacts feed",
             f"--for {tool}={_FEED_EXAMPLE}/…/",
         )
-    return host, slash + path
+    return host, path
 
 
 TOOLS: dict[str, tuple[str, Tool]] = {

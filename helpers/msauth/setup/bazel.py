@@ -5,6 +5,7 @@ import re
 
 from ..errors import MsauthError
 from ..request.clouds import DEVOPS_HOST, FEED_HOST, LEGACY_DOMAIN
+from ..request.kinds import home
 from ..request.options import Options
 from ..signin.programs import which
 from . import files, journal, programs
@@ -22,7 +23,7 @@ Where a project's own .bazelrc names another helper for one of them, Bazel takes
 
 
 def _file(env: Env) -> str:
-    return os.path.join(env.get("HOME") or os.path.expanduser("~"), ".bazelrc")
+    return os.path.join(home(env), ".bazelrc")
 
 
 def _add(options: Options, env: Env) -> list[Change]:
@@ -50,7 +51,7 @@ def _asks_us(data: bytes, host: str) -> bool:
 
 
 def _remove(options: Options, env: Env) -> list[Change]:
-    return journal.undo(_NAME, _file(env), env, dry_run=DRY_RUN in options)
+    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
 
 
 def _state(env: Env) -> State:

@@ -1,13 +1,13 @@
 """cargo: one more credential provider in its configuration, asked before the others."""
 
 import os
-import shlex
 from collections.abc import Callable
 
 from ..errors import MsauthError, command
+from ..request.kinds import home
 from ..request.options import Options
 from ..signin.programs import which
-from . import cargo_config, journal, programs
+from . import cargo_config, files, journal, programs
 from .files import Change
 from .finding import Finding
 from .targets import DRY_RUN, Env, State, Target
@@ -24,10 +24,8 @@ registry cargo goes on to ask those that are there now.
 
 def _file(env: Env) -> str:
     """Return the configuration that cargo reads: of two, the one without an ending."""
-    home = env.get("CARGO_HOME") or os.path.join(
-        env.get("HOME") or os.path.expanduser("~"), ".cargo"
-    )
-    old = os.path.join(os.path.abspath(home), "config")
+    folder = env.get("CARGO_HOME") or os.path.join(home(env), ".cargo")
+    old = os.path.join(os.path.abspath(folder), "config")
     return old if os.path.isfile(old) else old + ".toml"
 
 
@@ -36,10 +34,8 @@ def _add(options: Options, env: Env) -> list[Change]:
     provider = programs.called(programs.installed(_PROGRAM), env)
     if len(provider.split()) != 1:
         raise MsauthError(f"cargo takes no provider with a space in its path: {provider}")
-    dry_run = DRY_RUN in options
-    if not dry_run:
-        _make_folder(file)
-    return journal.edit(_NAME, file, _with(file, provider), env, mode=0o644, dry_run=dry_run)
+    change = _with(file, provider)
+    return journal.edit(_NAME, file, change, env, mode=0o644, dry_run=DRY_RUN in options)
 
 
 def _with(file: str, provider: str) -> Callable[[bytes | None], bytes | None]:
@@ -49,26 +45,13 @@ def _with(file: str, provider: str) -> Callable[[bytes | None], bytes | None]:
                 return data
             return cargo_config.with_provider(data or b"", provider)
         except ValueError as error:
-            editor = f"${{EDITOR:-vi}} {shlex.quote(file)}"
-            raise MsauthError(f"cannot change {file}: {error}", editor) from None
+            raise MsauthError(f"cannot change {file}: {error}", files.editor(file)) from None
 
     return changed
 
 
-def _make_folder(file: str) -> None:
-    try:
-        os.makedirs(os.path.dirname(file), exist_ok=True)
-    except OSError as error:
-        raise MsauthError(f"cannot make a folder for {file}: {error.strerror}") from error
-
-
 def _remove(options: Options, env: Env) -> list[Change]:
-    dry_run = DRY_RUN in options
-    return [
-        change
-        for file in journal.edited(_NAME, env)
-        for change in journal.undo(_NAME, file, env, dry_run=dry_run)
-    ]
+    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
 
 
 def _is_first(data: bytes) -> bool:

@@ -57,10 +57,7 @@ exec {quoted[0]} --format token "$@"
 
 
 def _remove(options: Options, env: Env) -> list[Change]:
-    changes = []
-    for file in journal.edited(_NAME, env):
-        changes += journal.undo(_NAME, file, env, dry_run=DRY_RUN in options)
-    return changes
+    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
 
 
 def _state(env: Env) -> State:

@@ -10,13 +10,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from ..credential_helpers.docker import PROG
-from ..credential_helpers.feeds import registry
 from ..errors import MsauthError, UsageError, command
 from ..request import values
 from ..request.clouds import REGISTRY_DOMAINS
 from ..request.kinds import home
 from ..request.options import Options, many
+from ..request.urls import registry
 from ..signin.programs import which
 from . import files, journal, json_splice, programs
 from .files import Change
@@ -24,7 +23,8 @@ from .finding import Finding
 from .targets import DRY_RUN, WORDS, Env, State, Target
 
 _NAME = "docker"
-_HELPER = PROG.removeprefix("docker-credential-")
+_HELPER = "msauth"
+_PROGRAM = f"docker-credential-{_HELPER}"
 _CLIENTS = ("docker", "podman", "skopeo", "crane", "oras", "helm")
 _HELP = """\
 Registries that the files hold a password for are set up too, and the password is taken out.
@@ -108,11 +108,11 @@ def findings(env: Env) -> list[Finding]:
                 why = "it opens the registry to whoever reads the file"
                 fix = command("msauth", "setup", _NAME)
                 found.append(Finding("docker-password", "warning", message, why, file, fix))
-    if used and which(PROG, env) is None:
-        folder = os.path.dirname(programs.installed(PROG))
+    if used and which(_PROGRAM, env) is None:
+        folder = os.path.dirname(programs.installed(_PROGRAM))
         why = "docker looks for it there, and fails for these registries"
         fix = f'export PATH={command(folder)}:"$PATH"'
-        found.append(Finding("docker-helper", "error", f"{PROG} is not on PATH", why, "", fix))
+        found.append(Finding("docker-helper", "error", f"{_PROGRAM} is not on PATH", why, "", fix))
     return found
 
 
@@ -170,11 +170,7 @@ def _add(options: Options, env: Env) -> list[Change]:
 def _remove(options: Options, env: Env) -> list[Change]:
     if many(options, WORDS):
         raise UsageError("--undo takes back all of it", "msauth setup docker --undo")
-    dry_run = DRY_RUN in options
-    made: list[Change] = []
-    for file in journal.edited(_NAME, env):
-        made += journal.undo(_NAME, file, env, dry_run=dry_run, merge=merged)
-    return made
+    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options, merge=merged)
 
 
 def _known(places: list[str]) -> tuple[list[str], bool]:

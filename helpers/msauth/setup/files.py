@@ -105,6 +105,11 @@ def _irregular(target: str) -> MsauthError:
     return MsauthError(f"{target} is not a regular file", f"ls -ld {shlex.quote(target)}")
 
 
+def editor(file: str) -> str:
+    """Return the command that opens a file in the person's editor."""
+    return "${EDITOR:-vi} " + command(file)
+
+
 def missing_folders(file: str) -> int:
     """Return how many folders above a file are to be made for it."""
     count, folder = 0, os.path.dirname(os.path.abspath(file))

@@ -147,9 +147,7 @@ def _check(data: bytes | None, config: str, env: Mapping[str, str]) -> None:
     done = git_settings.ask(*arguments, env=env, stdin=data or b"")
     if done.returncode:
         what = git_settings.said(done)
-        raise MsauthError(
-            f"git cannot read {config}: {what}", f"${{EDITOR:-vi}} {shlex.quote(config)}"
-        )
+        raise MsauthError(f"git cannot read {config}: {what}", files.editor(config))
 
 
 # --- `msauth setup git` -------------------------------------------------------------------------

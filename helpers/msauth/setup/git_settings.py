@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from ..errors import MsauthError, command
 from ..signin import programs
+from . import files
 
 # What would make git look at another repository, or `git config` at another file, than we mean.
 _ELSEWHERE = ("GIT_CONFIG", "GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE")
@@ -130,7 +131,7 @@ def listed(env: Mapping[str, str], directory: str = "/") -> list[Setting]:
     if done.returncode:
         what = said(done)
         file = what.rpartition(" in file ")[2] if " in file " in what else ""
-        hint = f"${{EDITOR:-vi}} {shlex.quote(file)}" if file else "git config --list"
+        hint = files.editor(file) if file else "git config --list"
         raise MsauthError(f"git cannot read its configuration: {what}", hint)
     fields = [os.fsdecode(field) for field in done.stdout.split(b"\0")]
     settings = []

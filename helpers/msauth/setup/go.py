@@ -5,6 +5,7 @@ import re
 import subprocess
 
 from ..errors import MsauthError
+from ..request.clouds import DEVOPS_HOST
 from ..request.options import Options
 from ..signin import programs as other_programs
 from . import files, journal, programs
@@ -72,13 +73,7 @@ def _add(options: Options, env: Env) -> list[Change]:
         gap = b"" if not before or before.endswith(b"\n") else b"\n"
         return before + gap + value + b"\n"
 
-    dry_run = DRY_RUN in options
-    if not dry_run:
-        try:
-            os.makedirs(os.path.dirname(go.file), exist_ok=True)
-        except OSError as error:
-            raise MsauthError(f"cannot make a folder for {go.file}: {error.strerror}") from error
-    return journal.edit(_NAME, go.file, changed, env, mode=0o644, dry_run=dry_run)
+    return journal.edit(_NAME, go.file, changed, env, mode=0o644, dry_run=DRY_RUN in options)
 
 
 def _command(program: str) -> str:
@@ -98,12 +93,7 @@ def _asks_us(value: str) -> bool:
 
 
 def _remove(options: Options, env: Env) -> list[Change]:
-    dry_run = DRY_RUN in options
-    return [
-        change
-        for file in journal.edited(_NAME, env)
-        for change in journal.undo(_NAME, file, env, dry_run=dry_run)
-    ]
+    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
 
 
 def _state(env: Env) -> State:
@@ -123,10 +113,10 @@ def _findings(env: Env) -> list[Finding]:
         message, why = "the variable GOAUTH is set", "it beats what `go env -w` has written"
         found.append(Finding("go-variable", "warning", message, why, "", "unset GOAUTH"))
     go = _Go(env)
-    if "dev.azure.com" not in go.private:
-        message = "GOPRIVATE does not name dev.azure.com"
+    if DEVOPS_HOST not in go.private:
+        message = f"GOPRIVATE does not name {DEVOPS_HOST}"
         why = "modules of your own in Azure Repos are looked for at the public proxy first"
-        names = ",".join(name for name in (*go.private, "dev.azure.com") if name)
+        names = ",".join(name for name in (*go.private, DEVOPS_HOST) if name)
         fix = f"go env -w GOPRIVATE={names}"
         found.append(Finding("go-private", "note", message, why, "", fix))
     return found

@@ -150,6 +150,17 @@ def undo(
     return changes
 
 
+def undo_all(
+    target: str, env: Mapping[str, str], *, dry_run: bool = False, merge: Merge | None = None
+) -> list[Change]:
+    """Put back every file that a target has edited, as `undo` does."""
+    return [
+        change
+        for file in edited(target, env)
+        for change in undo(target, file, env, dry_run=dry_run, merge=merge)
+    ]
+
+
 def merged(
     after: bytes | None, data: bytes | None, before: bytes | None
 ) -> tuple[bytes | None, bool]:

@@ -174,7 +174,7 @@ def _add(options: Options, env: Env) -> list[Change]:
 
 
 def _remove(options: Options, env: Env) -> list[Change]:
-    return python_feeds.undo(_NAME, options, env)
+    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
 
 
 def _state(env: Env) -> State:

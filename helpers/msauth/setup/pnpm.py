@@ -13,10 +13,10 @@ import re
 import subprocess
 import sys
 
-from ..credential_helpers.pnpm import PROG
 from ..errors import MsauthError, UsageError, command
 from ..request import profiles
 from ..request.clouds import FEED_HOST, LEGACY_DOMAIN
+from ..request.kinds import home
 from ..request.options import FLAG, Options
 from ..request.organisations import name_in
 from ..signin.programs import run, which
@@ -26,6 +26,7 @@ from .finding import Finding
 from .targets import DRY_RUN, WORDS, Env, State, Target
 
 _NAME = "pnpm"
+_PROGRAM = "pnpm-token-msauth"
 _NPMRC = "--npmrc"
 _HELP = """\
 pnpm is told which program prints the token of an organisation: a name of ours for each, made below
@@ -87,27 +88,21 @@ def _auth_ini(env: Env) -> str:
     if chosen := env.get("XDG_CONFIG_HOME"):
         return os.path.join(os.path.abspath(chosen), "pnpm", "auth.ini")
     folder = "Library/Preferences" if sys.platform == "darwin" else ".config"
-    return os.path.join(_home(env), folder, "pnpm", "auth.ini")
+    return os.path.join(home(env), folder, "pnpm", "auth.ini")
 
 
 def _npmrc(env: Env) -> str:
     """Return npm's file of the person, which pnpm reads too."""
     chosen = env.get("npm_config_userconfig") or env.get("NPM_CONFIG_USERCONFIG")
-    return os.path.abspath(chosen) if chosen else os.path.join(_home(env), ".npmrc")
+    return os.path.abspath(chosen) if chosen else os.path.join(home(env), ".npmrc")
 
 
 def _links(env: Env) -> str:
     """Return the folder of the helper's other names, which need not be on PATH."""
     base = env.get("XDG_DATA_HOME", "")
     if not os.path.isabs(base):  # a relative one is to be ignored (XDG Base Directory)
-        base = os.path.join(_home(env), ".local", "share")
+        base = os.path.join(home(env), ".local", "share")
     return os.path.join(base, "msauth", "pnpm")
-
-
-def _home(env: Env) -> str:
-    if home := env.get("HOME"):
-        return home
-    raise MsauthError("HOME is not set", "export HOME=/your/home/directory")
 
 
 def _file(options: Options, env: Env) -> str:
@@ -149,7 +144,6 @@ def _add(options: Options, env: Env) -> list[Change]:
     if DRY_RUN in options or not changes:
         return changes
     try:
-        os.makedirs(os.path.dirname(file), mode=0o700, exist_ok=True)
         for change in changes:
             if change.file != file:
                 _link(change.file, program)
@@ -170,12 +164,12 @@ def _helpers(word: str, env: Env) -> list[tuple[bytes, str]]:
             f"{word!r} is neither a profile nor the name of an organisation",
             "msauth setup pnpm ORGANISATION",
         )
-    path = os.path.join(_links(env), f"{PROG}-{organisation or word}")
+    path = os.path.join(_links(env), f"{_PROGRAM}-{organisation or word}")
     return [(key, _checked(path)) for key in _keys(organisation)]
 
 
 def _program() -> str:
-    return _checked(os.path.abspath(programs.installed(PROG)))
+    return _checked(os.path.abspath(programs.installed(_PROGRAM)))
 
 
 def _checked(path: str) -> str:
@@ -215,21 +209,16 @@ def _remove(options: Options, env: Env) -> list[Change]:
     if options.get(WORDS) or _NPMRC in options:
         raise UsageError("--undo takes back all of it", "msauth setup pnpm --undo")
     dry_run = DRY_RUN in options
-    changes = [
-        change
-        for file in journal.edited(_NAME, env)
-        for change in journal.undo(_NAME, file, env, dry_run=dry_run)
-    ]
+    changes = journal.undo_all(_NAME, env, dry_run=dry_run)
     folder = _links(env)
     for name in sorted(os.listdir(folder)) if os.path.isdir(folder) else []:
         path = os.path.join(folder, name)
-        if os.path.islink(path) and name.startswith(PROG + "-"):
+        if os.path.islink(path) and name.startswith(_PROGRAM + "-"):
             changes.append(Change(path, _shown(os.readlink(path)), None))
             if not dry_run:
                 os.unlink(path)
     if not dry_run:
-        files.remove_folders(os.path.join(folder, PROG), 2)
-        files.remove_folders(_auth_ini(env), 1)
+        files.remove_folders(os.path.join(folder, _PROGRAM), 2)
     return changes
 
 
@@ -255,7 +244,7 @@ _SECRET = re.compile(r"(^.*(?:_auth|_authToken|_password)\s*)=.*", re.S)
 def _state(env: Env) -> State:
     available = "pnpm" if which("pnpm", env) else ""
     for file, line in _lines(env):
-        if _key(line).endswith(_HELPER) and PROG.encode() in _value(line):
+        if _key(line).endswith(_HELPER) and _PROGRAM.encode() in _value(line):
             return State(available, done=True, place=file)
     return State(available, done=False, place=_auth_ini(env))
 

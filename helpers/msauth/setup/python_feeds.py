@@ -9,16 +9,15 @@ from importlib import metadata
 from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from ..credential_helpers import feeds
 from ..errors import MsauthError, UsageError, command, printable
+from ..request import urls
 from ..request.kinds import home
 from ..request.options import MANY, Options, many
 from ..signin.programs import run, which
-from . import journal, pats
-from .files import Change
+from . import files, pats
 from .finding import Finding
 from .pat_places import Place, Places
-from .targets import DRY_RUN, Env
+from .targets import Env
 
 INDEX = "--index"
 OPTIONS = {INDEX: MANY}
@@ -51,7 +50,7 @@ class Index(NamedTuple):
 
 def index(url: str) -> Index | None:
     """Return whose feed a URL is, or None where it is no Python feed of Azure Artifacts."""
-    found = feeds.place(url.encode("utf-8", "surrogatepass"))
+    found = urls.place(url.encode("utf-8", "surrogatepass"))
     feed = re.search(r"/_packaging/([^/?#]+)/pypi/simple/?\Z", url)
     return Index(url, found[1], unquote(feed[1])) if found and found[1] and feed else None
 
@@ -83,28 +82,15 @@ def masked(text: str) -> str:
     return re.sub(r"(://[^\s/@:]*:)[^\s/@]*(?=@)", r"\1***", text)
 
 
-def undo(target: str, options: Options, env: Env) -> list[Change]:
-    """Put back every file that a target has edited."""
-    changes = []
-    for file in journal.edited(target, env):
-        changes += journal.undo(target, file, env, dry_run=DRY_RUN in options)
-    return changes
-
-
 def unreadable(file: str, program: str, why: object) -> MsauthError:
     """Return the error for a file that its program cannot read either."""
     said = str(why).split("\n", maxsplit=1)[0]
-    return MsauthError(f"{program} cannot read {file}: {said}", editor(file))
+    return MsauthError(f"{program} cannot read {file}: {said}", files.editor(file))
 
 
 def by_hand(file: str, what: str) -> MsauthError:
     """Return the error for a file that is written in a way that we do not edit."""
-    return MsauthError(f"{file} cannot be changed safely: {what}", editor(file))
-
-
-def editor(file: str) -> str:
-    """Return the command that opens a file in the person's editor."""
-    return "${EDITOR:-vi} " + command(file)
+    return MsauthError(f"{file} cannot be changed safely: {what}", files.editor(file))
 
 
 # --- The program --------------------------------------------------------------------------------

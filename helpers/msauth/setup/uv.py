@@ -161,7 +161,7 @@ def _add(options: Options, env: Env) -> list[Change]:
 
 
 def _remove(options: Options, env: Env) -> list[Change]:
-    return python_feeds.undo(_NAME, options, env)
+    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
 
 
 def _state(env: Env) -> State:
@@ -179,13 +179,13 @@ def _findings(env: Env) -> list[Finding]:
     own = section.get(_PROVIDER, SUBPROCESS) if isinstance(section, dict) else SUBPROCESS
     if own != SUBPROCESS:
         message, why = f"[pip] has its own {_PROVIDER}, {own}", "`uv pip` goes by it"
-        found.append(Finding("uv-section", "error", message, why, file, python_feeds.editor(file)))
+        found.append(Finding("uv-section", "error", message, why, file, files.editor(file)))
     for one in _indexes(settings, file):
         how = one.get(_ALWAYS[0])
         if how != _ALWAYS[1] and _is_ours(one):
             message = f'the index {one.get("name", "")} has authenticate = "{how}"'
             why = "uv may not ask msauth"
-            fix = python_feeds.editor(file)
+            fix = files.editor(file)
             found.append(Finding("uv-index", "warning", message, why, file, fix))
     return found
 
