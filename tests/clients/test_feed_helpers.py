@@ -114,10 +114,8 @@ class TestGo:
         module("list", "-m", "-versions", "contoso.example/hello")
         cloud.revoke_all()
         module("list", "-m", "-versions", "contoso.example/hello", ok=False)
-        tenant = cloud.tenants["contoso"].id
-        done = run_program(
-            "msauth-token", "devops", "--tenant", tenant, "--force-refresh", env=module.env
-        )
+        words = ("devops", "--organization", "contoso", "--force-refresh")
+        done = run_program("msauth-token", *words, env=module.env)
         assert done.returncode == 0, done.stderr
         module("list", "-m", "-versions", "contoso.example/hello")
 

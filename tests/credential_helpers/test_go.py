@@ -175,6 +175,24 @@ def test_a_later_question_of_one_go_is_a_refusal(env: Environment, cloud: Sandbo
     assert cloud.count("token") == 2
 
 
+@pytest.mark.parametrize(("who", "code"), [("newcomers", b"TF401444"), ("strangers", b"TF400813")])
+def test_a_refusal_that_no_other_token_helps(
+    env: Environment, cloud: Sandbox, who: str, code: bytes
+) -> None:
+    answered(ask(env))
+    cloud.configure(**{who: (cloud.client_id,)})
+    (mark,) = given_marks(env)
+    os.utime(mark, (0, 0))
+    done = ask(env)
+    assert (done.returncode, done.stdout) == (1, b"")
+    error, hint = done.stderr.split(b"\n", 1)
+    assert b"organisation contoso refused " + cloud.client_id.encode() in error
+    assert code in error
+    assert b"hint: " in hint
+    assert b"https://dev.azure.com/contoso" in hint
+    assert cloud.count("token") == 1
+
+
 def test_a_403_is_no_refusal_of_the_token(env: Environment, cloud: Sandbox) -> None:
     first = answered(ask(env))
     (mark,) = given_marks(env)

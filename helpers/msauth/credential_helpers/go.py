@@ -57,7 +57,12 @@ def _answer(
         return b""
     token = feeds.answer(request, challenges)
     if status == 401 and _is_refused(request, token, challenges):
-        token = _another(request, token, challenges)
+
+        def renew() -> "Token":
+            feeds.check_refusal(url, token.text, options, env)
+            return feeds.answer(request, challenges, refused=token.fingerprint)
+
+        return goauth.credentials(prefix, _another(request, token, renew).text)
     return goauth.credentials(prefix, token.text)
 
 
@@ -71,14 +76,10 @@ def _is_refused(request: "TokenRequest", token: "Token", challenges: list[str]) 
     return seconds >= FIRST_FETCHES or goauth.says_refused(challenges)
 
 
-def _another(request: "TokenRequest", token: "Token", challenges: list[str]) -> "Token":
+def _another(request: "TokenRequest", token: "Token", renew: "Callable[[], Token]") -> "Token":
     """Return a new token, or the same one where signing in gives no other or not so soon."""
     from ..broker import broker
     from ..token import exec_retry
-    from . import feeds
-
-    def renew() -> "Token":
-        return feeds.answer(request, challenges, refused=token.fingerprint)
 
     another = exec_retry.force(request, renew) or broker.cached(request) or token
     exec_retry.given_since(request, another)
