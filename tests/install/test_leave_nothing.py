@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import Environment
+from ..conftest import Environment, run_program
 
 LEAVE_NOTHING = "from msauth.cli.logout import leave_nothing; leave_nothing()"
 
 
-@pytest.mark.parametrize("kept", ["", "setup/kubectl-1.before", "notes/mine"])
+KEPT = ["", "setup/kubectl-1.before", "notes/mine", "shims/1/mine"]
+
+
+@pytest.mark.parametrize("kept", KEPT)
 def test_the_folders_of_ours_go(kept: str, bare_env: Environment, home: Path) -> None:
     bare_env.pop("MSAUTH_CACHE_DIR")
     cache, state = home / ".cache" / "msauth" / "v1", home / ".local" / "state" / "msauth"
@@ -19,12 +22,16 @@ def test_the_folders_of_ours_go(kept: str, bare_env: Environment, home: Path) ->
         folder.mkdir(mode=0o700, parents=True)
     for file in (cache / "epoch", cache / "1.lock", state / "prompt.lock"):
         file.touch(mode=0o600)
+    done = run_program("msauth-run", "--shims", "--", "true", env=bare_env)
+    assert done.returncode == 0, done.stderr
+    (shim,) = state.glob("shims/*/az")
     if kept:
         (state / kept).parent.mkdir(exist_ok=True)
         (state / kept).touch()
     subprocess.run([sys.executable, "-c", LEAVE_NOTHING], env=bare_env, check=True)
     assert not cache.parent.exists()
     assert not (home / ".IdentityService").exists()
+    assert not shim.parent.exists()
     assert state.exists() is bool(kept)
     assert not kept or (state / kept).exists()
 

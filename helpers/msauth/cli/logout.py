@@ -122,7 +122,10 @@ def leave_nothing() -> None:
 
     What `msauth setup` can still undo stays, and so does a folder with anything else in it.
     """
+    from ..shims import place as shims
+
     env = os.environ
+    shims.remove(dict(env))
     places = [state_base(env)]
     try:
         places += [f"{cache_base(env)}/{VERSION}", *_other_places("")]

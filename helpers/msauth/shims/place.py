@@ -27,13 +27,41 @@ def add(env: dict[str, str]) -> None:
 
     launcher = installed("msauth-run")
     try:
-        folder = _private(f"{state_base(env)}/shims", record.name_of(os.fsencode(launcher)))
+        folder = _private(_base(env), record.name_of(os.fsencode(launcher)))
         for name in NAMES:
             _write(f"{folder}/{name}", _script(launcher, name))
     except OSError as error:
         why = getattr(error, "message", None) or error.strerror or str(error)
         raise MsauthError(f"no place for --shims: {why}", getattr(error, "fix", None)) from None
     env["PATH"] = f"{folder}:{without(env.get('PATH', DEFAULT_PATH))}"
+
+
+def remove(env: dict[str, str]) -> None:
+    """Remove the shims of all installations, for uninstall.sh; `add` makes them again.
+
+    What is no shim stays, and so does the folder with it.
+    """
+    base = _base(env)
+    try:
+        folders = [f"{base}/{name}" for name in os.listdir(base)]
+    except OSError:
+        return
+    for folder in folders:
+        try:
+            for name in NAMES:
+                if is_shim(f"{folder}/{name}", follow=False):
+                    os.unlink(f"{folder}/{name}")
+            os.rmdir(folder)
+        except OSError:
+            continue
+    try:
+        os.rmdir(base)
+    except OSError:
+        pass
+
+
+def _base(env: dict[str, str]) -> str:
+    return f"{state_base(env)}/shims"
 
 
 def without(path: str, name: str = "") -> str:
