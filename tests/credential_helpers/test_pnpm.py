@@ -111,4 +111,4 @@ def test_what_cannot_be_meant(
 
 def test_its_own_words(env: Environment, home: Path) -> None:
     assert b"usage: pnpm-token-msauth" in ask(env, home, "", "--help").stdout
-    assert ask(env, home, "", "--version").stdout.startswith(b"pnpm-token-msauth (msauth) ")
+    assert ask(env, home, "", "--version").stdout.startswith(b"pnpm-token-msauth ")

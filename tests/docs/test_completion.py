@@ -89,6 +89,7 @@ VALUES = [
     ("msauth completion --values pro", ("profiles", "products")),
     ("msauth setup ", LISTS["targets"]),
     ("msauth setup pats --dry-run some-fi", ("some-file.pem",)),
+    ("msauth setup docker some-fi", ()),
     ("msauth doctor some-f", ("some-folder",)),
     ("git-credential-msauth --credential bro", ("broker", "browser")),
     ("msauth-sandbox --sign-in azure-c", ("azure-cli",)),

@@ -54,7 +54,7 @@ _SHORT = {
 
 def commands() -> list[Command]:
     """Return all of them, a program before its commands."""
-    return [*_msauth(), _git(), _docker(), *_token(), _run(), _pnpm(), *_helpers(), *_sandbox()]
+    return [*_msauth(), _git(), *_token(), _run(), *_helpers(), *_sandbox()]
 
 
 def lists() -> dict[str, tuple[str, ...]]:
@@ -190,7 +190,7 @@ def _setup(summary: str) -> list[Command]:
     for name, target in targets.items():
         text = setup.help_of(target)
         table = setup.COMMON | target.options
-        options, takes = _options(table, text), FILE if target.words else ""
+        options, takes = _options(table, text), FILE if "FILE" in target.words else ""
         found.append(
             Command(f"msauth setup {name}", target.what, text, options, {}, takes=takes),
         )
@@ -204,14 +204,6 @@ def _git() -> Command:
     words = _described(("get", "store", "erase", "capability"))
     about = "git's credential helper for Azure DevOps"
     return Command(PROG, about, HELP, _options(OPTIONS, HELP), words)
-
-
-def _docker() -> Command:
-    from ..credential_helpers.docker import ACTIONS, OPTIONS, PROG
-    from ..credential_helpers.docker_help import HELP
-
-    about = "docker's credential helper for registries of Azure"
-    return Command(PROG, about, HELP, _options(OPTIONS, HELP), _described(ACTIONS))
 
 
 def _token() -> list[Command]:
@@ -261,10 +253,13 @@ def _token() -> list[Command]:
 
 
 def _helpers() -> list[Command]:
-    from ..credential_helpers import bazel, cargo, nuget
+    from ..credential_helpers import bazel, cargo, docker, nuget, pnpm
     from ..credential_helpers import help as texts
 
+    for_docker = "docker's credential helper for registries of Azure"
     found = (
+        (docker, texts.DOCKER, for_docker, docker.ACTIONS),
+        (pnpm, texts.PNPM, "pnpm's tokenHelper for Azure Artifacts", ()),
         (bazel, texts.BAZEL, "a credential helper of Bazel for Azure DevOps", ("get",)),
         (cargo, texts.CARGO, "a credential provider of cargo for Azure Artifacts", ()),
         (nuget, texts.NUGET, "a plugin of NuGet that signs in to Azure Artifacts", ()),
@@ -281,14 +276,6 @@ def _run() -> Command:
 
     about = "run a command with tokens in its environment, or with a token endpoint beside it"
     return Command("msauth-run", about, HELP, _options(OPTIONS, HELP), {}, wraps=True)
-
-
-def _pnpm() -> Command:
-    from ..credential_helpers.pnpm import OPTIONS, PROG
-    from ..credential_helpers.pnpm_help import HELP
-
-    about = "pnpm's tokenHelper for Azure Artifacts"
-    return Command(PROG, about, HELP, _options(OPTIONS, HELP), {})
 
 
 def _sandbox() -> list[Command]:

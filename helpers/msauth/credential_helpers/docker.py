@@ -41,9 +41,9 @@ def run(program: str, argv: list[str], read: "Callable[[], bytes]") -> tuple[int
         if action == "list":
             return 0, b"{}\n"
         if "--help" in options or "-h" in options:
-            from .docker_help import HELP
+            from .help import DOCKER
 
-            return 0, HELP.encode()
+            return 0, DOCKER.encode()
         if action == "version" or "--version" in options:
             from .. import __version__
 

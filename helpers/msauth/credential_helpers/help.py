@@ -67,3 +67,28 @@ all of the URL's organisation.
 """
     + TEXT
 )
+
+DOCKER = (
+    """\
+usage: docker-credential-msauth [options] get|store|erase|list|version
+
+Answers docker, podman, skopeo, crane, oras and helm for registries of Azure (NAME.azurecr.io,
+.us, .cn) with the registry's own token, got in exchange for one of Entra ID. They call it;
+to configure them for a registry:
+
+    msauth setup docker NAME.azurecr.io
+
+`docker-credential-msauth-PROFILE`, a link to it, signs in with that profile.
+
+"""
+    + TEXT
+)
+
+PNPM = f"""\
+usage: pnpm-token-msauth [options]
+
+pnpm's tokenHelper for Azure Artifacts: prints `Bearer TOKEN`. pnpm names no URL, so the name by
+which it is started says whose token it is: pnpm-token-msauth-NAME is that of the profile NAME,
+or else of the Azure DevOps organisation NAME. `msauth setup pnpm NAME` makes it and tells pnpm.
+
+{TEXT}"""

@@ -36,13 +36,13 @@ def run(program: str, argv: list[str], env: "Mapping[str, str]") -> tuple[int, b
     try:
         options, words = parse(argv, OPTIONS)
         if "--help" in options or "-h" in options:
-            from .pnpm_help import HELP
+            from .help import PNPM
 
-            return 0, HELP.encode()
+            return 0, PNPM.encode()
         if "--version" in options:
             from .. import __version__
 
-            return 0, f"{PROG} (msauth) {__version__}\n".encode()
+            return 0, f"{PROG} {__version__}\n".encode()
         if words:
             raise usage_error(f"{words[0]!r} is not for {PROG}", f"{PROG} --help")
         request = _request(profile_of_program(program, PROG), options, env)
