@@ -65,6 +65,11 @@ def after(scene: Scene, fix: str) -> Done:
     )
 
 
+SET_UP = (
+    *("git_findings", "kubectl", "docker", "pip", "uv", "python_feeds", "pnpm", "cargo", "go"),
+)
+
+
 def test_nothing_is_wrong_on_a_healthy_machine(scene: Scene) -> None:
     done = doctor(scene, "--json")
     assert matters(found(done)) == []
@@ -137,7 +142,7 @@ def test_every_finding_has_its_line_in_the_topic() -> None:
         for path in (
             *(HELPERS / "setup" / "doctor").glob("*.py"),
             *(HELPERS / "cli").glob("doctor*.py"),
-            *(HELPERS / "setup" / f"{name}.py" for name in ("git_findings", "kubectl", "docker")),
+            *(HELPERS / "setup" / f"{name}.py" for name in SET_UP),
             HELPERS / "setup" / "pats.py",
         )
     )
@@ -147,6 +152,20 @@ def test_every_finding_has_its_line_in_the_topic() -> None:
     topic = (HELPERS / "topics" / "doctor.md").read_text()
     assert set(re.findall(r"(?m)^\| `([a-z-]+)` \|", topic)) == ids
     assert len(ids) > 30
+
+
+def test_a_package_manager_matters_once_it_is_set_up(scene: Scene) -> None:
+    scene.env["CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS"] = "cargo:token"
+    assert matters(found(doctor(scene, "--json"))) == []
+    run_program("msauth", "setup", "cargo", env=scene.env)
+    (finding,) = matters(found(doctor(scene, "--json")))
+    assert finding["id"] == "cargo-variable"
+    assert matters(_last(after(scene, finding["fix"]))) == []
+    file = scene.home / ".config/pip/pip.conf"
+    assert run_program("msauth", "setup", "pip", env=scene.env).returncode in (0, 1)
+    file.write_text("no section\n")
+    findings = {finding["id"]: finding for finding in found(doctor(scene, "--json"))}
+    assert str(file) in findings["feeds-unknown"]["message"]
 
 
 def test_the_topic_names_every_key_of_a_finding(scene: Scene) -> None:

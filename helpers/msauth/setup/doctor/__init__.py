@@ -17,7 +17,7 @@ CHECKS: Groups = (
     ("personal access tokens", (tokens.files, tokens.variables)),
     ("programs", (programs.ours, programs.git, programs.azure_cli)),
     ("git and kubectl", (programs.git_configuration, programs.kubeconfigs)),
-    ("container registries", (programs.registries,)),
+    ("package managers and registries", (programs.package_managers, programs.registries)),
     (
         "environment",
         (

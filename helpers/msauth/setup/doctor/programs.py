@@ -4,11 +4,11 @@ import os
 from collections.abc import Iterator
 from typing import Literal
 
-from ...errors import command
+from ...errors import MsauthError, command
 from ...import_path import PROGRAMS
 from ...signin.az_cache import AzCache
 from ...signin.programs import which
-from .. import docker, git_findings, git_settings, kubectl
+from .. import cargo, docker, git_findings, git_settings, go, journal, kubectl, pip, pnpm, uv
 from ..finding import Finding
 from .machine import Machine
 
@@ -18,8 +18,8 @@ _GIT_LOSES: tuple[tuple[tuple[int, int], Literal["warning", "note"], str], ...] 
     ((2, 41), "note", "it does not tell msauth the tenant, which costs a request"),
     ((2, 46), "note", "it takes tokens as passwords, and asks the server twice"),
 )
-_SAID_BETTER = ("git-extra-header", "git-remote-secret", "git-url-secret")
-"""Tokens that git's own configuration holds: they are found as personal access tokens."""
+_SAID_BETTER = ("git-extra-header", "git-remote-secret", "git-url-secret", "pnpm-token")
+"""Tokens in files of git's and pnpm's: they are found as personal access tokens."""
 
 
 def ours(machine: Machine) -> Iterator[Finding]:
@@ -109,3 +109,21 @@ def kubeconfigs(machine: Machine) -> Iterator[Finding]:
 def registries(machine: Machine) -> Iterator[Finding]:
     """Look into the files in which container clients keep how they sign in."""
     yield from docker.findings(machine.env)
+
+
+def package_managers(machine: Machine) -> Iterator[Finding]:
+    """Look at what may keep the tools that `msauth setup` has set up from asking msauth."""
+    for module in (pip, uv, pnpm, cargo, go):
+        target = module.TARGET
+        if target.findings is None or not journal.edited(target.name, machine.env):
+            continue
+        try:
+            found = target.findings(machine.env)
+        except MsauthError as error:
+            why = "nobody knows whether it asks msauth"
+            fix = error.hint or ""
+            yield Finding("feeds-unknown", "error", error.message, why, "", fix)
+            continue
+        for finding in found:
+            if finding.id not in _SAID_BETTER and not finding.id.startswith("pat-"):
+                yield finding
