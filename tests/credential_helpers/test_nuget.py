@@ -263,6 +263,39 @@ def test_strangers(bare_env: Environment) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://dev.azure.com/contoso/x/_apis/git/repositories/x/_packaging/x/nuget/v3/index.json",
+        "https://contoso.visualstudio.com/_packaging/hello/nuget/v3/index.json",
+        "https://pkgs.dev.azure.com/contoso/_packaging/hello/maven/v1/x/1/index.json",
+        "https://pkgs.dev.azure.com/contoso/_packaging/hello/maven/v1/nuget/v3/index.json",
+        "https://pkgs.dev.azure.com/contoso/_packaging/hello/maven/v1/x/?/nuget/v3/index.json",
+        "https://pkgs.dev.azure.com/contoso/_packaging/hello/nuget/v3/flat2/x/1/x.nuspec",
+        "https://pkgs.dev.azure.com/contoso/_packaging/x/../nuget/v3/index.json",
+        "https://pkgs.dev.azure.com/contoso/_packaging/x/%2E%2e/nuget/v3/index.json",
+        "https://pkgs.dev.azure.com/contoso/_packaging/x%2F../nuget/v3/index.json",
+        "https://pkgs.dev.azure.com/contoso/",
+    ],
+)
+def test_no_other_index_gets_a_token(nuget: NuGet, cloud: Sandbox, url: str) -> None:
+    """NuGet gives a source's password to every host that the source's index names."""
+    assert nuget.credentials(url) == NO_CREDENTIALS
+    assert cloud.requests == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://pkgs.dev.azure.com/contoso/_packaging/hello/nuget/v2/",
+        "https://pkgs.dev.azure.com/Contoso/My%20Project/_packaging/hello@Local/nuget/v3/Index.json",
+        "https://contoso.pkgs.visualstudio.com/DefaultCollection/_packaging/a.b/nuget/v3/index.json",
+    ],
+)
+def test_every_address_of_a_feed_does(nuget: NuGet, url: str) -> None:
+    assert password(nuget.credentials(url))
+
+
 def test_it_has_no_packages(nuget: NuGet) -> None:
     source = {"PackageSourceRepository": FEEDS["contoso"], "ServiceIndex": {"version": "3.0.0"}}
     assert nuget.ask("GetOperationClaims", source) == {"Claims": []}

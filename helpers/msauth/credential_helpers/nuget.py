@@ -173,6 +173,9 @@ class _Plugin:
     def _credentials(self, message: nuget.Message) -> "dict[str, object]":
         uri = message.text("Uri")
         url = uri.encode("utf-8", "surrogatepass")
+        feed = feeds.packages(url)
+        if feed is None or not nuget.is_source(feed[1]):
+            return nuget.nothing(nuget.NOT_FOUND)
         request = feeds.devops_request(url, self._options, self._env)
         if request is None:
             return nuget.nothing(nuget.NOT_FOUND)

@@ -96,6 +96,17 @@ def claims(message: Message) -> "dict[str, Any]":
     return {"Claims": [] if with_source else ["Authentication"]}
 
 
+def is_source(path: str) -> bool:
+    """Say whether a path that `feeds.packages` gave is of a feed's own index.
+
+    NuGet sends a source's password to whatever host the source's index names. Elsewhere lie files
+    that others uploaded, also one that could be such an index.
+    """
+    parts = path.split("/")
+    v3 = parts[-5:-4] == ["_packaging"] and parts[-3:] == ["nuget", "v3", "index.json"]
+    return v3 or (parts[-4:-3] == ["_packaging"] and parts[-2:] == ["nuget", "v2"])
+
+
 def credentials(token: str) -> "dict[str, Any]":
     """Return a token as the password that NuGet is to send."""
     return {
