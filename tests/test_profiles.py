@@ -238,9 +238,11 @@ def test_missing_file(write: Write, config: Path) -> None:
     assert caught.value.hint == "create it, with a table [work]"
 
 
-@pytest.mark.parametrize("name", ["a b", "a\nrequest.tenant=x", "", "x" * 65, "-a", "a/b"])
+@pytest.mark.parametrize(
+    "name", ["a b", "a\nrequest.tenant=x", "", "x" * 65, "-a", "a/b", "match", "*"]
+)
 def test_names_that_cannot_be(name: str, write: Write) -> None:
-    write("[work]\n")
+    write('[work]\n[match.organisation]\ncontoso = "work"\n')
     with pytest.raises(UsageError, match="is not one"):
         profiles.values(name, os.environ)
 

@@ -12,7 +12,7 @@ from ..cache import record
 from ..cache.folder import Folder
 from . import values as checks
 from .kinds import file_stamp, home
-from .options import ALL_NAMES, MATCH, PROFILE_KEYS
+from .options import ALL_NAMES, MATCH, PROFILE_KEYS, usage_error
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def values(name: str, env: "Mapping[str, str]") -> dict[str, str]:
 
     Raises UsageError for a file or a profile that is missing, unsafe or wrong.
     """
+    if name in (MATCH, ALL_NAMES):  # what is kept under these names is of no profile
+        raise usage_error(f"profile name {name!r} is not one", "msauth help profiles")
     found = _load(path(env), name, env)
     return {key: found[key] for key in PROFILE_KEYS if key in found}
 
