@@ -365,6 +365,18 @@ def test_shims_of_other_installations_are_never_asked_in_a_circle(
     assert b"answer cannot be understood" in done.stderr  # the real one's
 
 
+def test_without_another_folder_the_current_one_is_not_searched(
+    env: Environment, tmp_path: Path
+) -> None:
+    """A program has narrowed its PATH to the shims; the repository has an `az` of its own."""
+    (tmp_path / "az").write_text("#!/bin/sh\necho hostile\n")
+    (tmp_path / "az").chmod(0o755)
+    words = ("sh", "-c", "PATH=${PATH%%:*}; az version")
+    done = run_program(PROG, "--shims", "--", *words, env=env, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (127, b"")
+    assert b"cannot run az: no such file or directory" in done.stderr
+
+
 def test_a_folder_of_ones_own_stays_in_path(tmp_path: Path) -> None:
     mine = tmp_path / "bin"
     mine.mkdir()

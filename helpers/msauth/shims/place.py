@@ -15,6 +15,8 @@ NAMES = ("az", "azd")
 ANSWER_AS = "--answer-as"
 """The first argument by which a shim starts msauth-run; the program's name is the second."""
 _MARK = b"#!/bin/sh\n# a shim of msauth-run --shims\n"
+_NOWHERE = "/dev/null"
+"""A PATH in which nothing is found."""
 DEFAULT_PATH = "/bin:/usr/bin"  # of execvp(3) when PATH is not set
 
 
@@ -71,7 +73,9 @@ def without(path: str, name: str = "") -> str:
     sign-in that waits for the answer. name: leave out whatever has a shim under this name; other
     programs may be there too, so such a PATH is to be searched for this one only.
     """
-    return ":".join(item for item in path.split(":") if not _has_shims(item, name))
+    left = [item for item in path.split(":") if not _has_shims(item, name)]
+    # An empty PATH would mean the current directory (execvp(3)), which this one did not name.
+    return ":".join(left) if left else _NOWHERE
 
 
 def is_shim(path: str, *, follow: bool) -> bool:
