@@ -153,6 +153,19 @@ def test_every_address_of_a_feed_does(env: Environment, url: str) -> None:
     assert token(answer)
 
 
+def test_a_line_without_an_end_has_one_answer(bare_env: Environment) -> None:
+    data = b"x" * 5_000_000 + b"\n" + line()
+    done = run_program(PROG, "--cargo-plugin", env=bare_env, stdin=data)
+    assert done.returncode == 1
+    _, answer = map(json.loads, done.stdout.splitlines())
+    assert answer["Err"]["kind"] == "other"
+
+
+def test_a_closed_stdin_is_no_fault(bare_env: Environment) -> None:
+    done = run_program("sh", "-c", f"exec {PROG} --cargo-plugin <&-", env=bare_env)
+    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+
+
 @pytest.mark.parametrize("kind", ["login", "logout", "rotate"])
 def test_there_is_nothing_to_log_in_to(bare_env: Environment, kind: str) -> None:
     answers, _ = ask(line(kind=kind), env=bare_env)

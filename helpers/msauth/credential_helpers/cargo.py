@@ -22,7 +22,9 @@ _LONGEST = 1 << 20
 def main() -> int:
     """Answer cargo until it closes our stdin, and end the process."""
     try:
-        code = run(sys.argv[1:], os.environ, sys.stdin.buffer.readline, command_line.write)
+        # By its number, since sys.stdin is None where it was closed.
+        with open(0, "rb", closefd=False) as stdin:
+            code = run(sys.argv[1:], os.environ, stdin.readline, command_line.write)
         sys.stdout.flush()
     except (KeyboardInterrupt, OSError):
         code = 1
@@ -55,6 +57,8 @@ def run(
     write(cargo.HELLO)
     while line := readline(_LONGEST):
         write(_answer(line, options, env))
+        if len(line) == _LONGEST and not line.endswith(b"\n"):
+            return 1  # what is left of the line is no request, and wants no answer of its own
     return 0
 
 
