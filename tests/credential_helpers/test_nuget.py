@@ -306,6 +306,22 @@ def test_a_proxys_credentials_are_taken_and_not_used(nuget: NuGet) -> None:
     assert nuget.ask("SetCredentials", payload) == {"ResponseCode": "Success"}
 
 
+def test_a_nuget_that_is_gone_shows_no_traceback(
+    bare_env: Environment, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A thread that cannot even say why there is no token ends without a word of its own."""
+
+    def gone(_: bytes) -> None:
+        raise BrokenPipeError
+
+    side = plugin._Plugin({"--credential": "none"}, bare_env, gone)
+    side._may_log = True
+    payload = {"Uri": FEEDS["contoso"]}
+    request = {"RequestId": "1", "Type": "Request", "Method": "GetAuthenticationCredentials"}
+    side._sign_in(protocol.Message(json.dumps(request | {"Payload": payload}).encode()))
+    assert "unknown credential" in capfd.readouterr().err
+
+
 def test_what_it_does_not_know_is_a_fault(nuget: NuGet) -> None:
     request = nuget.send("Request", "PrefetchPackage", {"PackageId": "x"})
     message = nuget.read()

@@ -153,7 +153,14 @@ class _Plugin:
     def _sign_in(self, message: nuget.Message) -> None:
         """In a thread: answer for credentials, unless that is cancelled meanwhile."""
         try:
-            payload = self._credentials(message)
+            self._finish(message, nuget.RESPONSE, self._payload(message))
+        except OSError:
+            pass  # NuGet is gone, which the main thread sees as well
+
+    def _payload(self, message: nuget.Message) -> "dict[str, object]":
+        """Return the answer; OSError only where NuGet cannot be told why there is no token."""
+        try:
+            return self._credentials(message)
         except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
             from ..errors import MsauthError, failed
 
@@ -164,11 +171,7 @@ class _Plugin:
             text = "\n".join(lines)
             if self._may_log:  # NuGet does not show the message of an answer
                 self._write(nuget.log(_new_id(), f"{PROG}: {text}"))
-            payload = nuget.nothing(nuget.ERROR, text)
-        try:
-            self._finish(message, nuget.RESPONSE, payload)
-        except OSError:
-            pass  # NuGet is gone, which the main thread sees as well
+            return nuget.nothing(nuget.ERROR, text)
 
     def _credentials(self, message: nuget.Message) -> "dict[str, object]":
         uri = message.text("Uri")
