@@ -341,3 +341,15 @@ def test_the_list_says_what_is_there(setup: Setup, bin_: Path, home: Path) -> No
     assert "msauth setup" not in rows["cargo"]
     assert "msauth setup" not in rows["go"]
     assert os.sep in rows["go"]
+
+
+@pytest.mark.parametrize(
+    "script", ["exec cat /dev/zero", "yes 1", "head -c 9999 /dev/zero | tr '\\0' 1"]
+)
+def test_clients_that_print_rubbish(setup: Setup, bin_: Path, script: str) -> None:
+    for name in ("go", "pnpm", "keyring", "cargo", "docker"):
+        fake(bin_, name, script)
+    assert b"internal error" not in setup().stdout
+    assert b"go env " in setup("go", code=1).stderr
+    for target in (("pnpm", "contoso"), ("uv",), ("pip",)):
+        assert b"\n+" in setup(*target, "--dry-run").stdout

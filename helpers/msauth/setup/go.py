@@ -36,7 +36,7 @@ class _Go:
             raise MsauthError("there is no go on PATH")
         try:
             done = other_programs.run([path, "env", *names], env, timeout=20)
-        except (OSError, subprocess.TimeoutExpired) as error:
+        except (OSError, subprocess.SubprocessError) as error:
             raise MsauthError(f"{path} env does not answer") from error
         lines = done.stdout.split("\n")
         if done.returncode or len(lines) < len(names):

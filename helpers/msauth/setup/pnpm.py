@@ -117,10 +117,10 @@ def _is_old(env: Env) -> bool:
     offline = {**env, "COREPACK_ENABLE_NETWORK": "0", "COREPACK_ENABLE_STRICT": "0"}
     try:
         done = run([pnpm, "--version"], offline, timeout=30)
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.SubprocessError):
         return False
     number = done.stdout.partition(".")[0]
-    return number.isdecimal() and int(number) < 11
+    return number.isascii() and number.isdigit() and len(number) < 5 and int(number) < 11
 
 
 # --- Setting up ---------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ def _backends(program: str, env: Env) -> str:
     """Return what `keyring` says of its backends; "" where it cannot say it."""
     try:
         done = run([program, "--list-backends"], env, timeout=_LONGEST)
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.SubprocessError):
         return ""
     return done.stdout
 
