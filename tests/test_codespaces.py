@@ -107,6 +107,10 @@ RUBBISH = {
     "two": f"echo {token()}; echo {token()}",
     "no expiry": f"echo {token(exp=None)}",
     "an odd expiry": f"echo {token(exp='soon')}",
+    "a truth value": f"echo {token(exp=True)}",
+    "before all time": f"echo {token(exp=-5)}",
+    "the end of the world": f"echo {token(exp=10**18)}",
+    "over": f"echo {token(exp=1_000_000_000)}",
     "for ever": "exec cat /dev/zero",
     "a line for another terminal": f"printf '\\033[2J{token()}'",
 }
@@ -236,6 +240,14 @@ def test_our_own_programs_are_no_source(bare_env: Environment, cloud: Sandbox) -
     assert "msauth's own" in (CODESPACES.reason(attempt(env)) or "")
     done = run_program(str(Path(env["HOME"]) / "ado-auth-helper"), "get-access-token", env=env)
     assert (done.returncode, done.stdout) == (1, b"")
+
+
+def test_a_pipe_of_that_name_does_not_hang(bare_env: Environment, home: Path) -> None:
+    os.mkfifo(home / "ado-auth-helper")
+    for words in (("setup",), ("setup", "codespaces")):
+        done = run_program("msauth", *words, env=bare_env, timeout=30)
+    assert done.returncode == 1
+    assert b"ado-auth-helper is there already, and not ours" in done.stderr
 
 
 def test_undo_leaves_nothing(bare_env: Environment, home: Path) -> None:

@@ -232,3 +232,11 @@ def claims_of(token: str) -> dict[str, Any]:
     parts = token.split(".")
     found = json_object(parts[1]) if len(parts) == 3 else None
     return found[1] if found is not None else {}
+
+
+def time_of(claims: dict[str, Any], name: str) -> int:
+    """Return a claim that is a time in epoch seconds, 0 for any other: no year may be too far."""
+    value = claims.get(name)
+    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40:
+        return value
+    return 0

@@ -12,7 +12,7 @@ from ..errors import SignInError, UnavailableError
 from ..request.clouds import DEVOPS_RESOURCE, DEVOPS_SCOPE
 from ..request.kinds import codespaces_files
 from ..request.request import Token
-from .attempt import Attempt, Way, Who, claims_of
+from .attempt import Attempt, Way, Who, claims_of, time_of
 from .developer_tools import answer
 from .programs import mistrusted
 
@@ -23,11 +23,16 @@ MARK = b"#!/bin/sh\n# made by msauth setup codespaces\n"
 
 def is_ours(path: str) -> bool:
     """Say whether `msauth setup codespaces` made a file."""
+    try:  # without waiting: it may be a pipe
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except (OSError, ValueError):
+        return False
     try:
-        with open(path, "rb") as file:
-            return file.read(len(MARK)) == MARK
+        return os.read(descriptor, len(MARK)) == MARK
     except OSError:
         return False
+    finally:
+        os.close(descriptor)
 
 
 def _program(attempt: Attempt) -> tuple[list[str], str]:
@@ -70,9 +75,12 @@ def _sign_in(attempt: Attempt) -> Token:
         raise UnavailableError(f"{words[0]} gives no token: is VS Code connected?")
     text = done.stdout.strip()
     claims = claims_of(text)
-    expiry, audience = claims.get("exp"), claims.get("aud")
-    if not isinstance(expiry, int):
+    expiry, audience = time_of(claims, "exp"), claims.get("aud")
+    if not expiry:
         raise SignInError(f"{KIND}: what {words[0]} prints is no token with an expiry")
+    if expiry <= attempt.started:
+        message = f"{KIND}: {words[0]} gave a token that is over already"
+        raise SignInError(message, "check the clock of this machine", deterministic=False)
     # Older versions of the extension give a token for Azure DevOps whatever they are asked for.
     if (audience == DEVOPS_RESOURCE) is not (attempt.request.scopes == (DEVOPS_SCOPE,)):
         raise UnavailableError(f"{words[0]} gives a token for something else")

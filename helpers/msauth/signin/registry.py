@@ -14,7 +14,7 @@ from ..errors import ExchangeRefusedError, SignInError
 from ..request import profiles
 from ..request.request import Token, TokenRequest
 from . import aadsts, network
-from .attempt import Attempt, claims_of
+from .attempt import Attempt, claims_of, time_of
 
 _LIMIT = 32 << 10
 """Bytes of an answer; a refresh token has about 1,500."""
@@ -105,7 +105,7 @@ def _refresh_token(registry: str, data: bytes) -> str:
 def _expiry(registry: str, text: str, now: int) -> int:
     """Return when a token ends, in epoch seconds of this machine's clock. Raises SignInError."""
     claims = claims_of(text)
-    exp, iat = _time(claims.get("exp")), _time(claims.get("iat"))
+    exp, iat = time_of(claims, "exp"), time_of(claims, "iat")
     if not exp:
         raise _strange(registry, "a token that does not say until when it is good")
     if exp <= now:
@@ -113,13 +113,6 @@ def _expiry(registry: str, text: str, now: int) -> int:
         raise SignInError(message, "check the clock of this machine", deterministic=False)
     # By a clock that is behind, the token would seem to live longer than it does.
     return min(exp, now + exp - iat) if 0 < iat < exp else exp
-
-
-def _time(value: object) -> int:
-    """Return a claim that is a time in epoch seconds, else 0."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40:
-        return value
-    return 0
 
 
 def _strange(registry: str, what: str) -> SignInError:
