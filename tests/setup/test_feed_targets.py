@@ -299,6 +299,18 @@ class TestBazel:
         setup("bazel", "--undo")
         assert (file.read_bytes().decode() if file.exists() else None) == before
 
+    @pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+    def test_a_last_line_that_goes_on(self, setup: Setup, home: Path, end: str) -> None:
+        """Bazel takes a backslash and the end of its line out, before anything else."""
+        file = home / ".bazelrc"
+        before = f"build --x \\{end}"
+        file.write_bytes(before.encode())
+        setup("bazel")
+        joined = file.read_bytes().replace(b"\\\r\n", b"").replace(b"\\\n", b"").decode()
+        assert joined.splitlines() == ["build --x ", *self.LINES.splitlines()]
+        setup("bazel", "--undo")
+        assert file.read_bytes().decode() == before
+
     def test_another_helper_that_comes_later(self, setup: Setup, home: Path) -> None:
         """Bazel takes the last one, so ours is said once more."""
         file = home / ".bazelrc"

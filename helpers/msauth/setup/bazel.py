@@ -37,6 +37,8 @@ def _add(options: Options, env: Env) -> list[Change]:
         if not missing:
             return data
         gap = b"" if not before or before.endswith(b"\n") else b"\n"
+        if before.rstrip(b"\r\n").endswith(b"\\"):
+            gap += b"\n"  # else that line would go on with ours
         lines = [f"common --credential_helper={host}={program}\n" for host in missing]
         return before + gap + os.fsencode("".join(lines))
 
