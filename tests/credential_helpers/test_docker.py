@@ -3,8 +3,9 @@
 import base64
 import json
 import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,11 @@ from msauth.broker import changes
 from msauth.cache import record
 from msauth.cache.folder import Folder
 from msauth.credential_helpers import docker, feeds
-from msauth.errors import UsageError
+from msauth.errors import SignInError, UsageError
 from msauth.request import urls
 from msauth.request.request import Token
 from msauth.request.selection import select
+from msauth.signin import registry as exchanging
 from msauth.signin.attempt import claims_of
 from msauth_sandbox import Sandbox
 
@@ -402,6 +404,27 @@ def test_an_answer_is_not_read_to_its_end(env: Environment, cloud: Sandbox) -> N
     cloud.configure(registry_exchange=(200, {}, b" " * (192 << 20)))
     command = ("-c", f"ulimit -v 180000; exec {PROG} get")
     refused(run_program("sh", *command, env=env, stdin=REGISTRY.encode()), b"more than 32768 bytes")
+
+
+def test_an_answer_that_drips_is_given_up(
+    env: Environment, cloud: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every byte comes soon enough, and the last one never."""
+    over = threading.Event()
+
+    def drip() -> Iterator[bytes]:
+        for _ in range(400):
+            if not over.wait(0.05):
+                yield b" "
+
+    cloud.configure(registry_exchange=(200, {}, drip()))
+    monkeypatch.setattr(exchanging, "LONGEST", 1)
+    try:
+        with pytest.raises(SignInError, match="did not exchange the token within 1 seconds") as it:
+            feeds.registry_token(REGISTRY, {}, env)
+    finally:
+        over.set()
+    assert not it.value.deterministic
 
 
 def test_a_registry_out_of_reach(env: Environment, cloud: Sandbox) -> None:

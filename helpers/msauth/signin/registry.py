@@ -6,6 +6,7 @@ one is answered 401.
 """
 
 import json
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +14,15 @@ from ..cache.record import is_token
 from ..errors import ExchangeRefusedError, SignInError
 from ..request import profiles
 from ..request.request import Token, TokenRequest
+from ..waiting import waiting_for
 from . import aadsts, network
 from .attempt import Attempt, claims_of, time_of
 
 _LIMIT = 32 << 10
 """Bytes of an answer; a refresh token has about 1,500."""
+LONGEST = 45
+"""Seconds for the whole of it. Each piece of an answer has its own limit (`network`), and a
+registry that sends a byte at a time keeps to that for days, while others wait for the lock."""
 
 
 def exchange(request: TokenRequest, entra: Token, rejected: Callable[[str], bool]) -> Token:
@@ -37,7 +42,29 @@ def exchange(request: TokenRequest, entra: Token, rejected: Callable[[str], bool
 
 
 def _ask(request: TokenRequest, entra: Token) -> tuple[int, bytes]:
-    """Return the status and the first _LIMIT + 1 bytes of the answer."""
+    """Return the status and the first _LIMIT + 1 bytes of the answer. Raises SignInError."""
+    answers: list[tuple[int, bytes]] = []
+    errors: list[Exception] = []
+
+    def ask() -> None:
+        try:
+            answers.append(_post(request, entra))
+        except Exception as error:  # noqa: BLE001 - the thread that waits raises it
+            errors.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    with waiting_for(request.registry, LONGEST):
+        thread.start()
+        thread.join(LONGEST)
+    if errors:
+        raise errors[0]
+    if not answers:
+        message = f"{request.registry} did not exchange the token within {LONGEST} seconds"
+        raise SignInError(message, "try again in a minute", deterministic=False)
+    return answers[0]
+
+
+def _post(request: TokenRequest, entra: Token) -> tuple[int, bytes]:
     import requests
     from urllib3.exceptions import HTTPError
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..network.faults import Fault, Faults
@@ -41,7 +41,7 @@ class Settings:
     forbidden_feeds: tuple[str, ...] = ()
     registry_expires_in: float = 3 * 3600
     registry_takes_arm: bool = True
-    registry_exchange: tuple[int, dict[str, str], bytes] | None = None
+    registry_exchange: tuple[int, dict[str, str], bytes | Iterator[bytes]] | None = None
     device_code: str = "auto"
     device_code_interval: int = 1
     device_code_expires_in: float = 900
