@@ -469,6 +469,8 @@ def test_what_is_chosen_beats_what_is_matched(write: Write, monkeypatch: Monkey)
         ('[match.registry]\n"https://x" = "work"\n', 2, "is no name of a registry", ""),
         ('[match.host]\n"dev.azure.com" = "match"\n', 2, "which is no profile", "work"),
         ('[match.host]\n"dev.azure.com" = 1\n', 2, "which is no profile", "work"),
+        ('[match.host]\n"dev.azure.com" = ["work"]\n', 2, "which is no profile", "work"),
+        ('[match.host]\n"dev.azure.com" = "a\\nb"\n["a\\nb"]\n', 2, "no profile", "work"),
     ],
 )
 def test_a_wrong_match_is_an_error_for_whoever_is_matched(

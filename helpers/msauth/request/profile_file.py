@@ -102,7 +102,8 @@ def _matches(where: str, text: str, document: dict[str, dict[str, Any]]) -> dict
             line = _line(text, f"{MATCH}.{kind}", name)
             if not _MATCHES[kind].fullmatch(name):
                 raise _wrong(where, line, f"{name!r} is no name of a {kind}", None)
-            if profile == MATCH or profile not in document:
+            named = isinstance(profile, str) and is_name(profile) and profile in document
+            if not named or profile == MATCH:
                 problem = f"{name!r} is matched to {profile!r}, which is no profile"
                 raise _wrong(where, line, problem, f"profiles there: {', '.join(document)}")
             key = "organisation" if kind == "organisation" else "host"
