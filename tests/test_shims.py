@@ -1,5 +1,6 @@
 """msauth-run --shims: az and azd answer for tokens from the cache, and are the real ones else."""
 
+import errno
 import json
 import os
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from msauth.errors import MsauthError
 from msauth.shims import place
 from msauth_sandbox import Sandbox
 
@@ -289,6 +291,27 @@ def test_the_folder_is_private_and_used_again(env: Environment) -> None:
     assert before.st_mode & 0o777 == 0o700
     assert folder_of(env) == folder
     assert (folder / "az").stat().st_mtime_ns == before.st_mtime_ns
+
+
+def test_a_disk_that_is_full_leaves_no_half_of_a_shim(
+    bare_env: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does what a killed process of the same number left stand in the way."""
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setenv("PATH", bare_env["PATH"])
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "rename", full)
+        with pytest.raises(MsauthError, match="no place for --shims: No space left on device"):
+            place.add(dict(bare_env))
+    folder = Path(bare_env["HOME"]) / ".local/state/msauth/shims"
+    (own,) = folder.iterdir()
+    assert list(own.iterdir()) == []
+    (own / f"az.{os.getpid()}").touch()
+    place.add(dict(bare_env))
+    assert (own / "az").exists()
 
 
 def test_what_somebody_else_put_there_is_not_run(env: Environment, tmp_path: Path) -> None:

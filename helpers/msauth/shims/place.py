@@ -124,15 +124,18 @@ def _private(*parts: str) -> str:
 def _write(path: str, data: bytes) -> None:
     """Make a program, whole before it has its name; one that is right already is left alone."""
     if not _is_right(path, data):
-        temporary = f"{path}.{os.getpid()}"
+        # Not by the process: after one that was killed, another may have its number.
+        temporary = f"{path}.{os.urandom(8).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         descriptor = os.open(temporary, flags, 0o700)
         try:
-            os.fchmod(descriptor, 0o700)  # whatever the umask is
-            os.write(descriptor, data)
-        finally:
-            os.close(descriptor)
-        os.rename(temporary, path)
+            with open(descriptor, "wb", buffering=0) as file:
+                os.fchmod(descriptor, 0o700)  # whatever the umask is
+                file.write(data)
+            os.rename(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
     if not os.access(path, os.X_OK):
         raise Refused(f"nothing can be run in {os.path.dirname(path)}", "export XDG_STATE_HOME=…")
 
