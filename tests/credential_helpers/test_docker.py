@@ -442,11 +442,21 @@ def test_a_certificate_that_is_not_trusted(
     refused(ask(env, **more), b"certificate of contoso.azurecr.io is not trusted")
 
 
-def test_a_clock_that_is_behind_does_not_lengthen_it(
-    env: Environment, cloud: Sandbox, records: Callable[[], list[Path]]
+@pytest.mark.parametrize(
+    ("issued", "life", "kept"),
+    [(7200, 3600, 3600), (0, 1 << 39, 86400), (-(1 << 30), 1 << 31, 86400)],
+)
+def test_a_token_is_kept_no_longer_than_it_can_be_meant(
+    env: Environment,
+    cloud: Sandbox,
+    records: Callable[[], list[Path]],
+    issued: int,
+    life: int,
+    kept: int,
 ) -> None:
-    ahead = int(time.time()) + 7200
-    token = jwt(iat=ahead, exp=ahead + 3600)
+    """By a clock that is behind it would seem to live longer; and none is for years."""
+    now = int(time.time())
+    token = jwt(iat=now + issued, exp=now + issued + life)
     cloud.configure(registry_exchange=(200, {}, body(token)))
     assert secret(env) == token
     ends = [
@@ -455,7 +465,7 @@ def test_a_clock_that_is_behind_does_not_lengthen_it(
         if found and found[0].get("request.registry")
     ]
     assert len(ends) == 1
-    assert abs(ends[0] - (ahead - 7200 + 3600)) < 60
+    assert abs(ends[0] - (now + kept)) < 60
 
 
 def test_a_sign_in_that_fails(env: Environment, cloud: Sandbox) -> None:

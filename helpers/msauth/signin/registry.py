@@ -20,6 +20,9 @@ from .attempt import Attempt, claims_of, time_of
 
 _LIMIT = 32 << 10
 """Bytes of an answer; a refresh token has about 1,500."""
+_LIFE = 24 * 3600
+"""Seconds for which a token is kept at the most: a real one has three hours, and no client tells us
+that one is refused."""
 LONGEST = 45
 """Seconds for the whole of it. Each piece of an answer has its own limit (`network`), and a
 registry that sends a byte at a time keeps to that for days, while others wait for the lock."""
@@ -139,7 +142,7 @@ def _expiry(registry: str, text: str, now: int) -> int:
         message = f"{registry} gave a token that is over already"
         raise SignInError(message, "check the clock of this machine", deterministic=False)
     # By a clock that is behind, the token would seem to live longer than it does.
-    return min(exp, now + exp - iat) if 0 < iat < exp else exp
+    return min(exp, now + _LIFE, now + exp - iat if 0 < iat < exp else exp)
 
 
 def _strange(registry: str, what: str) -> SignInError:
