@@ -89,6 +89,8 @@ _UNSAFE = frozenset(
         *range(0xE0000, 0xE0080),
     )
 )
+_IN_NAMES = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.@-")
+"""What names of profiles and organisations have."""
 
 
 def printable(text: str) -> str:
@@ -102,9 +104,14 @@ def printable(text: str) -> str:
 
 
 def program() -> str:
-    """Return the name under which this process speaks to people: its own, if it is one of ours."""
+    """Return the name under which this process speaks to people: its own, if it is one of ours.
+
+    Whoever made a link chose its name, and people paste hints: so none with a character that a
+    terminal or a shell could take for more than itself.
+    """
     name = os.path.basename(sys.argv[0]) if sys.argv else ""
-    return name if name.startswith("msauth") or "-msauth" in name else "msauth"
+    ours = name.startswith("msauth") or "-msauth" in name
+    return name if ours and _IN_NAMES.issuperset(name) else "msauth"
 
 
 def say(level: str, text: str) -> None:

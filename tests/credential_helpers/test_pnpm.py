@@ -112,3 +112,17 @@ def test_what_cannot_be_meant(
 def test_its_own_words(env: Environment, home: Path) -> None:
     assert b"usage: pnpm-token-msauth" in ask(env, home, "", "--help").stdout
     assert ask(env, home, "", "--version").stdout.startswith(b"pnpm-token-msauth ")
+
+
+@pytest.mark.parametrize("name", ["$(x)", "a\n\033[2Jb", "a b", "\u202ex"])
+def test_a_name_for_a_shell_or_a_terminal_is_not_repeated(
+    env: Environment, home: Path, name: str
+) -> None:
+    done = ask(env, home, name)
+    assert (done.returncode, done.stdout) == (2, b"")
+    error, hint = done.stderr.decode().splitlines()
+    assert error.startswith("msauth: error: ")
+    assert error.endswith(" is neither a profile nor an organisation")
+    assert (error + hint).isprintable()
+    assert hint.startswith("msauth: hint: ")
+    assert name not in hint
