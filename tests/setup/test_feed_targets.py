@@ -365,3 +365,35 @@ def test_clients_that_print_rubbish(setup: Setup, bin_: Path, script: str) -> No
     assert b"go env " in setup("go", code=1).stderr
     for target in (("pnpm", "contoso"), ("uv",), ("pip",)):
         assert b"\n+" in setup(*target, "--dry-run").stdout
+
+
+ODD = {
+    "UTF-16": "x = 1\n".encode("utf-16"),
+    "nested": b"x = " + b"[" * 50_000 + b"]" * 50_000 + b"\n",
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+@pytest.mark.parametrize(
+    ("target", "place"),
+    [
+        (("cargo",), ".cargo/config.toml"),
+        (("uv",), ".config/uv/uv.toml"),
+        (("bazel",), ".bazelrc"),
+        (("pnpm", "contoso"), ".config/pnpm/auth.ini"),
+        (("go",), "env"),
+    ],
+)
+def test_a_file_that_its_client_cannot_read_is_left_as_it_is(
+    setup: Setup, bin_: Path, home: Path, target: tuple[str, ...], place: str, odd: str
+) -> None:
+    if odd == "nested" and target[0] not in ("cargo", "uv"):
+        pytest.skip("no TOML")
+    fake(bin_, "go", f'printf "%s\\n" {home}/env go1.26.8 ""')
+    file = home / place
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(ODD[odd])
+    done = setup(*target, code=1)
+    assert b"internal" not in done.stderr
+    assert str(file).encode() in done.stderr
+    assert file.read_bytes() == ODD[odd]

@@ -157,6 +157,8 @@ def _check_safe(where: str, status: os.stat_result) -> None:
 def _parse(where: str, text: str) -> dict[str, dict[str, Any]]:
     try:
         document = tomllib.loads(text)
+    except RecursionError:
+        raise UsageError(f"{where}: nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         message = str(error)
         place = _PLACE.search(message)

@@ -5,13 +5,8 @@ the splice would make of it is parsed, and compared with what it was. Pure.
 """
 
 import re
-import sys
-from typing import Any
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .toml import parsed
 
 DEFAULT = "cargo:token"
 """What cargo asks where nothing is configured: its own file of tokens."""
@@ -30,7 +25,7 @@ def providers(data: bytes) -> list[str] | None:
 
     Raises ValueError for what cargo could not read either.
     """
-    registry = _parsed(data).get("registry", {})
+    registry = parsed(data).get("registry", {})
     if not isinstance(registry, dict):
         raise ValueError("registry is no table")
     found = registry.get(_KEY)
@@ -49,10 +44,10 @@ def with_provider(data: bytes, provider: str) -> bytes:
     before = providers(data)
     wanted = [*([DEFAULT] if before is None else before), provider]
     after = _with_list(data, wanted) if before is None else _with_item(data, provider)
-    expected = _parsed(data)
+    expected = parsed(data)
     expected.setdefault("registry", {})[_KEY] = wanted
     try:
-        found = _parsed(after)
+        found = parsed(after)
     except ValueError:
         found = {}
     if found != expected:
@@ -68,7 +63,7 @@ def _with_list(data: bytes, wanted: list[str]) -> bytes:
     if header is not None:
         above = data[: header.end()]
         return _ended(above) + line + data[header.end() :]
-    if "registry" in _parsed(data):  # dotted keys, above the first table
+    if "registry" in parsed(data):  # dotted keys, above the first table
         first = _ANY_HEADER.search(data)
         place = len(data) if first is None else first.start()
         return _ended(data[:place]) + b"registry." + line + data[place:]
@@ -110,8 +105,3 @@ def _quoted(text: str) -> bytes:
     """Return a TOML string; a path has no character that none can hold."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return b'"' + escaped.encode("utf-8") + b'"'
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    """Raises ValueError (UnicodeDecodeError and TOMLDecodeError are)."""
-    return tomllib.loads(data.decode("utf-8"))

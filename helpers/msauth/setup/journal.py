@@ -56,6 +56,7 @@ def edit(
     and then has changed nothing.
     """
     merge = merge or merged
+    change = _of_text(file, change)
     missing = files.missing_folders(file)
     if missing and not dry_run:
         if not files.edit(file, change, dry_run=True):
@@ -91,6 +92,19 @@ def edit(
         if not dry_run:
             files.remove_folders(file, missing)
         raise
+
+
+def _of_text(
+    file: str, change: Callable[[bytes | None], bytes | None]
+) -> Callable[[bytes | None], bytes | None]:
+    """Return a change that is refused where ours would not be read: in UTF-16, say."""
+
+    def changed(data: bytes | None) -> bytes | None:
+        if data is not None and b"\0" in data:
+            raise MsauthError(f"cannot change {file}: it is no text", command("file", file))
+        return change(data)
+
+    return changed
 
 
 def edited(target: str, env: Mapping[str, str]) -> list[str]:

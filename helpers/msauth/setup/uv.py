@@ -10,7 +10,6 @@ to read: where that differs, nothing is written.
 
 import os
 import re
-import sys
 from typing import Any
 
 from ..errors import MsauthError
@@ -22,11 +21,7 @@ from .files import Change
 from .finding import Finding
 from .python_feeds import SUBPROCESS, Index
 from .targets import DRY_RUN, Env, State, Target
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from .toml import parsed
 
 _NAME = "uv"
 _PROVIDER = "keyring-provider"
@@ -71,7 +66,7 @@ def with_settings(data: bytes | None, file: str, indexes: list[Index]) -> bytes:
             new = _new(one, listed)
             listed.append(new)
             text = _with_table(text, new)
-    if _parsed(text) != wanted:
+    if parsed(text) != wanted:
         raise python_feeds.by_hand(file, "its indexes")
     return text
 
@@ -103,14 +98,9 @@ def _new(one: Index, listed: list[dict[str, Any]]) -> dict[str, Any]:
 def _read(data: bytes | None, file: str) -> dict[str, Any]:
     """Return a configuration's settings; raises MsauthError."""
     try:
-        return _parsed(data or b"")
+        return parsed(data or b"")
     except ValueError as error:
         raise python_feeds.unreadable(file, "uv", error) from error
-
-
-def _parsed(data: bytes) -> dict[str, Any]:
-    found: dict[str, Any] = tomllib.loads(data.decode("utf-8"))
-    return found
 
 
 def _with_provider(data: bytes, *, there: bool) -> bytes:
