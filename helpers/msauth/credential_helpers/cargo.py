@@ -58,7 +58,7 @@ def run(
     while line := readline(_LONGEST):
         write(_answer(line, options, env))
         if len(line) == _LONGEST and not line.endswith(b"\n"):
-            return 1  # what is left of the line is no request, and wants no answer of its own
+            return 0  # what is left of the line is no request, and wants no answer of its own
     return 0
 
 
