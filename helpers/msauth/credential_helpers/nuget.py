@@ -11,6 +11,7 @@ import threading
 import time
 
 from ..protocols import nuget
+from ..request import urls
 from ..request.options import FLAG, usage_error
 from . import command_line, feeds
 
@@ -176,7 +177,7 @@ class _Plugin:
     def _credentials(self, message: nuget.Message) -> "dict[str, object]":
         uri = message.text("Uri")
         url = uri.encode("utf-8", "surrogatepass")
-        feed = feeds.packages(url)
+        feed = urls.packages(url)
         if feed is None or not nuget.is_source(feed[1]):
             return nuget.nothing(nuget.NOT_FOUND)
         request = feeds.devops_request(url, self._options, self._env)

@@ -97,7 +97,7 @@ def claims(message: Message) -> "dict[str, Any]":
 
 
 def is_source(path: str) -> bool:
-    """Say whether a path that `feeds.packages` gave is of a feed's own index.
+    """Say whether a path that `urls.packages` gave is of a feed's own index.
 
     NuGet sends a source's password to whatever host the source's index names. Elsewhere lie files
     that others uploaded, also one that could be such an index.
