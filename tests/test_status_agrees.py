@@ -18,6 +18,7 @@ from msauth_sandbox import Sandbox
 
 from .conftest import Environment, run_program
 from .signin_stubs import ARM, DEVOPS, HELLO, az_login, stub, subscription, write_profile
+from .slices import sliced
 from .terminal import Terminal
 
 ALEX = "alex@contoso.com"
@@ -383,7 +384,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.prepare.__name__)
+@pytest.mark.parametrize("case", sliced(TABLE, 2), ids=lambda case: case.prepare.__name__)
 def test_what_status_says_comes(case: Case, world: World) -> None:
     case.prepare(world)
     requests = world.cloud.count()

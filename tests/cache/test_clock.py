@@ -11,6 +11,7 @@ from msauth.errors import SignInError
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment, run_program
+from ..slices import sliced
 from ..test_git_credential import HELLO, attributes
 from . import store
 from .conftest import REQUEST, Cache, made_up
@@ -27,7 +28,7 @@ STEPS = [
 
 @pytest.mark.parametrize("start", [1_800_000_000, Y2038 - HOUR // 2, Y2038 + DAY, 2**32 + 5])
 @pytest.mark.parametrize("wrong", STEPS, ids="issued{:+d}s".format)
-@pytest.mark.parametrize("min_valid", [0, 1, 300, 3000])
+@pytest.mark.parametrize("min_valid", sliced([1, 0, 300, 3000], 4))
 def test_a_wrong_clock_serves_nothing_expired(
     cache: Cache, start: int, wrong: int, min_valid: int
 ) -> None:

@@ -176,7 +176,11 @@ def test_a_feed_that_is_not_ones_own(
 
 @pytest.mark.parametrize(
     ("identity", "organization"),
-    [("service-principal", "contoso"), ("service-principal", "fabrikam"), ("managed", "contoso")],
+    [
+        ("service-principal", "fabrikam"),
+        pytest.param("service-principal", "contoso", marks=pytest.mark.real_client),
+        pytest.param("managed", "contoso", marks=pytest.mark.real_client),
+    ],
 )
 def test_a_token_that_was_revoked(
     cloud: Sandbox,

@@ -20,6 +20,7 @@ from msauth.setup.pat_finders import FINDERS
 from msauth_sandbox import Sandbox
 
 from ..conftest import SCRIPTS, Done, Environment, run_program
+from ..slices import sliced
 from . import seeds
 from .seeds import OTHERS, PATS, Scene
 
@@ -79,7 +80,7 @@ def test_nothing_is_wrong_on_a_healthy_machine(scene: Scene) -> None:
     assert b"nothing is wrong" in told.stdout
 
 
-@pytest.mark.parametrize("name", PATS)
+@pytest.mark.parametrize("name", sliced(PATS, 3))
 def test_a_token_is_found_and_its_fix_takes_it_out(scene: Scene, name: str) -> None:
     wanted, seed, token = PATS[name]
     seed(scene)
@@ -107,7 +108,7 @@ def _last(done: Done) -> Findings:
     return json.loads(text[text.index("[\n") if "[\n" in text else text.index("[]") :])  # type: ignore[no-any-return]
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", sliced(OTHERS, 3))
 def test_what_is_wrong_is_found_and_its_fix_mends_it(scene: Scene, name: str) -> None:
     wanted, seed, unrun = OTHERS[name]
     seed(scene)

@@ -14,6 +14,7 @@ from msauth.setup.finding import Finding
 from msauth.setup.git import findings
 
 from ..conftest import Environment, run_program
+from ..slices import sliced
 from ..test_git import gits
 
 SECRET = "hunter2sentinel" + "a" * 37  # as long as a personal access token
@@ -194,7 +195,7 @@ def follow(found: list[Finding], env: Environment, cwd: Path) -> None:
         subprocess.run(["sh", "-c", one.fix], env=env, cwd=cwd, check=True, capture_output=True)
 
 
-@pytest.mark.parametrize("name", SEEDED)
+@pytest.mark.parametrize("name", sliced(SEEDED, 2))
 def test_it_is_found_and_the_fix_ends_it(
     git_env: Environment, home: Path, tmp_path: Path, name: str
 ) -> None:

@@ -19,6 +19,7 @@ from msauth.setup.kubeconfig import Kubeconfig, Plugin
 from msauth_sandbox import Sandbox
 
 from ..conftest import SCRIPTS, Done, Environment, run_program
+from ..slices import sliced
 from ..terminal import Terminal
 from .kubeconfig_samples import (
     AZ,
@@ -394,7 +395,7 @@ CONVERTED = {
 @pytest.mark.parametrize(
     "sample", [AZ, PROVIDER, AZ.replace("kubelogin\n      env", "msauth-token\n      env")]
 )
-@pytest.mark.parametrize("line", CONVERTED)
+@pytest.mark.parametrize("line", sliced(CONVERTED, 3))
 def test_converted_as_kubelogin_does(
     line: str, sample: str, bare_env: Environment, config: Path
 ) -> None:

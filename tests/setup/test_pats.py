@@ -15,6 +15,7 @@ from msauth.setup import pat_finders, pat_places
 from msauth.setup.pat_finders import FINDERS, find, masked, without
 
 from ..conftest import Done, Environment, run_program
+from ..slices import sliced
 from .seeds import OTHER_HOST, PATS, Scene, git, new_pat, old_pat
 
 OLD, NEW = old_pat("a"), new_pat("a")
@@ -274,7 +275,7 @@ def test_a_git_that_does_not_answer_is_asked_once(scene: Scene) -> None:
 # --- Files ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", IN_FILES)
+@pytest.mark.parametrize("name", sliced(IN_FILES, 3))
 def test_taken_out_and_put_back_byte_for_byte(scene: Scene, name: str) -> None:
     _, seed, token = PATS[name]
     seed(scene)
