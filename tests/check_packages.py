@@ -9,7 +9,8 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 PROGRAMS = {
-    *("git-credential-msauth", "docker-credential-msauth", "pnpm-token-msauth"),
+    *("git-credential-msauth", "docker-credential-msauth", "cargo-credential-msauth"),
+    *("bazel-credential-msauth", "nuget-plugin-msauth", "pnpm-token-msauth"),
     *("msauth", "msauth-token", "msauth-run", "msauth-sandbox"),
 }
 PATHS = "0_msauth.pth"
