@@ -53,4 +53,5 @@ MSAUTH_TEST_GIT_LFS=${MSAUTH_TEST_GIT_LFS:-$(where git-lfs)}
 export MSAUTH_TEST_GIT MSAUTH_TEST_GIT_LFS
 
 cd -- "$repo"
-exec "$build/test/bin/python" -I -m pytest -o "cache_dir=$build/pytest" -n 2 "$@"
+# Three for two cores: many tests wait for a program.
+exec "$build/test/bin/python" -I -m pytest -o "cache_dir=$build/pytest" -n 3 "$@"
