@@ -305,12 +305,12 @@ def test_a_disk_that_is_full_leaves_no_half_of_a_shim(
     with monkeypatch.context() as patched:
         patched.setattr(os, "rename", full)
         with pytest.raises(MsauthError, match="no place for --shims: No space left on device"):
-            place.add(dict(bare_env))
+            place.add(dict(bare_env), str(SCRIPTS / "msauth-run"))
     folder = Path(bare_env["HOME"]) / ".local/state/msauth/shims"
     (own,) = folder.iterdir()
     assert list(own.iterdir()) == []
     (own / f"az.{os.getpid()}").touch()
-    place.add(dict(bare_env))
+    place.add(dict(bare_env), str(SCRIPTS / "msauth-run"))
     assert (own / "az").exists()
 
 

@@ -8,15 +8,13 @@ answer is there, and need no lock for it.
 import time
 
 from ..cache.folder import Folder
+from ..cache.lock import LOCK_TIMEOUT
 from ..request.request import Token, TokenRequest
 from .entry import Entry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-LOCK_TIMEOUT = 30
-"""Seconds to wait for another process's silent sign-in before going on without it."""
 
 
 def get_token(

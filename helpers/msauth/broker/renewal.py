@@ -6,12 +6,12 @@ from collections.abc import Callable
 from .. import signin
 from ..cache import record, rejections
 from ..cache.folder import FIX_PLACE, Folder, Refused
+from ..cache.lock import LOCK_TIMEOUT
 from ..errors import ExchangeRefusedError, OnlyRejectedError, SignInError, command, not_kept, say
 from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest
 from . import changes
 from .entry import Entry
-from .flight import LOCK_TIMEOUT
 
 PROMPT_TIMEOUT = 300
 """Seconds to wait for another process whose person is being asked."""

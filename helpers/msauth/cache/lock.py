@@ -25,6 +25,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+LOCK_TIMEOUT = 30
+"""Seconds to wait for another process's silent sign-in before going on without it."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.005, 0.05
 """Seconds between two tries; shorter ones slow down whoever holds the lock."""
 

@@ -60,9 +60,10 @@ def run(argv: list[str]) -> int:
     env = execution.environment()
     command = words or [env.get("SHELL") or "/bin/sh"]
     if "--shims" in options:
+        from ..setup.programs import installed
         from ..shims import place
 
-        place.add(env)
+        place.add(env, installed("msauth-run"))
     path = execution.find(command[0], env)
     tokens = Tokens(options)
     variables = _variables(options, tokens.selection)

@@ -20,14 +20,12 @@ _NOWHERE = "/dev/null"
 DEFAULT_PATH = "/bin:/usr/bin"  # of execvp(3) when PATH is not set
 
 
-def add(env: dict[str, str]) -> None:
+def add(env: dict[str, str], launcher: str) -> None:
     """Put the shims first in an environment's PATH, making them where they are missing.
 
-    Raises MsauthError where they cannot be made, or not be run.
+    launcher: the path of msauth-run, which they start. Raises MsauthError where they cannot be
+    made, or not be run.
     """
-    from ..setup.programs import installed
-
-    launcher = installed("msauth-run")
     try:
         folder = _private(_base(env), record.name_of(os.fsencode(launcher)))
         for name in NAMES:
