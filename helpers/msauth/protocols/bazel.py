@@ -3,8 +3,7 @@
 https://github.com/EngFlow/credential-helper-spec/blob/main/spec.md
 """
 
-import json
-
+from . import json_lines
 from .exec_credential import rfc3339
 
 NONE = b"{}\n"
@@ -13,11 +12,7 @@ NONE = b"{}\n"
 
 def uri(data: bytes) -> bytes:
     """Return the URI that credentials are asked for. Raises ValueError for what is no request."""
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError):
-        value = None
-    text = value.get("uri") if isinstance(value, dict) else None
+    text = (json_lines.read(data) or {}).get("uri")
     if not isinstance(text, str):
         raise ValueError("no JSON object with a uri on stdin")
     return text.encode("utf-8", "surrogatepass")
@@ -26,4 +21,4 @@ def uri(data: bytes) -> bytes:
 def headers(token: str, expires_on: int) -> bytes:
     """Return the answer; expires_on: epoch seconds."""
     value = {"headers": {"Authorization": [f"Bearer {token}"]}, "expires": rfc3339(expires_on)}
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+    return json_lines.write(value)

@@ -3,7 +3,7 @@
 https://doc.rust-lang.org/cargo/reference/credential-provider-protocol.html
 """
 
-import json
+from . import json_lines
 
 HELLO = b'{"v":[1]}\n'
 """What a provider says first: the versions that it speaks."""
@@ -28,11 +28,8 @@ class Request:
 
     def __init__(self, line: bytes) -> None:
         """Read it. Raises ValueError, whose text says why it is no request of this protocol."""
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
+        value = json_lines.read(line)
+        if value is None:
             raise ValueError("cargo's request is not a JSON object")
         if value.get("v") != _VERSION:
             raise ValueError(
@@ -73,23 +70,19 @@ def token(text: str, expires_on: int) -> bytes:
         "expiration": expires_on,
         "operation_independent": True,
     }
-    return _line({"Ok": value})
+    return json_lines.write({"Ok": value})
 
 
 def refusal(kind: str) -> bytes:
     """Return an answer without a token, for one of the kinds above."""
-    return _line({"Err": {"kind": kind}})
+    return json_lines.write({"Err": {"kind": kind}})
 
 
 def failure(message: str, *causes: str) -> bytes:
     """Return the answer that makes cargo stop and show these texts."""
-    return _line({"Err": {"kind": "other", "message": message, "caused-by": causes}})
+    return json_lines.write({"Err": {"kind": "other", "message": message, "caused-by": causes}})
 
 
 def _texts(value: object) -> list[str]:
     items = value if isinstance(value, list) else []
     return [item for item in items if isinstance(item, str)]
-
-
-def _line(value: object) -> bytes:
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"

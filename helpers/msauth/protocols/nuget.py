@@ -5,7 +5,7 @@ A JSON object a line, both ways: `RequestId`, `Type`, `Method` and, but for Clos
 https://learn.microsoft.com/nuget/reference/extensibility/nuget-cross-platform-plugins
 """
 
-import json
+from . import json_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,11 +32,8 @@ class Message:
 
     def __init__(self, line: bytes) -> None:
         """Read it. Raises ValueError for what is none."""
-        try:
-            value = json.loads(line)
-        except (ValueError, RecursionError):
-            value = None
-        if not isinstance(value, dict):
+        value = json_lines.read(line)
+        if value is None:
             raise ValueError("what NuGet sent is not a JSON object")
         texts = [value.get(name) for name in ("RequestId", "Type", "Method")]
         if not all(isinstance(text, str) and text for text in texts):
@@ -66,7 +63,7 @@ def write(
     value: dict[str, Any] = {"RequestId": request_id, "Type": kind, "Method": method}
     if payload is not None:
         value["Payload"] = payload
-    return json.dumps(value, separators=(",", ":")).encode() + b"\n"
+    return json_lines.write(value)
 
 
 def handshake(request_id: str) -> bytes:
