@@ -10,7 +10,7 @@ from ..request.options import Options
 from ..signin.programs import which
 from . import files, journal, programs
 from .files import Change
-from .targets import DRY_RUN, Env, State, Target
+from .targets import DRY_RUN, Env, State, Target, put_back
 
 _NAME = "bazel"
 _PROGRAM = "bazel-credential-msauth"
@@ -52,10 +52,6 @@ def _asks_us(data: bytes, host: str) -> bool:
     return bool(found) and os.path.basename(os.fsdecode(found[-1])) == _PROGRAM
 
 
-def _remove(options: Options, env: Env) -> list[Change]:
-    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
-
-
 def _state(env: Env) -> State:
     file = _file(env)
     data = files.read(file)[0] or b""
@@ -68,7 +64,7 @@ TARGET = Target(
     what="make Bazel ask msauth for Azure DevOps",
     options={},
     add=_add,
-    remove=_remove,
+    remove=put_back(_NAME),
     state=_state,
     help=_HELP,
 )

@@ -10,7 +10,7 @@ from ..signin.programs import which
 from . import cargo_config, files, journal, programs
 from .files import Change
 from .finding import Finding
-from .targets import DRY_RUN, Env, State, Target
+from .targets import DRY_RUN, Env, State, Target, put_back
 
 _NAME = "cargo"
 _PROGRAM = "cargo-credential-msauth"
@@ -50,10 +50,6 @@ def _with(file: str, provider: str) -> Callable[[bytes | None], bytes | None]:
     return changed
 
 
-def _remove(options: Options, env: Env) -> list[Change]:
-    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
-
-
 def _is_first(data: bytes) -> bool:
     """Say whether cargo asks us first. Raises ValueError."""
     found = cargo_config.providers(data)
@@ -85,7 +81,7 @@ TARGET = Target(
     what="make cargo ask msauth for Azure Artifacts",
     options={},
     add=_add,
-    remove=_remove,
+    remove=put_back(_NAME),
     state=_state,
     help=_HELP,
     findings=_findings,

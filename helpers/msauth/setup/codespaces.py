@@ -14,7 +14,7 @@ from ..signin.codespaces import MARK, is_ours
 from . import journal
 from .files import Change
 from .programs import installed
-from .targets import DRY_RUN, Env, State, Target
+from .targets import DRY_RUN, Env, State, Target, put_back
 
 _NAME = "codespaces"
 
@@ -56,10 +56,6 @@ exec {quoted[0]} --format token "$@"
     return MARK + lines.encode("utf-8", "surrogateescape")
 
 
-def _remove(options: Options, env: Env) -> list[Change]:
-    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
-
-
 def _state(env: Env) -> State:
     files = codespaces_files(env)
     there = os.path.isdir(home(env))
@@ -71,6 +67,6 @@ TARGET = Target(
     "let tools that look for ~/ado-auth-helper and ~/azure-auth-helper ask msauth",
     {},
     _add,
-    _remove,
+    put_back(_NAME),
     _state,
 )

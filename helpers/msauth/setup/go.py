@@ -11,7 +11,7 @@ from ..signin import programs as other_programs
 from . import files, journal, programs
 from .files import Change
 from .finding import Finding
-from .targets import DRY_RUN, Env, State, Target
+from .targets import DRY_RUN, Env, State, Target, put_back
 
 _NAME = "go"
 _PROGRAM = "msauth-token"
@@ -92,10 +92,6 @@ def _asks_us(value: str) -> bool:
     return any(re.match(pattern, part.strip()) for part in value.split(";"))
 
 
-def _remove(options: Options, env: Env) -> list[Change]:
-    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
-
-
 def _state(env: Env) -> State:
     if other_programs.which(_NAME, env) is None:
         return State("", done=False, place="")
@@ -127,7 +123,7 @@ TARGET = Target(
     what="make go ask msauth for module proxies of Azure DevOps",
     options={},
     add=_add,
-    remove=_remove,
+    remove=put_back(_NAME),
     state=_state,
     help=_HELP,
     findings=_findings,

@@ -17,7 +17,7 @@ from . import files, journal, python_feeds
 from .files import Change
 from .finding import Finding
 from .python_feeds import SUBPROCESS, Index
-from .targets import DRY_RUN, Env, State, Target
+from .targets import DRY_RUN, Env, State, Target, put_back
 
 _NAME = "pip"
 _SECTION = "global"
@@ -173,10 +173,6 @@ def _add(options: Options, env: Env) -> list[Change]:
     return journal.edit(_NAME, file, change, env, dry_run=DRY_RUN in options)
 
 
-def _remove(options: Options, env: Env) -> list[Change]:
-    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
-
-
 def _state(env: Env) -> State:
     program = which("pip", env) or which("pip3", env) or ""
     file = config_file(env)
@@ -204,7 +200,7 @@ TARGET = Target(
     what="make pip ask msauth for the token of a feed",
     options=python_feeds.OPTIONS,
     add=_add,
-    remove=_remove,
+    remove=put_back(_NAME),
     state=_state,
     help=_HELP,
     findings=_findings,

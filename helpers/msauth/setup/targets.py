@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from ..request.options import Options
+from . import journal
 from .files import Change
 from .finding import Finding
 
@@ -58,3 +59,12 @@ class Target(NamedTuple):
 
     shown: Callable[[str], str] = str
     """What a line of the diff is shown as, where it may hold a secret (see files.diff)."""
+
+
+def put_back(name: str) -> Callable[[Options, Env], list[Change]]:
+    """Return the `remove` of a target whose files were all edited through the journal."""
+
+    def remove(options: Options, env: Env) -> list[Change]:
+        return journal.undo_all(name, env, dry_run=DRY_RUN in options)
+
+    return remove

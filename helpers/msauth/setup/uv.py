@@ -20,7 +20,7 @@ from . import files, journal, python_feeds
 from .files import Change
 from .finding import Finding
 from .python_feeds import SUBPROCESS, Index
-from .targets import DRY_RUN, Env, State, Target
+from .targets import DRY_RUN, Env, State, Target, put_back
 from .toml import parsed
 
 _NAME = "uv"
@@ -150,10 +150,6 @@ def _add(options: Options, env: Env) -> list[Change]:
     return journal.edit(_NAME, file, change, env, dry_run=DRY_RUN in options)
 
 
-def _remove(options: Options, env: Env) -> list[Change]:
-    return journal.undo_all(_NAME, env, dry_run=DRY_RUN in options)
-
-
 def _state(env: Env) -> State:
     file = config_file(env)
     settings = _read(files.read(file)[0], file)
@@ -185,7 +181,7 @@ TARGET = Target(
     what="make uv ask msauth for the token of a feed",
     options=python_feeds.OPTIONS,
     add=_add,
-    remove=_remove,
+    remove=put_back(_NAME),
     state=_state,
     help=_HELP,
     findings=_findings,
