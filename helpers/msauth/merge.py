@@ -42,20 +42,12 @@ def merge(folder: str, program: str) -> "start.Modules | None":
     """Compile the modules of a program of the package in a folder, and write the file of them.
 
     Without docstrings, assertions and annotations, which nothing relies on.
-    Returns them, or None where nothing is to be written: Python may write no bytecode here, or
-    the folder is another's. Never raises for what the file system refuses.
+    Returns them, or None where the file system refuses the file; never raises for that.
     """
-    path = start.merged_file(folder, program)
-    if (
-        sys.dont_write_bytecode
-        or sys.pycache_prefix
-        or not os.access(os.path.dirname(path), os.W_OK)
-    ):
-        return None
     try:
         stamps, modules = _compiled(folder, (*MODULES[program], program))
         body = dumps((start.version(), stamps, dumps(modules)), 2)
-        _write(path, source_hash(start.HASH_KEY, body) + body)
+        _write(start.merged_file(folder, program), source_hash(start.HASH_KEY, body) + body)
     except (OSError, SyntaxError, ValueError):
         return None
     return modules
@@ -63,8 +55,8 @@ def merge(folder: str, program: str) -> "start.Modules | None":
 
 def _compiled(
     folder: str, names: tuple[str, ...]
-) -> tuple[list[tuple[str, tuple[int, int]]], "start.Modules"]:
-    stamps: list[tuple[str, tuple[int, int]]] = []
+) -> tuple[list[tuple[str, start.Stamp]], "start.Modules"]:
+    stamps: list[tuple[str, start.Stamp]] = []
     modules: start.Modules = []
     for name in names:
         place = name.replace(".", "/")

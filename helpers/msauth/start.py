@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 HASH_KEY = 0x6D7361757468
 """Of `source_hash`, SipHash-1-3: it finds damage, not an attacker, who could edit the sources."""
+Stamp = tuple[int, int]
 # Each module's name, its source and, of a package, its folder, below ours; and its code.
 Modules = list[tuple[str, str, str | None, "CodeType"]]
 
@@ -63,8 +64,9 @@ def run() -> int:
 def _run(program: str) -> int:
     folder = _folders[0]
     if "MSAUTH_TRACE" not in os.environ:  # it tells lines, which merged code has not
-        modules = load(folder, merged_file(folder, program))
-        if modules is None:
+        path = merged_file(folder, program)
+        modules = load(folder, path)
+        if modules is None and may_write(path):
             from .merge import merge
 
             modules = merge(folder, program)
@@ -76,6 +78,16 @@ def _run(program: str) -> int:
 def merged_file(folder: str, program: str) -> str:
     """Return where the modules of a program are kept merged, below the package's folder."""
     return f"{folder}/{program.replace('.', '/')}.pyo"
+
+
+def may_write(path: str) -> bool:
+    """Return whether a merged file may be made: whether Python may write bytecode beside sources.
+
+    It is asked before `merge` is imported, which takes half as long as Python's own start.
+    """
+    if sys.dont_write_bytecode or sys.pycache_prefix:
+        return False
+    return os.access(os.path.dirname(path), os.W_OK)
 
 
 def load(folder: str, path: str) -> "Modules | None":
@@ -109,7 +121,7 @@ def version() -> tuple[str, bytes, int]:
     return (sys.implementation.cache_tag or "", magic, sys.flags.optimize)
 
 
-def stamp_of(path: str) -> tuple[int, int]:
+def stamp_of(path: str) -> Stamp:
     """Return what changes with every edit of a source; raises OSError."""
     status = os.stat(path)
     return status.st_mtime_ns, status.st_size
