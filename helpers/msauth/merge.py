@@ -2,7 +2,6 @@
 
 import ast
 import os
-import random
 import sys
 from _imp import source_hash
 from marshal import dumps
@@ -98,15 +97,22 @@ class _Bare(ast.NodeTransformer):
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a file whole or not at all, with the permissions of a .pyc file."""
-    temporary = f"{path}.{random.getrandbits(48):012x}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    """Write a new file, with the permissions of a .pyc file.
+
+    Never into the one that is there, which may be a link into uv's cache. A file that is read
+    before it is whole, or stays half written after a kill, is known by its hash. A temporary one
+    would need none; but after a kill it would stay for ever, as no installer knows its name.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "wb") as stream:
             stream.write(data)
-        os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        os.unlink(path)
         raise
 
 

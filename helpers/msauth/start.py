@@ -7,7 +7,9 @@ Python itself makes its `.pyc` files. The sources stay the truth: the file is ig
 them has changed, when it is damaged, and by another Python; then, and wherever it cannot be
 written, everything is imported as usual.
 
-The name ends as it does because pip removes such a file together with its source.
+The wheel has an empty file in the place of each. So whatever removes the package (uv removes only
+what it has installed) takes these files along, and after an upgrade none of the old code is left,
+also where all files have one fixed time.
 """
 
 import os
