@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 HASH_KEY = 0x6D7361757468
 """Of `source_hash`, SipHash-1-3: it finds damage, not an attacker, who could edit the sources."""
+OTHERS_STAY = 86400
+"""Seconds that another Python's file is left alone: two of one folder do not take turns, and after
+an upgrade of Python the new one has its own in the end."""
 Stamp = tuple[int, int]
 # Each module's name, its source and, of a package, its folder, below ours; and its code.
 Modules = list[tuple[str, str, str | None, "CodeType"]]
@@ -95,19 +98,23 @@ def may_write(path: str) -> bool:
 def load(folder: str, path: str) -> "Modules | None":
     """Return what a merged file holds, or nothing where it is another Python's.
 
-    None: it is missing, damaged or out of date, and may be made anew.
+    None: it is missing, damaged or out of date, or has long been another Python's, and may be
+    made anew.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         try:
-            data = os.read(descriptor, os.fstat(descriptor).st_size)
+            status = os.fstat(descriptor)
+            data = os.read(descriptor, status.st_size)
         finally:
             os.close(descriptor)
         if source_hash(HASH_KEY, data[8:]) != data[:8]:
             return None
         made_for, stamps, modules = loads(data[8:])  # noqa: S302 - as safe as the .pyc files beside
         if made_for != version():
-            return []
+            from time import time
+
+            return None if time() - status.st_mtime > OTHERS_STAY else []
         for source, stamp in stamps:
             if stamp_of(f"{folder}/{source}") != stamp:
                 return None
@@ -117,10 +124,10 @@ def load(folder: str, path: str) -> "Modules | None":
     return found
 
 
-def version() -> tuple[str, bytes, int]:
-    """Return what the code in a merged file is for: this Python, and its level of optimization."""
+def version() -> tuple[str, bytes]:
+    """Return what the code in a merged file is for: this Python, with and without -O."""
     magic: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
-    return (sys.implementation.cache_tag or "", magic, sys.flags.optimize)
+    return (sys.implementation.cache_tag or "", magic)
 
 
 def stamp_of(path: str) -> Stamp:
