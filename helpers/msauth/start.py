@@ -116,7 +116,7 @@ def load(folder: str, path: str) -> "Modules | None":
 
             return None if time() - status.st_mtime > OTHERS_STAY else []
         for source, stamp in stamps:
-            if stamp_of(f"{folder}/{source}") != stamp:
+            if stamp_of(f"{folder}/{source}") not in (stamp, as_in_an_image(stamp)):
                 return None
     except (OSError, ValueError, EOFError, TypeError):
         return None
@@ -134,6 +134,12 @@ def stamp_of(path: str) -> Stamp:
     """Return what changes with every edit of a source; raises OSError."""
     status = os.stat(path)
     return status.st_mtime_ns, status.st_size
+
+
+def as_in_an_image(stamp: Stamp) -> Stamp:
+    """Return the stamp that a source has in a layer of a container image: to the second."""
+    changed, size = stamp
+    return changed - changed % 10**9, size
 
 
 def execute(folder: str, modules: "Modules") -> None:
