@@ -45,8 +45,9 @@ def merge(folder: str, program: str) -> "start.Modules | None":
     """
     try:
         stamps, modules = _compiled(folder, (*MODULES[program], program))
-        body = dumps((start.version(), stamps, dumps(modules)), 2)
-        _write(start.merged_file(folder, program), source_hash(start.HASH_KEY, body) + body)
+        body = dumps((stamps, dumps(modules)), 2)
+        data = start.version() + source_hash(start.HASH_KEY, body) + body
+        _write(start.merged_file(folder, program), data)
     except (OSError, SyntaxError, ValueError):
         return None
     return modules

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from types import CodeType
 
 HASH_KEY = 0x6D7361757468
-"""Of `source_hash`, SipHash-1-3: it finds damage, not an attacker, who could edit the sources."""
+"""Of `source_hash`, a SipHash: it finds damage, not an attacker, who could edit the sources."""
+MADE_FOR = b"modules for "
 OTHERS_STAY = 86400
 """Seconds that another Python's file is left alone: two of one folder do not take turns, and after
 an upgrade of Python the new one has its own in the end."""
@@ -108,13 +109,16 @@ def load(folder: str, path: str) -> "Modules | None":
             data = os.read(descriptor, status.st_size)
         finally:
             os.close(descriptor)
-        if source_hash(HASH_KEY, data[8:]) != data[:8]:
-            return None
-        made_for, stamps, modules = loads(data[8:])  # noqa: S302 - as safe as the .pyc files beside
-        if made_for != version():
+        head = version()
+        if not data.startswith(head):
             from time import time
 
-            return None if time() - status.st_mtime > OTHERS_STAY else []
+            others = data.startswith(MADE_FOR) and time() - status.st_mtime < OTHERS_STAY
+            return [] if others else None
+        hashed, body = data[len(head) : len(head) + 8], data[len(head) + 8 :]
+        if source_hash(HASH_KEY, body) != hashed:
+            return None
+        stamps, modules = loads(body)  # noqa: S302 - as safe as the .pyc files beside
         for source, stamp in stamps:
             if stamp_of(f"{folder}/{source}") not in (stamp, as_in_an_image(stamp)):
                 return None
@@ -124,10 +128,13 @@ def load(folder: str, path: str) -> "Modules | None":
     return found
 
 
-def version() -> tuple[str, bytes]:
-    """Return what the code in a merged file is for: this Python, with and without -O."""
+def version() -> bytes:
+    """Return a merged file's first line: which Python its code is for, with and without -O.
+
+    It stands before the hash, which Python 3.10 makes in another way than those after it.
+    """
     magic: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
-    return (sys.implementation.cache_tag or "", magic)
+    return b"%s%r %r\n" % (MADE_FOR, sys.implementation.cache_tag, magic)
 
 
 def stamp_of(path: str) -> Stamp:
