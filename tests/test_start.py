@@ -1,6 +1,7 @@
 """The merged modules of a cached answer: used when they are right, ignored when they are not."""
 
 import importlib.metadata
+import itertools
 import os
 import resource
 import shutil
@@ -14,11 +15,12 @@ import pytest
 import msauth
 from msauth import merge, start
 
-from . import hot_path
+from . import hot_path, pythons, unprivileged
 from .cache import strace
 from .cache.conftest import Cache, cache
 from .cache.seed import REGISTRY, seed
 from .conftest import Environment
+from .slices import sliced
 from .test_git_credential import HELLO
 
 __all__ = ["cache"]
@@ -139,12 +141,13 @@ def test_a_damaged_file_is_made_again(package: Package, damage: str) -> None:
     file = package.merged_file("git_credential")
     whole = file.read_bytes()
     middle = len(whole) // 2
+    head = len(start.version())
     file.write_bytes(
         {
             "empty": b"",
             "short": whole[:middle],
             "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
-            "hash": b"\0" * 8 + whole[8:],
+            "hash": whole[:head] + bytes(8) + whole[head + 8 :],
             "garbage": b"not marshalled at all" * 9,
         }[damage]
     )
@@ -152,11 +155,40 @@ def test_a_damaged_file_is_made_again(package: Package, damage: str) -> None:
     assert start.load(str(package.folder), str(file)) is not None
 
 
+@pytest.mark.parametrize(
+    "case", sliced(itertools.product(pythons.VERSIONS, PROGRAMS), 99), ids="-".join
+)
+def test_under_every_python(package: Package, case: tuple[str, str]) -> None:
+    version, program = case
+    python = (pythons.needed(version), "-I")
+    first = package.run(program, python=python)
+    assert "msauth.merge" in first
+    made = package.merged_file(program).read_bytes()
+    second = package.run(program, python=python)
+    assert {name for name, how in second.items() if how == "merged"} == {
+        f"msauth.{name}" for name in (*merge.MODULES[program], program)
+    }
+    assert package.merged_file(program).read_bytes() == made
+
+
+def test_pythons_that_share_a_folder_do_not_take_turns(package: Package) -> None:
+    found = [(python, "-I") for python in map(pythons.find, pythons.VERSIONS) if python]
+    if len(found) < 2:
+        pytest.skip("there is only one Python on this machine")
+    package.run("git_credential", python=found[0])
+    made = package.merged_file("git_credential").read_bytes()
+    for _ in range(2):
+        for python in found:
+            how = "merged" if python == found[0] else "imported"
+            assert package.run("git_credential", python=python)["msauth.broker.broker"] == how
+    assert package.merged_file("git_credential").read_bytes() == made
+
+
 @pytest.fixture
 def anothers(package: Package, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A merged file of another Python than this."""
     with monkeypatch.context() as patched:
-        patched.setattr(start, "version", lambda: ("cpython-299", b"\0\0\r\n"))
+        patched.setattr(start, "version", lambda: start.MADE_FOR + b"cpython-299\n")
         assert merge.merge(str(package.folder), "git_credential")
     return package.merged_file("git_credential")
 
@@ -230,11 +262,7 @@ def test_where_none_is_made(package: Package, variables: dict[str, str]) -> None
 
 def test_a_folder_that_cannot_be_written(package: Package) -> None:
     package.folder.chmod(0o500)
-    python: tuple[str, ...] = (sys.executable, "-I")
-    if os.geteuid() == 0:  # root may write everywhere, unless this is taken from it
-        if shutil.which("setpriv") is None:
-            pytest.skip("there is no setpriv on this machine")
-        python = ("setpriv", "--bounding-set", "-dac_override", "--", *python)
+    python = unprivileged.command(sys.executable, "-I")
     try:
         loaded = package.run("git_credential", python=python)
     finally:
@@ -293,7 +321,7 @@ def test_killed_anywhere_it_leaves_nothing_but_the_file(
     command = [*strace.python(KILLED), str(package.place)]
     folder, file = str(package.folder), package.merged_file("git_credential")
     subprocess.run(command, env=package.env, check=True)  # which also writes the .pyc files
-    stale = b"\0" * 8 + file.read_bytes()[8:]
+    stale = file.read_bytes()[:-1]
 
     def set_up() -> None:
         file.unlink(missing_ok=True)
