@@ -86,9 +86,9 @@ class Wheel:
             found[program] = done.stdout
         return found
 
-    def unwritten(self) -> Answers:
-        """The same where Python may write no bytecode."""
-        return self.answers(before=lambda *words: ("env", "PYTHONDONTWRITEBYTECODE=1", *words))
+    def of_sources(self) -> Answers:
+        """The same, with every module imported from its own file, as tracing has it."""
+        return self.answers(before=lambda *words: ("env", "MSAUTH_TRACE=/dev/null", *words))
 
     def version(self) -> bytes:
         return run_program("git-credential-msauth", "capability", env=self._env).stdout
@@ -124,7 +124,7 @@ def works(wheel: Wheel) -> None:
     """A wheel that was just installed answers the same with the files and without."""
     wheel.fill_cache()
     assert wheel.merged() == EMPTY
-    wanted = wheel.unwritten()
+    wanted = wheel.of_sources()
     assert wheel.merged() == EMPTY
     assert wheel.answers() == wanted
     made = wheel.merged()
@@ -241,7 +241,7 @@ def test_a_checkout_is_installed_as_it_is(
     installation.install("--no-deps", "-e", checkout)
     wheel = Wheel(installation, bare_env)
     wheel.fill_cache()
-    wanted = wheel.unwritten()
+    wanted = wheel.of_sources()
     for _ in ("made", "used"):
         assert wheel.answers() == wanted
     assert wheel.loaded() == WHOLE
