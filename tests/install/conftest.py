@@ -133,8 +133,8 @@ def another_version(
 ) -> Path:
     """Write the same wheel as another version, with more files (name → text) in it.
 
-    A file's text is added to what one of that name has. change: text that is replaced in all files
-    of ours, and by what.
+    A file's text is added to what one of that name has. change: text that is replaced in every
+    file, and by what.
     """
     folder.mkdir(exist_ok=True)
     old = wheel.name.split("-")[1]
@@ -144,8 +144,7 @@ def another_version(
         names = {rename(name): name for name in source.namelist()}
         for name in [*names, *(name for name in files if name not in names)]:
             data = source.read(names[name]) if name in names else b""
-            if name.startswith("msauth/"):
-                data = data.replace(change[0].encode(), change[1].encode()) if change[0] else data
+            data = data.replace(change[0].encode(), change[1].encode()) if change[0] else data
             if name.endswith(".dist-info/METADATA"):
                 data = data.replace(
                     f"\nVersion: {old}\n".encode(), f"\nVersion: {version}\n".encode()
