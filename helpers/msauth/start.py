@@ -120,12 +120,13 @@ def load(folder: str, path: str) -> "Modules | None":
             return None
         stamps, modules = loads(body)  # noqa: S302 - as safe as the .pyc files beside
         for source, stamp in stamps:
-            if stamp_of(f"{folder}/{source}") not in (stamp, as_in_an_image(stamp)):
+            found = stamp_of(f"{folder}/{source}")
+            if found != stamp and found != as_in_an_image(stamp):
                 return None
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    found: Modules = loads(modules)  # noqa: S302
-    return found
+    whole: Modules = loads(modules)  # noqa: S302
+    return whole
 
 
 def version() -> bytes:
