@@ -352,6 +352,31 @@ def test_killed_anywhere_it_leaves_nothing_but_the_file(
             assert start.load(folder, str(file)) == wanted, (name, when)
 
 
+@pytest.mark.parametrize("count", sliced([6, 60], 2))
+def test_a_crowd_that_makes_it_together_is_answered(package: Package, count: int) -> None:
+    """Nobody waits: each makes it, and whoever finds another's half written makes it again."""
+    command = (sys.executable, "-I", "-c", CODE, str(package.place), "git_credential", os.devnull)
+    processes = [
+        subprocess.Popen(
+            [*command, "get"],
+            env=package.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(count)
+    ]
+    answers = {process.communicate(HELLO) for process in processes}
+    assert len(answers) == 1
+    assert answers.pop()[1] == b""
+    for _ in range(2):
+        loaded = package.run("git_credential")
+    assert loaded["msauth.broker.broker"] == "merged"
+    assert "msauth.merge" not in loaded
+    file = package.merged_file("git_credential")
+    assert [path.name for path in file.parent.glob("*.pyo*")] == [file.name]
+
+
 def test_store_needs_none(package: Package) -> None:
     loaded = package.run("git_credential", "store")
     assert set(loaded) == {
