@@ -112,7 +112,7 @@ stamp_of() { # extras
 			cksum <"$wheel"
 		else
 			find helpers install pyproject.toml README.md -type f \
-				! -name '*.pyc' ! -name '*.sh' -exec cksum {} + | sort -k 3
+				! -name '*.py[co]' ! -name '*.sh' -exec cksum {} + | sort -k 3
 		fi
 	) | cksum
 }

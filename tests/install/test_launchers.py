@@ -150,7 +150,13 @@ def ours(tmp_path: Path) -> Path:
     shutil.copy(prefix / "pyvenv.cfg", environment)
     for name in ("lib", "bin/python"):
         (environment / name).symlink_to(prefix / name)
-    for program in ("git-credential-msauth", "msauth-token", "msauth-run", "msauth"):
+    for program in (
+        "git-credential-msauth",
+        "docker-credential-msauth",
+        "msauth-token",
+        "msauth-run",
+        "msauth",
+    ):
         shutil.copy(SCRIPTS / program, environment / "bin")
         code = '. "$1/common.sh"; write_launcher "$2" "$3" "$4" "$4"'
         install = str(REPOSITORY / "install")
