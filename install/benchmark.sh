@@ -5,8 +5,9 @@
 #   sh install/benchmark.sh                      print medians, ratios and what was wanted
 #   sh install/benchmark.sh --quick              a glance in a minute or two
 #   sh install/benchmark.sh --output FOLDER      write a table and a chart there as well
-#   sh install/benchmark.sh --only hot rivals    these measurements: --help lists all
 #   sh install/benchmark.sh --rounds 120         instead of 60
+#   sh install/benchmark.sh --only hot rivals    these measurements; all are hot, crowd, cold,
+#                                                network, serve, sdk, scale and rivals
 #
 # The rivals join that are on PATH or were prepared:
 #   sh install/clients.sh azure-cli kubelogin git-credential-oauth
@@ -16,6 +17,12 @@ case $0 in
 *) . ./common.sh ;;
 esac
 from=${OLDPWD-/} # where the person is
+case ${1-} in
+-h | --help)
+	usage
+	exit 0
+	;;
+esac
 build_directory
 find_python
 make_environment "$build/bench" '[bench]'
@@ -28,14 +35,6 @@ env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME -u XDG_STATE_HOME \
 
 # Python is to write what it compiled, as it does for everybody who does not forbid it.
 unset PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX
-folder=
-for argument; do
-	shift
-	case $folder in
-	next) folder= && argument=$(cd -- "$from" && absolute "$argument") ;;
-	esac
-	[ "$argument" != --output ] || folder=next
-	set -- "$@" "$argument"
-done
 cd -- "$repo"
-exec "$build/bench/bin/python" -m tests.bench --installed "$build/bench-home/.local/bin" "$@"
+exec "$build/bench/bin/python" -m tests.bench --installed "$build/bench-home/.local/bin" \
+	--relative-to "$from" "$@"

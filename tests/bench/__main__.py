@@ -6,10 +6,11 @@ machine's load is not a defect.
 
 import argparse
 import importlib
-import importlib.util
+import inspect
 import sys
 import sysconfig
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -25,12 +26,13 @@ CHART = "rivals"
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="sh install/benchmark.sh", description=__doc__)
-    here = [name for name in MODULES if importlib.util.find_spec(f"{__package__}.{name}")]
+    here = [name for name in MODULES if find_spec(f"{__package__}.{name}")]
     parser.add_argument("--only", nargs="+", choices=here, default=here, help="these measurements")
     parser.add_argument("--rounds", type=int, default=USUAL, help=f"instead of {USUAL}")
     parser.add_argument("--quick", action="store_true", help="few rounds: a glance, no figures")
     parser.add_argument("--output", type=Path, help="the folder for the table and the chart")
     parser.add_argument("--installed", type=Path, help="the programs as install.sh installs them")
+    parser.add_argument("--relative-to", type=Path, default=Path(), help="where --output begins")
     options = parser.parse_args()
     usual = 5 if options.quick else max(1, options.rounds)
     began = machine.load()
@@ -39,27 +41,33 @@ def main() -> int:
     for name in options.only:
         module = importlib.import_module(f"{__package__}.{name}")
         print(f"{name}:", flush=True)
-        for row in _measured(module, name, usual, options.installed):
+        for row in measured(module, name, usual, options.installed):
             results.rows.append(row)
             print(report.summary(row), flush=True)
-        notes[name] = (module.__doc__ or "").split("\n\n")[0].replace("\n", " ")
+        notes[name] = inspect.cleandoc(module.__doc__ or "")
         results.about.update(getattr(module, "versions", dict)())
     results.about["load"] = f"{began:.1f} at the start, {machine.load():.1f} at the end"
     _compare(results)
     if options.output is not None:
-        _write(results, notes, options.output)
+        _write(results, notes, (options.relative_to / options.output).resolve())
     return 1 if any(row.problem.startswith("failed") for row in results.rows) else 0
 
 
-def _measured(module: ModuleType, name: str, usual: int, installed: Path | None) -> list[Row]:
+def measured(module: ModuleType, name: str, usual: int, installed: Path | None) -> list[Row]:
+    """Run a module's cases; the rows say what failed, nothing is raised."""
     pip = Path(sysconfig.get_path("scripts"))
-    with tempfile.TemporaryDirectory(prefix="msauth-benchmark-") as scratch:
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(
+        prefix="msauth-benchmark-", ignore_cleanup_errors=True
+    ) as scratch:
         place = Place(sys.executable, pip, installed, Path(scratch))
         try:
             with module.cases(place) as cases:
-                return measure(name, cases, usual, _progress)
+                rows = measure(name, cases, usual, _progress)
         except Exception as error:  # noqa: BLE001 - the other modules' minutes are not to be lost
-            return [Row(name, name, None, None, problem=f"failed: {error or type(error).__name__}")]
+            problem = f"failed: {error or type(error).__name__}"
+            rows.append(Row(name, name, None, None, problem=problem))
+    return rows
 
 
 def _progress(done: int, of: int) -> None:

@@ -87,16 +87,17 @@ def _draw(groups: dict[str, float], bars: list[Bar], theme: Theme, path: Path) -
 
     # It would complain of each font that is not on this machine.
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    style = {
-        "font.family": "sans-serif",
-        "font.sans-serif": FONTS,
-        "font.size": 10,
-        "svg.fonttype": "none",  # texts stay texts
-        "svg.hashsalt": "msauth",  # the same numbers give the same file
-        "text.color": theme.text,
-    }
     height = 0.29 * bars[-1].at + 1.35
-    with mpl.rc_context(style):
+    with mpl.rc_context(
+        {
+            "font.family": "sans-serif",
+            "font.sans-serif": FONTS,
+            "font.size": 10,
+            "svg.fonttype": "none",  # texts stay texts
+            "svg.hashsalt": "msauth",  # the same numbers give the same file
+            "text.color": theme.text,
+        }
+    ):
         figure = Figure(figsize=(8.6, height), facecolor=theme.page)
         axes = figure.add_axes((0.3, 0.62 / height, 0.6, 1 - 1.0 / height), facecolor=theme.page)
         _scale(axes, bars, theme)

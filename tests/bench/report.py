@@ -36,7 +36,7 @@ def digits(number: float) -> str:
 
 
 def table(results: Results, notes: Mapping[str, str]) -> str:
-    """Return the results as Markdown; notes: a sentence for each module, by its name."""
+    """Return the results as Markdown; notes: what to know of each module, by its name."""
     lines = ["# What was measured", ""]
     lines += [f"- {name}: {value}" for name, value in results.about.items()]
     lines += [
@@ -64,7 +64,9 @@ def _line(row: Row) -> str:
     if row.ratio is None:
         cells += ["", "", ""]
     else:
-        cells += [digits(row.ratio.median), _quartiles(row.ratio, digits), row.base or ""]
+        group = row.name.partition(": ")[0]
+        base = (row.base or "").removeprefix(f"{group}: ")
+        cells += [digits(row.ratio.median), _quartiles(row.ratio, digits), base]
     cells.append("" if row.limit is None else f"≤ {digits(row.limit)}")
     cells.append({None: "", True: "reached", False: "**not reached**"}[row.reached])
     return "| " + " | ".join(cells) + " |"
@@ -102,11 +104,12 @@ def reversed_order(before: Sequence[Row], now: Sequence[Row]) -> list[tuple[str,
 
 
 def _order(one: Row, other: Row) -> int:
-    if one.seconds is None or other.seconds is None:
+    mine, its = one.seconds, other.seconds
+    if one.ratio and other.ratio and one.base == other.base:  # a machine's load matters less
+        mine, its = one.ratio, other.ratio
+    if mine is None or its is None or (mine.low <= its.high and its.low <= mine.high):
         return 0
-    if one.seconds.high < other.seconds.low:
-        return -1
-    return 1 if other.seconds.high < one.seconds.low else 0
+    return -1 if mine.high < its.low else 1
 
 
 def write(results: Results, path: Path) -> None:

@@ -3,9 +3,10 @@ bare Python in its place: `python -c pass`, and for git a helper that is `python
 
 All are signed in to the sandbox, so nothing of whoever measures is asked or changed. `az` and what
 starts it find the token in az's own cache; kubelogin in its own, after a device code; git's helpers
-were given the credential before. git-credential-oauth and git-credential-azure keep nothing: their
-answer is that of `git-credential-cache`, which is asked before them. What is not on PATH is looked
-for where `sh install/clients.sh azure-cli kubelogin git-credential-oauth` puts it.
+were given the credential before. DefaultAzureCredential is told to try nothing but az.
+git-credential-oauth and git-credential-azure keep nothing: their answer is that of
+`git-credential-cache`, which is asked before them. What is not on PATH is looked for where
+`sh install/clients.sh azure-cli kubelogin git-credential-oauth` puts it.
 """
 
 import shlex
@@ -38,6 +39,8 @@ BARE_HELPER = "a credential for git: python -c print(…)"
 CACHE = "cache --timeout 86400"
 SLOW = 30
 """Rounds of what takes a third of a second."""
+PATIENCE = 120
+"""Seconds until a program counts as hanging."""
 
 
 def find(program: str) -> str:
@@ -51,14 +54,23 @@ def find(program: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each program that is there and tells it."""
+    """Return the version of each program that is there."""
+    told = {
+        "az": ("version",),
+        "kubelogin": ("--version",),
+        "git-credential-azure": ("version",),
+        "git-credential-manager": ("--version",),
+    }
     found = {}
-    options = {"az": "version", "kubelogin": "--version", "git-credential-manager": "--version"}
-    for program, option in options.items():
+    for program in (*told, "git-credential-oauth"):
         try:
-            found[program] = version_of(find(program), option)
+            path = find(program)
         except Missing:
             continue
+        if program in told:
+            found[program] = version_of(path, *told[program])
+        else:  # Debian's does not tell it
+            found[program] = version_of("dpkg-query", "-W", program)
     return found
 
 
@@ -102,10 +114,22 @@ class _Rivals:
 
     def run(self, *command: str, stdin: bytes = b"") -> bytes:
         """Return what a command prints. Raises RuntimeError with its complaint when it fails."""
-        done = subprocess.run(command, input=stdin, env=self._env, capture_output=True, check=False)
+        name = Path(command[0]).name
+        try:
+            done = subprocess.run(
+                command,
+                input=stdin,
+                env=self._env,
+                capture_output=True,
+                timeout=PATIENCE,
+                check=False,
+                start_new_session=True,  # no terminal to ask on
+            )
+        except subprocess.TimeoutExpired:
+            raise RuntimeError(f"{name} did not end within {PATIENCE} seconds") from None
         if done.returncode:
             complaint = done.stderr.decode(errors="replace").strip()[-300:]
-            raise RuntimeError(f"{Path(command[0]).name} ended with {done.returncode}: {complaint}")
+            raise RuntimeError(f"{name} ended with {done.returncode}: {complaint}")
         return done.stdout
 
     def tokens(self) -> Iterator[Case]:
