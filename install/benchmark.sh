@@ -23,6 +23,8 @@ case ${1-} in
 	exit 0
 	;;
 esac
+# Python is to keep what it compiled, as it does for everybody who does not forbid it.
+unset PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX
 build_directory
 find_python
 make_environment "$build/bench" '[bench]'
@@ -33,8 +35,6 @@ env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME -u XDG_STATE_HOME \
 	HOME="$build/bench-home" sh "$here/install.sh" --yes --no-git >"$build/bench-home.log" 2>&1 ||
 	fail "install.sh failed" "see $build/bench-home.log"
 
-# Python is to write what it compiled, as it does for everybody who does not forbid it.
-unset PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX
 cd -- "$repo"
 exec "$build/bench/bin/python" -m tests.bench --installed "$build/bench-home/.local/bin" \
 	--relative-to "$from" "$@"

@@ -81,6 +81,9 @@ def _compare(results: report.Results) -> None:
         before = report.read(COMMITTED / report.NUMBERS)
     except (OSError, ValueError):
         return
+    known = {(row.module, row.name) for row in before.rows}
+    if known.isdisjoint((row.module, row.name) for row in results.rows):
+        return
     found = report.reversed_order(before.rows, results.rows)
     day = before.about.get("day", "another day")
     for one, other in found:

@@ -3,7 +3,8 @@ bare Python in its place: `python -c pass`, and for git a helper that is `python
 
 All are signed in to the sandbox, so nothing of whoever measures is asked or changed. `az` and what
 starts it find the token in az's own cache; kubelogin in its own, after a device code; git's helpers
-were given the credential before. DefaultAzureCredential is told to try nothing but az.
+were given the credential before. kubelogin still asks for two documents about the tenant each time,
+which a sandbox sends at once. DefaultAzureCredential is told to try nothing but az.
 git-credential-oauth and git-credential-azure keep nothing: their answer is that of
 `git-credential-cache`, which is asked before them. What is not on PATH is looked for where
 `sh install/clients.sh azure-cli kubelogin git-credential-oauth` puts it.
@@ -15,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 
 from msauth_sandbox import Sandbox
@@ -54,14 +56,14 @@ def find(program: str) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Return the version of each program that is there."""
+    """Return the version of azure-identity and of each program that is there."""
     told = {
         "az": ("version",),
         "kubelogin": ("--version",),
         "git-credential-azure": ("version",),
         "git-credential-manager": ("--version",),
     }
-    found = {}
+    found = {"azure-identity": version("azure-identity")}
     for program in (*told, "git-credential-oauth"):
         try:
             path = find(program)
@@ -213,6 +215,7 @@ class _Rivals:
         return self._az
 
     def _kubelogin(self, login: str) -> list[str]:
+        """It keeps the key of its own cache in the kernel's keyring, and uses one that is there."""
         command = [find("kubelogin"), "get-token", "--login", login, "--server-id", AKS]
         command += ["--tenant-id", self._tenant]
         if login == "azurecli":

@@ -5,15 +5,18 @@ import importlib.util
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
+from msauth_sandbox import Sandbox
+
+from ..conftest import SCRIPTS
 from . import __main__ as program
-from . import chart, report
+from . import chart, report, rivals
 from .cases import Case, Missing, Place
 from .rounds import Row, Spread, measure, schedule, spread
 
@@ -325,3 +328,16 @@ def test_each_measurement_runs(name: str) -> None:
     rows = program.measured(module, name, 1, None)
     assert [each for each in rows if each.problem.startswith("failed")] == []
     assert any(each.seconds for each in rows)
+
+
+@pytest.mark.long
+def test_what_is_compared_with_us_has_its_token_already(
+    cloud: Sandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(rivals, "Sandbox", lambda: nullcontext(cloud))
+    with rivals.cases(Place(sys.executable, SCRIPTS, None, tmp_path)) as cases:
+        measure("rivals", cases, 1, no_progress)
+        requests = cloud.count("token")
+        rows = measure("rivals", cases, 1, no_progress)
+    assert sum(each.seconds is not None for each in rows) > 5
+    assert cloud.count("token") == requests
