@@ -218,8 +218,13 @@ def test_only_what_changed_places_beyond_its_spread_is_another_order() -> None:
     loaded = [row("one", 1, 2, ratio=1.0, base="b"), row("other", 3, 4, ratio=2.0, base="b")]
     quiet = [row("one", 9, 9, ratio=1.1, base="b"), row("other", 4, 4, ratio=1.9, base="b")]
     assert report.reversed_order(loaded, quiet) == []
-    elsewhere = [row("slow", 3, 4, module="n"), row("fast", 6, 7, module="n")]
-    assert report.reversed_order(before, elsewhere) == []
+    assert (
+        report.reversed_order(
+            [row("fast", 1, 2), row("slow", 3, 4, module="n")],
+            [row("fast", 6, 7), row("slow", 3, 4, module="n")],
+        )
+        == []
+    )
 
 
 # -- the chart
