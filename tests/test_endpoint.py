@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from msauth.protocols.token_endpoint import TokenQuery
 from msauth.request.request import Token
-from msauth.run.server import Endpoint
+from msauth.run.server import Endpoint, Wanted
 from msauth.signin.attempt import claims_of
 from msauth_sandbox import Record, Sandbox
 
@@ -527,10 +528,17 @@ def test_force_refresh_is_meant_once(env: Environment, cloud: Sandbox) -> None:
 
 
 def test_a_fault_of_ours_is_an_answer_and_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
-    def answer(question: object) -> Token:
-        raise KeyError("a secret of ours")
+    class Broken:
+        def wanted(self, query: TokenQuery) -> Wanted:
+            return query.wanted[0], "", None, False
 
-    endpoint = Endpoint(answer)
+        def known(self, wanted: Wanted) -> None:
+            return None
+
+        def get(self, wanted: Wanted) -> Token:
+            raise KeyError("a secret of ours")
+
+    endpoint = Endpoint(Broken())
     endpoint.start()
     served = Served(None, endpoint.variables())  # type: ignore[arg-type]
     status, body = served.get(ARM)

@@ -20,6 +20,8 @@ def owners(port: int) -> dict[int, int]:
         try:
             with open(f"/proc/net/{name}", encoding="ascii") as table:
                 for line in table:
+                    if remote not in line:
+                        continue
                     columns = line.split()
                     if len(columns) > 7 and columns[2] == remote:
                         found[int(columns[1].rpartition(":")[2], 16)] = int(columns[7])
