@@ -22,20 +22,18 @@ STRANGER_CONNECTIONS = 16
 _LOOK_EVERY = 0.5
 """Seconds after which those that wait are looked at again."""
 _CROWD = 32
-"""So many more waiting connections are worth a look at whose they are; or a quarter of them.
-
-A look reads a table of all of the system's connections, so the more there are the less often.
-"""
+"""So many more waiting connections are worth a look at once; where many wait, a quarter more."""
 
 
 class _Waiting:
     """A connection whose request has not arrived completely, since when and from which port."""
 
-    __slots__ = ("connection", "data", "head", "length", "port", "since")
+    __slots__ = ("connection", "data", "head", "length", "owner", "port", "since")
 
     def __init__(self, connection: socket.socket, port: int) -> None:
         self.connection = connection
         self.port = port
+        self.owner: int | None = None  # not looked up yet
         self.since = time.monotonic()
         self.data = b""
         self.head: protocol.Head | None = None
@@ -77,7 +75,7 @@ class Door:
                     for _ in range(self._step):
                         if not self._accept():
                             break
-                elif key.data in self._waiting:
+                else:
                     self._go_on(key.data)
             crowded = len(self._waiting) >= self._crowd
             if self._waiting and (crowded or time.monotonic() >= self._next_look):
@@ -138,10 +136,13 @@ class Door:
         Where the system does not say whose a connection is, it is taken for our own user's.
         """
         now, ours = time.monotonic(), os.getuid()
-        owners = peers.owners(self._port)
-        held: dict[int, int] = {}
+        unknown = [waiting for waiting in self._waiting if waiting.owner is None]
+        owners = peers.owners(self._port, [waiting.port for waiting in unknown])
+        for waiting in unknown:
+            waiting.owner = owners.get(waiting.port, ours)
+        held: dict[int | None, int] = {}
         for waiting in reversed(list(self._waiting)):  # the newest of a stranger may stay
-            owner = owners.get(waiting.port, ours)
+            owner = waiting.owner
             held[owner] = held.get(owner, 0) + 1
             if now >= waiting.since + (READ_TIMEOUT if owner == ours else STRANGER_TIMEOUT):
                 self._refuse(waiting, 408, "the request took too long")

@@ -72,7 +72,7 @@ class TokenSource:
         chosen = self._selection.explicit_tenant
         if chosen and tenant not in ("", chosen, token.tenant.lower()):
             raise Refused(403, "only the tenant that msauth-run was started for is allowed")
-        found = remember(request, token) if request.persist and not force else None
+        found = None if force else remember(request, token)
         if found is not None:
             self._remembered[wanted] = found
         return token

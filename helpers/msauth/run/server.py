@@ -18,6 +18,17 @@ from ..protocols import token_endpoint as protocol
 from ..request.request import Token
 from .door import Door, send
 
+MAX_CONNECTIONS = 2500
+"""Connections open at once; beyond it the one is closed whose request is late for longest.
+
+With few descriptors (`ulimit -n`) half of them is the limit: signing in needs some too.
+"""
+MAX_SIGN_INS = 128
+"""Tokens that are got at once; a program with a leak cannot exhaust our memory."""
+
+Wanted = tuple[str, str, str | None, bool]
+"""A scope, a tenant or "", a claims challenge, and whether a known token will not do."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Protocol
@@ -35,25 +46,13 @@ if TYPE_CHECKING:
             """Return the answer; called in a thread. Raises Refused, MsauthError."""
 
 
-MAX_CONNECTIONS = 2500
-"""Connections open at once; beyond it the one is closed whose request is late for longest.
-
-With few descriptors (`ulimit -n`) half of them is the limit: signing in needs some too.
-"""
-MAX_SIGN_INS = 128
-"""Tokens that are got at once; a program with a leak cannot exhaust our memory."""
-
-Wanted = tuple[str, str, str | None, bool]
-"""A scope, a tenant or "", a claims challenge, and whether a known token will not do."""
-
-
 class Endpoint:
     """A server on 127.0.0.1, a random port and a random secret of 256 bits."""
 
     def __init__(self, source: "Source") -> None:
         self._source = source
         self._secret = os.urandom(32).hex()
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=MAX_CONNECTIONS)
         self._listener.setblocking(False)
         self.port: int = self._listener.getsockname()[1]
 
@@ -65,9 +64,7 @@ class Endpoint:
         """Serve from background threads until the process ends."""
         most = _most_connections()
         self._sign_ins = _SignIns(self._source, most)
-        door = Door(
-            self._listener, self._secret, lambda: most - len(self._sign_ins), self._answer
-        )
+        door = Door(self._listener, self._secret, lambda: most - len(self._sign_ins), self._answer)
         threading.Thread(target=door.watch, name="endpoint", daemon=True).start()
 
     def _answer(self, connection: socket.socket, head: protocol.Head, body: bytes) -> None:
@@ -99,9 +96,7 @@ class _SignIns:
         with self._lock:
             return sum(map(len, self._waiting.values()))
 
-    def join(
-        self, wanted: Wanted, connection: socket.socket, query: protocol.TokenQuery
-    ) -> None:
+    def join(self, wanted: Wanted, connection: socket.socket, query: protocol.TokenQuery) -> None:
         """Answer once the token is there; it is asked for once, however many wait.
 
         Raises Refused where too many wait.
