@@ -527,16 +527,25 @@ def test_force_refresh_is_meant_once(env: Environment, cloud: Sandbox) -> None:
         assert cloud.count("token") == 2
 
 
-def test_a_fault_of_ours_is_an_answer_and_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("broken", ["wanted", "known", "get"])
+def test_a_fault_of_ours_is_an_answer_and_no_traceback(
+    broken: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fault(name: str) -> None:
+        if name == broken:
+            raise KeyError("a secret of ours")
+
     class Broken:
         def wanted(self, query: TokenQuery) -> Wanted:
+            fault("wanted")
             return query.wanted[0], "", None, False
 
         def known(self, wanted: Wanted) -> None:
-            return None
+            fault("known")
 
         def get(self, wanted: Wanted) -> Token:
-            raise KeyError("a secret of ours")
+            fault("get")
+            raise AssertionError("not asked for")
 
     endpoint = Endpoint(Broken())
     endpoint.start()

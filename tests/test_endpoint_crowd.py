@@ -200,6 +200,14 @@ def test_a_known_token_is_answered_from_memory(
     assert cloud.count("token") == 1
 
 
+def test_a_refresh_is_never_answered_from_memory(source: TokenSource, cloud: Sandbox) -> None:
+    wanted = source.wanted(TokenQuery((ARM,), refresh=True))
+    for _ in range(2):
+        assert source.known(wanted) is None
+        source.get(wanted)
+    assert cloud.count("token") == 2
+
+
 def test_a_refusal_ends_what_is_known(source: TokenSource) -> None:
     wanted = source.wanted(TokenQuery((ARM,)))
     token = source.get(wanted)
@@ -263,7 +271,7 @@ def started() -> Iterator[Started]:
 
 def test_a_request_must_arrive(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(door, "READ_TIMEOUT", 0)
-    assert started.served.raw(b"GET /msi/token HTTP/1.1\r\n").startswith(b"HTTP/1.1 408")
+    assert started.served.raw(b"").startswith(b"HTTP/1.1 408")
 
 
 def test_so_many_sign_ins_at_once_and_no_more(
