@@ -6,7 +6,6 @@ Nothing here is timed: counted are connections, threads, bytes, imports and read
 import os
 import resource
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -100,26 +99,6 @@ def test_connections_are_held_in_little_memory_and_no_threads(
             assert status(served, "VmRSS") * 1024 <= 25 * MEGABYTE
             untouched = all(map(without_end, (*silent, *slow)))
             assert untouched or time.monotonic() - began > 10
-
-
-STRANGER = """
-import collections, os, socket, sys
-"localhost".encode("idna")  # now: another user may not read this Python's files
-os.setuid(65534)
-address = ("127.0.0.1", int(sys.argv[1]))
-idle = [socket.create_connection(address) for _ in range(100)]
-print(*collections.Counter(connection.recv(12) for connection in idle).items())
-"""
-
-
-@LINUX
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
-def test_another_user_holds_sixteen(seeded: Environment) -> None:
-    """The rest is refused at once, not because of its age."""
-    with serving(seeded) as served:
-        argv = [sys.executable, "-c", STRANGER, str(served.port)]
-        done = subprocess.run(argv, capture_output=True, timeout=30, check=False)
-        assert done.stdout == b"(b'HTTP/1.1 503', 84) (b'HTTP/1.1 408', 16)\n", done.stderr
 
 
 @LINUX
