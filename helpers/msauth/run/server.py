@@ -1,6 +1,6 @@
 """The loopback server around the pure protocol of `protocols.token_endpoint`.
 
-One thread reads the requests and answers those whose token is known (`door`). A token that is not
+One thread reads the requests (`door`) and answers those whose token is known. A token that is not
 known has a thread of its own, which answers everybody who asked for it in the meantime: a sign-in
 that waits for a person holds up nobody else. Only requests that know the secret get that far, so
 strangers on this machine cannot use the threads up.
@@ -19,7 +19,7 @@ from ..request.request import Token
 from .door import Door, send
 
 MAX_CONNECTIONS = 2500
-"""Connections open at once; beyond it the one is closed whose request is late for longest.
+"""Connections open at once; beyond it the one is closed that has waited for longest.
 
 With few descriptors (`ulimit -n`) half of them is the limit: signing in needs some too.
 """
