@@ -36,5 +36,8 @@ env -u XDG_CACHE_HOME -u XDG_CONFIG_HOME -u XDG_DATA_HOME -u XDG_STATE_HOME \
 	fail "install.sh failed" "see $build/bench-home.log"
 
 cd -- "$repo"
-exec "$build/bench/bin/python" -m tests.bench --installed "$build/bench-home/.local/bin" \
-	--relative-to "$from" "$@"
+# Isolated: only the repository is looked into besides the environment, not where the person is.
+exec "$build/bench/bin/python" -I -c 'import runpy, sys
+sys.path.insert(0, sys.argv.pop(1))
+runpy.run_module("tests.bench", run_name="__main__", alter_sys=True)' "$repo" \
+	--installed "$build/bench-home/.local/bin" --relative-to "$from" "$@"
