@@ -67,7 +67,13 @@ class Sandbox(Knobs):
         der = ssl.PEM_cert_to_DER_cert(certificates.pem.decode())
         (self.directory / "ca.jks").write_bytes(java.trust_store(der))
         world.state.ca_pem = certificates.pem
-        self._listener = Listener(certificates, router.dispatch, router.may_tunnel, self._port)
+        self._listener = Listener(
+            certificates,
+            router.dispatch,
+            router.may_tunnel,
+            lambda: world.state.settings.round_trip,
+            self._port,
+        )
         self.port = self._listener.port
         threading.Thread(
             target=self._listener.serve_forever, args=(0.05,), daemon=True, name="sandbox"

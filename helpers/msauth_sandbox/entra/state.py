@@ -38,6 +38,7 @@ class Settings:
     refresh_in: float | None = None
     latency: float = 0.0
     devops_latency: float = 0.0
+    round_trip: float = 0.0
     forbidden_feeds: tuple[str, ...] = ()
     registry_expires_in: float = 3 * 3600
     registry_takes_arm: bool = True
