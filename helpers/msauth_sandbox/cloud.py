@@ -44,8 +44,9 @@ class Sandbox(Knobs):
         latency: float = 0.0,
         directory: str | os.PathLike[str] | None = None,
         port: int = 0,
+        round_trip: float = 0.0,
     ) -> None:
-        super().__init__(Settings(expires_in=expires_in, latency=latency))
+        super().__init__(Settings(expires_in=expires_in, latency=latency, round_trip=round_trip))
         self._given = Path(directory) if directory is not None else None
         self._port = port
         self._listener: Listener | None = None

@@ -18,6 +18,10 @@ from .tokens import Mint
 class Settings:
     """What ``Sandbox.configure`` can change. All times are seconds.
 
+    ``latency`` is how long the token endpoint takes for each answer, ``devops_latency`` Azure
+    DevOps. ``round_trip`` is how far away all hosts behind the proxy are: to connect, the TLS
+    handshake and each request take that long.
+
     ``forbidden_feeds``, named ``organisation/feed``, let nobody in (403). ``registry_expires_in``
     is the life of a container registry's refresh tokens; without ``registry_takes_arm`` its policy
     wants tokens for the registry's own audience, not for Azure Resource Manager;

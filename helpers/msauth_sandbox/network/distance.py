@@ -37,8 +37,8 @@ class Distance(threading.Thread):
         under_way: deque[tuple[float, socket.socket, bytes]] = deque()
         receiver = {self._near: self._end, self._end: self._near}
         with selectors.DefaultSelector() as selector:
-            for sender in receiver:
-                selector.register(sender, selectors.EVENT_READ, receiver[sender])
+            for sender, to in receiver.items():
+                selector.register(sender, selectors.EVENT_READ, to)
             while True:
                 pause = max(0, under_way[0][0] - time.monotonic()) if under_way else None
                 for key, _ in selector.select(pause):
