@@ -57,11 +57,12 @@ def include_text(helper: str, hosts: tuple[str, ...] = HOSTS) -> str:
 def helper_command(program: str, env: Mapping[str, str]) -> str:
     """Return what `credential.helper` is to be for an executable `git-credential-NAME`.
 
-    NAME if PATH leads to that very executable, else its absolute path, which git hands to a shell
-    and which is therefore escaped for one.
+    `!git-credential-NAME` if PATH leads to that very executable, else its absolute path; git hands
+    either to a shell, so the path is escaped for one. For a mere NAME git would start itself once
+    more for each question (`git credential-NAME`).
     """
     called = programs.called(program, env)
-    return _escaped(called) if os.path.isabs(called) else called.removeprefix("git-credential-")
+    return _escaped(called) if os.path.isabs(called) else f"!{called}"
 
 
 def _escaped(word: str) -> str:
