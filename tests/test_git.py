@@ -232,3 +232,22 @@ def test_the_private_ca_of_git_serves_the_probe(
     assert cloud.count("devops", org="fabrikam") == 1
     assert b"certificate of login.microsoftonline.com is not trusted" in done.stderr
     assert b"hint: export REQUESTS_CA_BUNDLE=" in done.stderr
+
+
+def test_a_public_project_sees_who_reads_it_where_somebody_is_signed_in(
+    new_git: str, git_env: Environment, cloud: Sandbox
+) -> None:
+    cloud.configure(public_projects=("contoso/hello",))
+    succeed(new_git, "ls-remote", HELLO, env=git_env)
+    assert {one.auth for one in cloud.requests if "/_git/" in one.path} == {"bearer"}
+
+
+def test_a_private_project_is_asked_once_without_a_sign_in(
+    new_git: str, bare_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    (home / ".gitconfig").write_text(SNIPPET)
+    done = run(new_git, "ls-remote", HELLO, env=bare_env | cloud.environ)
+    assert done.returncode == 128
+    assert done.stderr.count(b"error: no credential can sign in") == 1
+    asked = [(one.method, one.status) for one in cloud.requests if "/_git/" in one.path]
+    assert asked == [("GET", 401)]

@@ -455,15 +455,15 @@ def test_an_organisation_of_its_own_keeps_its_own_helper(
     assert b"note: git asks store (a file in clear), not msauth, for https://dev.az" in done.stderr
 
 
-def test_a_public_project_needs_no_sign_in_without_proactive_auth(
-    git_env: Environment, cloud: Sandbox
+@pytest.mark.parametrize("url", [HELLO, HELLO.replace("//", "//contoso@")])
+def test_a_public_project_needs_no_sign_in(
+    git_env: Environment, cloud: Sandbox, tmp_path: Path, url: str
 ) -> None:
-    """The setting that the topic names for such an organisation: git asks the server first."""
+    cloud.configure(public_projects=("contoso/hello",))
     env = git_env | cloud.environ
     set_up(env)
-    git(env, "config", "--global", "http.https://dev.azure.com/contoso.proactiveAuth", "none")
-    run_program("git", "ls-remote", HELLO, env=env)
-    assert cloud.count("devops", method="GET", auth=None) > 0
+    git(env, "clone", "-q", url, str(tmp_path / "copy"))
+    assert [one.status for one in cloud.requests if "/_git/" in one.path] == [200, 200, 200]
 
 
 def test_without_a_sign_in_the_reason_is_said(git_env: Environment, cloud: Sandbox) -> None:

@@ -35,7 +35,8 @@ class Settings:
     of a managed identity gives the same token again until it nears its end, as Azure's hosts do.
     ``clock`` is how far this cloud's clock is ahead of the machine's. Of people and applications by
     name, ``newcomers`` have never opened Azure DevOps in a browser (TF401444), and ``strangers``
-    are in none of its organisations (TF400813).
+    are in none of its organisations (TF400813). ``public_projects``, named
+    ``organisation/project``, may be read by anybody, with git and git-lfs.
     """
 
     expires_in: float = 3600
@@ -59,6 +60,7 @@ class Settings:
     clock: float = 0.0
     newcomers: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
+    public_projects: tuple[str, ...] = ()
 
 
 @dataclass
