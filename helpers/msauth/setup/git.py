@@ -43,7 +43,8 @@ def include_text(helper: str, hosts: tuple[str, ...] = HOSTS) -> str:
 
     The empty `helper =` resets the list: no other helper sees, stores or answers for these hosts.
     proactiveAuth (git 2.46; older ones ignore it) sends the token with the first request, and so
-    saves the one that the server would answer 401.
+    saves the one that the server would answer 401. git-lfs learns by a 401 for each kind of its
+    requests, a whole upload too, unless `access` says so.
     """
     lines = [_OURS]
     for host in hosts:
@@ -51,6 +52,8 @@ def include_text(helper: str, hosts: tuple[str, ...] = HOSTS) -> str:
         lines.append("\tuseHttpPath = true")
     for host in hosts:
         lines += [f'[http "{host}"]', "\tproactiveAuth = auto"]
+    for host in hosts:
+        lines += [f'[lfs "{host}"]', "\taccess = basic"]
     return "\n".join(lines) + "\n"
 
 
