@@ -32,7 +32,7 @@ def cases(place: Place) -> Iterator[list[Case]]:
         programs["install.sh"] = place.installed
     with Sandbox() as far, Sandbox() as near:
         found = []
-        for git, version in _gits():
+        for version, git in _gits().items():
             found += _of_git(git, version, far, programs, place.scratch / version)
         kubectl = shutil.which("kubectl")
         if kubectl is not None:
@@ -43,15 +43,17 @@ def cases(place: Place) -> Iterator[list[Case]]:
         yield found
 
 
-def _gits() -> Iterator[tuple[str, str]]:
-    """Yield the machine's own git and the one that clients.sh has prepared, with their versions."""
+def _gits() -> dict[str, str]:
+    """Return the machine's own git and the one that clients.sh has prepared, by their versions."""
     done = subprocess.run(
         ["sh", CLIENTS, "--where", "git"], capture_output=True, text=True, check=False
     )
+    found = {}
     for git in (shutil.which("git"), os.environ.get("MSAUTH_TEST_GIT") or done.stdout.strip()):
         if git:
             text = subprocess.run([git, "version"], capture_output=True, text=True, check=True)
-            yield git, text.stdout.split()[2]
+            found[text.stdout.split()[2]] = git
+    return found
 
 
 def _of_git(
