@@ -8,14 +8,13 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from ..errors import SignInError, UnavailableError, command
 from ..request import profiles
 from ..request.kinds import KINDS
 from ..request.request import TokenRequest
-from .network import CA_VARIABLES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from azure.core.exceptions import ClientAuthenticationError
 
@@ -301,6 +300,8 @@ def local_trouble(
             " --disable-instance-discovery",
         )
     if "CA certificate bundle" in text:
+        from .network import CA_VARIABLES
+
         return SignInError(
             f"{kind}: {first_sentence(text)}",
             f"check {next((n for n in CA_VARIABLES if request.env.get(n)), CA_VARIABLES[0])}",
