@@ -16,10 +16,10 @@ https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-end
 
 import json
 import time
-from urllib.parse import urlencode, urlsplit
 
 from ..cache.record import number
 from ..errors import SignInError, UnavailableError
+from ..protocols import plain_http
 from ..waiting import waiting_for
 from . import aadsts, arc, local_endpoint
 from .attempt import Attempt, time_of
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ..protocols.http_answer import Answer
+    from ..protocols.plain_http import Answer
 
 _IMDS = "http://169.254.169.254"
 _IMDS_PATH = "/metadata/identity/oauth2/token"
@@ -48,7 +48,8 @@ class _Endpoint:
 
     variable: which one leads there. version: of the protocol. headers: what authorizes the
     question. names: the parameters by which a client id and a resource id choose an identity;
-    None where there is but one. imds: whether it is IMDS, which no variable has to announce.
+    None where there is but one. imds: whether it is IMDS, which no variable has to announce. host:
+    of the URL, once that is known to be one.
     """
 
     def __init__(
@@ -66,10 +67,7 @@ class _Endpoint:
         self.names = names
         self.arc = False
         self.imds = False
-
-    @property
-    def host(self) -> str:
-        return urlsplit(self.url).hostname or ""
+        self.host = ""
 
     def pauses(self, status: int) -> tuple[float, ...]:
         """Return the pauses in seconds before further tries after a status; none if it stands."""
@@ -124,8 +122,11 @@ def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tu
     Raises UnavailableError where there is no identity, SignInError for what goes wrong.
     """
     endpoint = _endpoint(attempt.env)
-    if not local_endpoint.is_plain(endpoint.url):
-        raise SignInError(f"{KIND}: {endpoint.variable} is no http URL", _check(endpoint))
+    try:
+        endpoint.host = plain_http.place(endpoint.url)[0]
+    except ValueError:
+        message = f"{KIND}: {endpoint.variable} is no http URL"
+        raise SignInError(message, _check(endpoint)) from None
     chosen: dict[str, str] = {}
     if client_id or resource_id:
         if endpoint.names is None:
@@ -135,7 +136,7 @@ def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tu
                 "name no identity" if named else "unset AZURE_CLIENT_ID",
             )
         chosen = {endpoint.names[bool(resource_id)]: resource_id or client_id}
-    query = urlencode({"resource": resource, **chosen})
+    query = plain_http.query({"resource": resource, **chosen})
     answer = _answer(endpoint, query, endpoint.headers)
     if endpoint.arc and answer.status == 401:
         answer = _answer(endpoint, query, {**endpoint.headers, **_arc_proof(endpoint, answer)})

@@ -6,9 +6,8 @@ What is sent and what comes is secret, so no proxy is used and no redirect is fo
 
 import socket
 import time
-from urllib.parse import urlsplit
 
-from ..protocols.http_answer import MAX_BODY, MAX_HEAD, Answer, parse
+from ..protocols.plain_http import MAX_BODY, MAX_HEAD, Answer, parse, place, request
 from ..waiting import waiting_for
 
 
@@ -35,46 +34,20 @@ def ask(
     connection ends early, StrangeAnswerError, and ValueError for what cannot be sent. None of
     them repeats what was sent.
     """
-    host, port, request = _request(url, headers, body)
+    data = request(url, headers, body)
+    host, port, _ = place(url)
     with waiting_for(what or host, timeout + CONNECT):
         try:
-            connection = socket.create_connection((host, port), CONNECT)
-        except (OSError, UnicodeError):
+            # getaddrinfo(3) takes bytes, and for a text loads the codec of international names.
+            there = (host.encode("ascii"), port)
+            connection = socket.create_connection(there, CONNECT)  # type: ignore[arg-type]
+        except OSError:
             raise UnreachableError from None
         with connection:
             deadline = time.monotonic() + timeout
             connection.settimeout(timeout)
-            connection.sendall(request)
+            connection.sendall(data)
             return _read(connection, deadline)
-
-
-def is_plain(url: str) -> bool:
-    """Say whether it is an http URL that `ask` takes."""
-    try:
-        _request(url, {}, None)
-    except ValueError:
-        return False
-    return True
-
-
-def _request(url: str, headers: dict[str, str], body: bytes | None) -> tuple[str, int, bytes]:
-    """Return host, port and the request's bytes. Raises ValueError."""
-    parts = urlsplit(url)
-    if parts.scheme != "http" or not parts.hostname or "@" in parts.netloc:
-        raise ValueError("no http URL")
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    lines = {"Host": parts.netloc, "User-Agent": "msauth", "Connection": "close", **headers}
-    if body is not None:
-        lines["Content-Length"] = str(len(body))
-    method = "GET" if body is None else "POST"
-    for word in (target, *lines.values()):
-        if not (word.isascii() and word.isprintable()):
-            raise ValueError("a character that no request may have")
-    if " " in target:
-        raise ValueError("a space in the URL")
-    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
-    request = f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("ascii")
-    return parts.hostname, parts.port or 80, request + (body or b"")
 
 
 def _read(connection: socket.socket, deadline: float) -> Answer:

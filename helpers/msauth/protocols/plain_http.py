@@ -1,7 +1,9 @@
-"""What a server on this machine or link answers in HTTP/1.1 (RFC 9112). Pure: bytes and values.
+"""One request and its answer in HTTP/1.1 without TLS (RFC 9112). Pure: bytes and values.
 
-Only as much of it as one answer on a connection of its own takes: a status, headers, and a body of
-which the end is told by Content-Length, by chunks or by the end of the connection.
+For servers on this machine or link; http.client and urllib.parse take longer to import than such a
+server takes to answer. Only as much of it as one answer on a connection of its own needs: a status,
+headers, and a body of which the end is told by Content-Length, by chunks or by the end of the
+connection.
 """
 
 MAX_HEAD = 16 * 1024
@@ -9,6 +11,9 @@ MAX_BODY = 256 * 1024
 _MOST_DIGITS = 8
 """Of a length: with more it would be too long anyway."""
 _DIGITS = {10: frozenset("0123456789"), 16: frozenset("0123456789abcdefABCDEF")}
+_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
+_HOST = frozenset(_LETTERS + ":")
+_UNRESERVED = frozenset((_LETTERS + "~").encode("ascii"))
 
 
 class Answer:
@@ -20,6 +25,54 @@ class Answer:
         self.status = status
         self.headers = headers
         self.body = body
+
+
+def place(url: str) -> tuple[str, int, str]:
+    """Return host, port and target of an http URL. Raises ValueError."""
+    rest = url[7:].partition("#")[0]
+    end = min(found for found in (rest.find("/"), rest.find("?"), len(rest)) if found >= 0)
+    authority, target = rest[:end], rest[end:]
+    host, _, port = authority.partition(":")
+    if authority[:1] == "[":  # an address of IPv6
+        host, _, port = authority[1:].partition("]")
+        port = port.removeprefix(":")
+    port = port or "80"
+    if url[:7].lower() != "http://" or not host or not _HOST.issuperset(host):
+        raise ValueError("no http URL")
+    if not _DIGITS[10].issuperset(port) or not 0 < int(port[:6]) < 1 << 16:
+        raise ValueError("no http URL")
+    target = target if target[:1] == "/" else f"/{target}"
+    if not _is_printable(target) or " " in target:
+        raise ValueError("no http URL")
+    return host, int(port), target
+
+
+def query(fields: dict[str, str]) -> str:
+    """Return fields as a URL's query, and as a form (application/x-www-form-urlencoded)."""
+    return "&".join(f"{name}={_quoted(value)}" for name, value in fields.items())
+
+
+def _quoted(value: str) -> str:
+    data = value.encode("utf-8", "surrogateescape")
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in data)
+
+
+def request(url: str, headers: dict[str, str], body: bytes | None) -> bytes:
+    """Return a GET, or with a body a POST, of an http URL. Raises ValueError."""
+    host, port, target = place(url)
+    authority = (f"[{host}]" if ":" in host else host) + (f":{port}" if port != 80 else "")
+    lines = {"Host": authority, "User-Agent": "msauth", "Connection": "close", **headers}
+    if body is not None:
+        lines["Content-Length"] = str(len(body))
+    if not all(map(_is_printable, lines.values())):
+        raise ValueError("a header that cannot be sent")
+    method = "GET" if body is None else "POST"
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"{method} {target} HTTP/1.1\r\n{head}\r\n".encode("ascii") + (body or b"")
+
+
+def _is_printable(text: str) -> bool:
+    return text.isascii() and text.isprintable()
 
 
 def parse(data: bytes, *, ended: bool) -> Answer | None:
