@@ -12,7 +12,7 @@ _MOST_DIGITS = 8
 """Of a length: with more it would be too long anyway."""
 _DIGITS = {10: frozenset("0123456789"), 16: frozenset("0123456789abcdefABCDEF")}
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._"
-_HOST = frozenset(_LETTERS + ":")
+_NAME, _ADDRESS = frozenset(_LETTERS), frozenset("0123456789abcdefABCDEF:.")
 _UNRESERVED = frozenset((_LETTERS + "~").encode("ascii"))
 
 
@@ -30,19 +30,20 @@ class Answer:
 def place(url: str) -> tuple[str, int, str]:
     """Return host, port and target of an http URL. Raises ValueError."""
     rest = url[7:].partition("#")[0]
-    end = min(found for found in (rest.find("/"), rest.find("?"), len(rest)) if found >= 0)
+    end = min(at for at in (rest.find("/"), rest.find("?"), len(rest)) if at >= 0)
     authority, target = rest[:end], rest[end:]
     host, _, port = authority.partition(":")
-    if authority[:1] == "[":  # an address of IPv6
-        host, _, port = authority[1:].partition("]")
-        port = port.removeprefix(":")
+    letters = _NAME
+    if authority[:1] == "[":
+        host, end_of_address, after = authority[1:].partition("]")
+        _, _, port = after.partition(":")
+        letters = _ADDRESS if end_of_address and after[:1] in ("", ":") else frozenset()
     port = port or "80"
-    if url[:7].lower() != "http://" or not host or not _HOST.issuperset(host):
+    target = target if target[:1] == "/" else f"/{target}"
+    known = url[:7].lower() == "http://" and host and letters.issuperset(host)
+    if not known or not _is_printable(target) or " " in target:
         raise ValueError("no http URL")
     if not _DIGITS[10].issuperset(port) or not 0 < int(port[:6]) < 1 << 16:
-        raise ValueError("no http URL")
-    target = target if target[:1] == "/" else f"/{target}"
-    if not _is_printable(target) or " " in target:
         raise ValueError("no http URL")
     return host, int(port), target
 
@@ -84,11 +85,11 @@ def parse(data: bytes, *, ended: bool) -> Answer | None:
     head, end, rest = data.partition(b"\r\n\r\n")
     if len(head) > MAX_HEAD:
         raise ValueError("a head that is too long")
+    if not b"HTTP/1.".startswith(data[:7]):
+        raise ValueError("what is no HTTP")
     if not end:
         if ended:
             raise ValueError("half an answer" if data else "nothing")
-        if not b"HTTP/1.".startswith(data[:7]):
-            raise ValueError("what is no HTTP")
         return None
     status, headers = _head(head)
     body = _body(headers, rest, ended=ended)
