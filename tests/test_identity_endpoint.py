@@ -454,6 +454,7 @@ def test_an_old_agent_of_arc_gives_no_other_identity(
 # Service Fabric
 
 
+@pytest.mark.long
 def test_service_fabric_s_certificate_is_known_by_its_thumbprint(bare_env: Environment) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate = trustme.CA().issue_cert("127.0.0.1")

@@ -72,6 +72,8 @@ def _sign_in(attempt: Attempt, kind: str) -> Token:
         raise not_kept("the sign-in", *refused)  # before anybody is asked in vain
     kept = attempt.request.persist and refused is None
     may_prompt = attempt.prompt or _may_prompt(attempt)
+    import azure.identity  # noqa: F401 - it takes long, and others should not wait for it
+
     until = time.monotonic() + (prompts.TIMEOUT if may_prompt else _SILENT_WAIT)
     with store.locked(until) if kept else nullcontext(True) as held:
         if held is False:
