@@ -134,7 +134,7 @@ def test_keys_of_one_user_of_az_wait_for_nobody(
     az_env: Environment, cloud: Sandbox, home: Path
 ) -> None:
     az_env["MSAUTH_CONFIG"], keys = profiles(home, 4)
-    at_once(cloud, az_env, [(*key, "--credential", "azure-cli") for key in keys])
+    at_once(cloud, az_env, [(*key, "--credential", "azure-cli-cache") for key in keys])
 
 
 def test_who_signs_in_with_what_a_person_left_loads_the_library_first(

@@ -68,7 +68,10 @@ class Host:
 
 
 def raw(data: bytes) -> Say:
-    return lambda handler: handler.wfile.write(data) and None
+    def say(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(data)
+
+    return say
 
 
 def status(code: int, body: bytes = TOKEN, **headers: str) -> Say:
