@@ -66,7 +66,7 @@ def test_a_managed_identity(
     assert "socket" in found
     ours = {name.removeprefix("msauth.signin.") for name in found if "msauth.signin." in name}
     assert ours == {
-        *("aadsts", "arc", "attempt", "chain", "identity_endpoint", "local_endpoint"),
+        *("aadsts", "attempt", "chain", "identity_endpoint", "local_endpoint"),
         *("managed_identity", "prompts"),
     }
     assert cloud.count() == 1

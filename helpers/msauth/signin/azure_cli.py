@@ -15,13 +15,12 @@ from .az_cache import Account, AzCache, number
 from .programs import which
 
 _KIND = "azure-cli"
-_NOBODY = re.compile(r"az login|az account set|does not exist in MSAL token cache")
+_NOBODY = r"az login|az account set|does not exist in MSAL token cache"
 # What az prints where it keeps its sign-in in a keyring and cannot open that: msal-extensions'
 # own words, and those of libsecret, D-Bus, the macOS keychain and DPAPI.
-_KEYRING = re.compile(
-    r"libsecret|PyGObject|No module named 'gi'|D-?Bus|freedesktop\.secret|key(ring|chain)"
-    r"|locked (collection|object)|(de|en)cryption failed",
-    re.IGNORECASE,
+_KEYRING = (
+    r"(?i)libsecret|PyGObject|No module named 'gi'|D-?Bus|freedesktop\.secret|key(ring|chain)"
+    r"|locked (collection|object)|(de|en)cryption failed"
 )
 
 
@@ -212,9 +211,9 @@ def _ask_az(attempt: Attempt, account: Account | None) -> Token:
     text = done.stderr
     if "AADSTS" in text:
         raise aadsts.explain(_KIND, text, attempt.request, claims=None)
-    if _NOBODY.search(text):
+    if re.search(_NOBODY, text):
         raise _nobody(attempt)
-    if _KEYRING.search(text):
+    if re.search(_KEYRING, text):
         raise SignInError(
             f"{_KIND}: az cannot open the keyring that holds its sign-in",
             "unlock the keyring, or let az use a file: az config set"

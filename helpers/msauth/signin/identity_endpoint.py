@@ -21,7 +21,7 @@ from ..cache.record import number
 from ..errors import SignInError, UnavailableError
 from ..protocols import plain_http
 from ..waiting import waiting_for
-from . import aadsts, arc, local_endpoint
+from . import aadsts, local_endpoint
 from .attempt import Attempt, time_of
 from .managed_identity import KIND
 
@@ -151,9 +151,8 @@ def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tu
     if expires_on <= attempt.started:
         message = f"{KIND}: {endpoint.host} gave a token that is over already"
         raise SignInError(message, "check the clock of this machine", deterministic=False)
-    if endpoint.arc and not arc.confirms(body, client_id, resource_id):
-        message = f"{KIND}: {endpoint.host} gave a token of another identity than the chosen one"
-        raise SignInError(message, "upgrade the agent of Azure Arc, or choose no identity")
+    if endpoint.arc:
+        _check_identity(endpoint, body, client_id, resource_id)
     return text, expires_on
 
 
@@ -244,7 +243,19 @@ def _number(value: object) -> object:
     return number(value) if isinstance(value, str) else value
 
 
+def _check_identity(
+    endpoint: _Endpoint, body: "dict[str, Any]", client_id: str, resource_id: str
+) -> None:
+    from . import arc
+
+    if not arc.confirms(body, client_id, resource_id):
+        message = f"{KIND}: {endpoint.host} gave a token of another identity than the chosen one"
+        raise SignInError(message, "upgrade the agent of Azure Arc, or choose no identity")
+
+
 def _arc_proof(endpoint: _Endpoint, answer: "Answer") -> dict[str, str]:
+    from . import arc
+
     try:
         return {"Authorization": arc.proof(answer.headers.get("www-authenticate", ""))}
     except PermissionError as error:
