@@ -38,6 +38,7 @@ def cases(place: Place) -> Iterator[list[Case]]:
     """Yield the cases, with a sandbox around them."""
     with Sandbox() as cloud:
         cloud.sign_in()
+        cloud.configure(managed_identity_caches=True)  # as Azure's hosts do
         yield list(_cases(place, cloud))
 
 
