@@ -18,7 +18,7 @@ from .hostile import Hostile
 
 REPOSITORY = Path(__file__).parent.parent.parent
 SIGN_IN = Path(import_path.__file__).parent / "signin"
-HANDED = ("aadsts", "attempt")
+HANDED = ("aadsts", "attempt", "browser")
 """Modules that are handed an object of such a package, by who has imported it."""
 QUESTION = b"protocol=https\nhost=dev.azure.com\npath=contoso/hello/_git/hello\n\n"
 RELATIVE = [
@@ -213,7 +213,7 @@ def test_who_signs_in_has_what_site_gives(bare_env: Environment) -> None:
         "import site; print(site.ENABLE_USER_SITE)\n"
         "import msauth.signin.azure_cli, msauth.signin.managed_identity\n"
         "print(site.ENABLE_USER_SITE)\n"
-        "import msauth.signin.network; print(site.ENABLE_USER_SITE)\n"
+        "import msauth.signin.libraries; print(site.ENABLE_USER_SITE)\n"
     )
     done = subprocess.run(
         [sys.executable, "-IS", "-c", code], env=bare_env, capture_output=True, check=True
@@ -222,11 +222,11 @@ def test_who_signs_in_has_what_site_gives(bare_env: Environment) -> None:
 
 
 def test_who_imports_a_package_of_others_prepares_for_it() -> None:
-    """`signin.network` runs what site would have run, so it is imported first."""
+    """`signin.libraries` runs what site would have run, so it is imported first."""
     seen = []
     for module in SIGN_IN.glob("*.py"):
         tree = ast.parse(module.read_text())
-        packages, prepared = set(), module.stem in ("network", *HANDED)
+        packages, prepared = set(), module.stem in HANDED
         for node in ast.walk(tree):
             if isinstance(node, ast.Import):
                 packages |= {alias.name.partition(".")[0] for alias in node.names}
@@ -234,7 +234,8 @@ def test_who_imports_a_package_of_others_prepares_for_it() -> None:
                 packages.add((node.module or "").partition(".")[0])
         for node in tree.body:
             if isinstance(node, ast.ImportFrom) and node.level == 1 and not node.module:
-                prepared = prepared or "network" in {alias.name for alias in node.names}
+                names = {alias.name for alias in node.names}
+                prepared = prepared or bool(names & {"libraries", "network"})
         if packages & {"azure", "msal", "msal_extensions", "requests"}:
             assert prepared, module
             seen.append(module.stem)

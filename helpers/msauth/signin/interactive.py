@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SignInError, UnavailableError, not_kept, say
 from ..request.request import Token
 from ..waiting import waiting_for
-from . import aadsts, network, prompts  # noqa: F401 - network: before the packages of others
+from . import aadsts, libraries, prompts  # noqa: F401 - first
 from .attempt import Attempt, Way, Who
 from .az_cache import CLIENT_ID as DEFAULT_CLIENT
 from .browser import BrowserUnusable, is_wsl, no_browser, our_browser

@@ -5,12 +5,9 @@ loopback or link-local address. Certificate authorities: the first of `REQUESTS_
 `CURL_CA_BUNDLE`, `SSL_CERT_FILE` that is set, for the probe also git's own (`GIT_SSL_CAINFO`,
 `http.sslCAInfo`); else the system's bundle, because companies install their private CA there and
 requests' own list does not know it.
-
-Whatever imports a package of others imports this module first: it prepares the process for them.
 """
 
 import ipaddress
-import logging
 import os
 import socket
 import sys
@@ -21,22 +18,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..request.clouds import DEVOPS_HOST
 from ..waiting import waiting_for
+from . import libraries  # noqa: F401 - first
 from .programs import git_setting
 
 if TYPE_CHECKING:
     import requests
     from azure.core.pipeline.transport import RequestsTransport
-
-if sys.flags.no_site:
-    # The launchers of install.sh leave `site` out: an answer of our own needs none of it. From here
-    # on it matters, because a company's .pth file may be what gives Python its certificates.
-    import site
-
-    site.main()
-
-for _library in ("azure", "msal"):
-    # Without any handler Python prints the libraries' warnings on stderr, in the server's words.
-    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 _TIMEOUT = (10, 30)
 """Seconds to connect, and to wait for each piece of an answer."""

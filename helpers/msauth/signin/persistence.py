@@ -19,7 +19,7 @@ from ..cache.folder import Folder, Refused
 from ..cache.record import fingerprint
 from ..errors import command
 from ..request.request import TokenRequest
-from . import network, prompts  # noqa: F401 - network: before the packages of others
+from . import libraries, prompts  # noqa: F401 - first
 
 if TYPE_CHECKING:
     from azure.identity import AuthenticationRecord, TokenCachePersistenceOptions

@@ -2,7 +2,7 @@
 
 from ..errors import SignInError
 from ..request.request import Token
-from . import network  # noqa: F401 - before the packages of others
+from . import libraries  # noqa: F401 - first
 from .attempt import Attempt, Way, Who, application, nothing_else
 
 
