@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from msauth.errors import SignInError, UnavailableError
+from msauth.errors import OnlyRejectedError, SignInError, UnavailableError
 from msauth.request.request import Token, TokenRequest
 from msauth.signin import arc, identity_endpoint
 from msauth.signin.attempt import Attempt
@@ -304,7 +304,9 @@ def test_one_that_sends_a_byte_at_a_time_is_given_up(
 
     def trickle(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(OK + b"\r\n")
-        while not stop.wait(0.01):
+        for _ in range(300):
+            if stop.wait(0.01):
+                return
             handler.wfile.write(b" ")
 
     host.answers = [trickle]
@@ -363,6 +365,13 @@ def test_the_words_of_entra_id_are_explained(host: Host) -> None:
     host.answers = [status(400, said)]
     with pytest.raises(SignInError, match="the resource does not exist in this tenant"):
         sign_in(imds(host))
+
+
+def test_a_token_that_was_rejected_is_given_as_the_only_one(host: Host) -> None:
+    request = TokenRequest((ARM,), app_service(host))
+    with pytest.raises(OnlyRejectedError) as caught:
+        MANAGED_IDENTITY.sign_in(Attempt(request, None, lambda text: text == "opaque"))
+    assert caught.value.token.text == "opaque"
 
 
 def test_two_scopes_are_one_too_many(host: Host) -> None:
