@@ -56,7 +56,7 @@ def _cases(place: Place, cloud: Sandbox) -> Iterator[Case]:
         run = _once(cloud, _crowd([one] * SIZE, application))
         yield Case(f"crowd: {SIZE} x one key ({who})", run, BARE, 1.3, _ROUNDS)
         run = _crowd(keys, machine)
-        yield Case(f"crowd: {SIZE} keys, managed identity ({who})", run, BARE, 3.0, _ROUNDS)
+        yield Case(f"crowd: {SIZE} keys, managed identity ({who})", run, BARE, 3.5, _ROUNDS)
         run = _crowd(keys, application)
         yield Case(f"crowd: {SIZE} keys, application ({who})", run, RIVAL, 1.0, _LONG_ROUNDS)
 
