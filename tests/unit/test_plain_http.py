@@ -6,7 +6,7 @@ from itertools import pairwise
 from urllib.parse import parse_qsl
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msauth.protocols.plain_http import MAX_BODY, MAX_HEAD, parse, place, query, request
@@ -83,6 +83,7 @@ class _Socket:
         return io.BytesIO(self.data)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.integers(200, 599), st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=4))
 def test_it_reads_what_http_client_reads(status: int, body: bytes, cuts: list[int]) -> None:
     places = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
@@ -103,6 +104,7 @@ def test_it_reads_what_http_client_reads(status: int, body: bytes, cuts: list[in
             assert answer.body == other.read()
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.binary(max_size=200))
 def test_rubbish_is_never_more_than_a_value_error(data: bytes) -> None:
     for whole in (data, HEAD + data, CHUNKED + data):
@@ -155,6 +157,7 @@ def test_a_secret_cannot_become_a_header(value: str) -> None:
         request("http://h/", {"X-IDENTITY-HEADER": value}, None)
 
 
+@settings(deadline=None, max_examples=60)
 @given(st.dictionaries(st.sampled_from(["resource", "client_id"]), st.text(min_size=1)))
 def test_a_query_is_what_others_read(fields: dict[str, str]) -> None:
     encodable = {name: text.encode("utf-8", "ignore").decode() for name, text in fields.items()}
