@@ -439,7 +439,7 @@ def test_a_writer_follows_no_planted_temporary(
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     cache.put(made_up("old"))
-    monkeypatch.setattr(os, "urandom", lambda size: bytes(size))
+    monkeypatch.setattr(os, "urandom", bytes)
     planted = cache.place / f".{cache.record.name}.{os.getpid()}.{0:012x}.tmp"
     for plant in (planted.symlink_to, planted.hardlink_to):
         plant(victim)
