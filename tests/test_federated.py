@@ -3,6 +3,7 @@
 import os
 import select
 import stat
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,7 +177,7 @@ def ends(pid: int) -> bool:
 
 def test_a_program_that_closes_its_streams_and_hangs_is_ended_too(tmp_path: Path) -> None:
     path = program(tmp_path / "give", "exec sleep 600 >/dev/null 2>&1")
-    with pytest.raises(programs.subprocess.TimeoutExpired):
+    with pytest.raises(subprocess.TimeoutExpired):
         programs.run([str(path)], dict(os.environ), timeout=1)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from msauth import waiting
+from msauth import waiting, watch
 from msauth_sandbox import Sandbox
 
 from .cache.test_lock_liveness import HOLD
@@ -134,8 +134,8 @@ def test_a_pause_that_a_server_asks_for_is_said(env: Environment, cloud: Sandbox
 def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What is said after a tenth of a second instead of two, at what counts as a terminal."""
     lines: list[str] = []
-    monkeypatch.setattr(waiting, "QUIET", 0.1)
-    monkeypatch.setattr(waiting, "say", lambda _, text: lines.append(text))
+    monkeypatch.setattr(watch, "QUIET", 0.1)
+    monkeypatch.setattr(watch, "say", lambda _, text: lines.append(text))
     monkeypatch.setattr(os, "isatty", lambda _: True)
     return lines
 

@@ -22,7 +22,7 @@ from cryptography.x509.oid import NameOID
 from msauth.errors import SignInError
 from msauth.request.kinds import KINDS
 from msauth.request.request import TokenRequest
-from msauth.signin import network
+from msauth.signin import local_endpoint, network
 from msauth.signin.attempt import Attempt
 from msauth.signin.managed_identity import MANAGED_IDENTITY
 from msauth_sandbox import Sandbox
@@ -169,15 +169,39 @@ def test_managed_identity(network_env: Environment, cloud: Sandbox, protocol: st
     assert "password" in attributes(done.stdout), done.stderr
 
 
-def test_a_managed_identity_is_no_workload_identity(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """In a pod with both, the process's variables chose the other one, unknown to the cache key."""
+@pytest.fixture
+def workload_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A pod's variables in this process: they once chose the identity, unknown to the cache key."""
     token = tmp_path / "token"
     token.write_text("e30.e30.e30")
     monkeypatch.setenv("AZURE_AUTHORITY_HOST", "https://login.microsoftonline.com/")
     monkeypatch.setenv("AZURE_TENANT_ID", "contoso.com")
     monkeypatch.setenv("AZURE_FEDERATED_TOKEN_FILE", str(token))
+
+
+def sign_in_with_managed_identity(env: Environment) -> None:
+    request = TokenRequest((ARM,), env, credential="managed-identity", client_id="hello")
+    with pytest.raises(SignInError):
+        MANAGED_IDENTITY.sign_in(Attempt(request, None, lambda _: False))
+
+
+def test_a_managed_identity_is_no_workload_identity(
+    monkeypatch: pytest.MonkeyPatch, workload_variables: None
+) -> None:
+    urls: list[str] = []
+
+    def ask(url: str, *_: object, **__: object) -> None:
+        urls.append(url)
+        raise local_endpoint.UnreachableError
+
+    monkeypatch.setattr(local_endpoint, "ask", ask)
+    sign_in_with_managed_identity({})
+    assert [url.partition("/metadata/")[0] for url in urls] == ["http://169.254.169.254"]
+
+
+def test_nor_is_one_that_is_left_to_azure_identity(
+    monkeypatch: pytest.MonkeyPatch, workload_variables: None
+) -> None:
     urls: list[str] = []
 
     class NoNetwork(RequestsTransport):
@@ -189,10 +213,10 @@ def test_a_managed_identity_is_no_workload_identity(
             pass
 
     monkeypatch.setattr(network, "transport", lambda *_, **__: NoNetwork())
-    request = TokenRequest((ARM,), {}, credential="managed-identity", client_id="hello")
-    with pytest.raises(SignInError):
-        MANAGED_IDENTITY.sign_in(Attempt(request, None, lambda _: False))
-    assert {url.partition("/metadata/")[0] for url in urls} == {"http://169.254.169.254"}
+    place = {"AZURE_POD_IDENTITY_AUTHORITY_HOST": "https://pods.example"}
+    monkeypatch.setenv(*place.copy().popitem())
+    sign_in_with_managed_identity(place)
+    assert {url.partition("/metadata/")[0] for url in urls} == {"https://pods.example"}
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ which writes. The cloud counts who really asked it, so a forged record would be 
 """
 
 import os
-import random
 import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -440,8 +439,8 @@ def test_a_writer_follows_no_planted_temporary(
     victim = tmp_path / "victim"
     victim.write_bytes(b"precious")
     cache.put(made_up("old"))
-    monkeypatch.setattr(random, "getrandbits", lambda bits: 1)
-    planted = cache.place / f".{cache.record.name}.{os.getpid()}.{1:012x}.tmp"
+    monkeypatch.setattr(os, "urandom", bytes)
+    planted = cache.place / f".{cache.record.name}.{os.getpid()}.{0:012x}.tmp"
     for plant in (planted.symlink_to, planted.hardlink_to):
         plant(victim)
         with pytest.raises(FileExistsError):

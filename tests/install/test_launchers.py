@@ -1,5 +1,6 @@
 """The installed programs import nothing from the directory they are started in."""
 
+import ast
 import os
 import shutil
 import subprocess
@@ -16,6 +17,9 @@ from ..conftest import SCRIPTS, Environment, run_program
 from .hostile import Hostile
 
 REPOSITORY = Path(__file__).parent.parent.parent
+SIGN_IN = Path(import_path.__file__).parent / "signin"
+HANDED = ("aadsts", "attempt", "browser")
+"""Modules that are handed an object of such a package, by who has imported it."""
 QUESTION = b"protocol=https\nhost=dev.azure.com\npath=contoso/hello/_git/hello\n\n"
 RELATIVE = [
     *("", ":", "rel"),
@@ -208,14 +212,37 @@ def test_a_launcher_of_ours_with_a_space_or_a_long_name_goes_through_a_shell(
 
 
 def test_who_signs_in_has_what_site_gives(bare_env: Environment) -> None:
-    """A company's .pth file puts its CA into ssl; a cached answer does without."""
+    """A company's .pth file puts its CA into ssl; an answer of our own does without."""
     packages = str(Path(import_path.__file__).parent.parent)
     code = (
         f"import sys; sys.path.append({packages!r}); import msauth.start\n"
         "import site; print(site.ENABLE_USER_SITE)\n"
-        "import msauth.signin; print(site.ENABLE_USER_SITE)\n"
+        "import msauth.signin.azure_cli, msauth.signin.managed_identity\n"
+        "print(site.ENABLE_USER_SITE)\n"
+        "import msauth.signin.libraries; print(site.ENABLE_USER_SITE)\n"
     )
     done = subprocess.run(
         [sys.executable, "-IS", "-c", code], env=bare_env, capture_output=True, check=True
     )
-    assert done.stdout.split() == [b"None", b"False"]
+    assert done.stdout.split() == [b"None", b"None", b"False"]
+
+
+def test_who_imports_a_package_of_others_prepares_for_it() -> None:
+    """`signin.libraries` runs what site would have run, so it is imported first."""
+    seen = []
+    for module in SIGN_IN.glob("*.py"):
+        tree = ast.parse(module.read_text())
+        packages, prepared = set(), module.stem in HANDED
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Import):
+                packages |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                packages.add((node.module or "").partition(".")[0])
+        for node in tree.body:
+            if isinstance(node, ast.ImportFrom) and node.level == 1 and not node.module:
+                names = {alias.name for alias in node.names}
+                prepared = prepared or bool(names & {"libraries", "network"})
+        if packages & {"azure", "msal", "msal_extensions", "requests"}:
+            assert prepared, module
+            seen.append(module.stem)
+    assert {"service_principal", "federated", "interactive", "az_renewal"} <= set(seen)

@@ -2,7 +2,6 @@
 
 import os
 import time
-from hmac import compare_digest
 
 from ..cache import record, rejections
 from ..cache.folder import LOCK, TEMPORARY, Folder
@@ -68,10 +67,14 @@ def keep(
 
 def evict(folder: Folder, name: str, token: str) -> bool:
     """Remove a record if it holds exactly this token; say whether it did."""
+    return _holds(folder, name, token) and folder.remove(name)
+
+
+def _holds(folder: Folder, name: str, token: str) -> bool:
+    from hmac import compare_digest
+
     found = folder.record(name, None)
-    if found is None or not compare_digest(found[1], token.encode("utf-8", "replace")):
-        return False
-    return folder.remove(name)
+    return found is not None and compare_digest(found[1], token.encode("utf-8", "replace"))
 
 
 def reject(folder: Folder, token: str, organisation: str, claims: str | None) -> list[str]:
@@ -91,8 +94,7 @@ def reject(folder: Folder, token: str, organisation: str, claims: str | None) ->
     holders = []
     for stem in _holders(folder, fingerprint):
         name = stem + TOKEN
-        found = folder.record(name, None)
-        if found is None or not compare_digest(found[1], token.encode("utf-8", "replace")):
+        if not _holds(folder, name, token):
             continue
         if claims is not None:
             try:

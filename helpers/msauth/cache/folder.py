@@ -154,9 +154,7 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """Replace a file by data, or raise OSError and leave it as it was."""
-        import random
-
-        temporary = f".{name}.{os.getpid()}.{random.getrandbits(48):012x}{TEMPORARY}"
+        temporary = f".{name}.{os.getpid()}.{os.urandom(6).hex()}{TEMPORARY}"
         handle = self._open_file(temporary, _CREATE)
         try:
             try:
@@ -267,10 +265,8 @@ class Folder:
 
     def end_generation(self, profile: str | None) -> None:
         """Begin a new generation of a profile, or of all (None); raises OSError."""
-        import random
-
         name = "epoch" if profile is None else _generation_file(profile)
-        word = f"{time.time_ns():x}{random.getrandbits(32):08x}\n"
+        word = f"{time.time_ns():x}{os.urandom(4).hex()}\n"
         self.write(name, word.encode("ascii"))
 
     def _word(self, name: str) -> str:

@@ -48,9 +48,17 @@ def fingerprint(token: str) -> str:
 
     A cached token's fingerprint is written in its record, so a cache hit never computes it.
     """
-    from hashlib import sha256
+    return str(_sha256(token.encode("utf-8", "surrogateescape")))[:32]
 
-    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()[:32]
+
+def _sha256(data: bytes) -> str:
+    """Return a SHA-256 in hexadecimal digits by Python's own code: hashlib loads OpenSSL first."""
+    for module in ("_sha2", "_sha256", "hashlib"):  # of Python from 3.12 on, before, and any
+        try:
+            return str(__import__(module).sha256(data).hexdigest())
+        except ImportError:
+            continue
+    raise AssertionError("hashlib is always there")
 
 
 def encode(cache_key: bytes, attributes: dict[str, str], payload: bytes) -> bytes:

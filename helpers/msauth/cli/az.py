@@ -59,7 +59,7 @@ def _column(kind: str, field: str) -> str:
     return "age" if field == "last_modification_time" else field
 
 
-def _tables(kinds: dict[str, list[az_cache.Entry]]) -> dict[str, list[dict[str, str]]]:
+def _tables(kinds: "dict[str, list[az_cache.Entry]]") -> dict[str, list[dict[str, str]]]:
     """Return the listed fields of each kind as texts, "" where the cache has none."""
     tables = {}
     for kind, fields in FIELDS.items():

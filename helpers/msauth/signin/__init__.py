@@ -5,23 +5,11 @@ chain behind `auto` is in `chain`. Nothing here reads the process's own environm
 sign-in may know of it is the request's `env`.
 """
 
-import logging
-import sys
 from collections.abc import Callable, Mapping
 
 from ..errors import SignInError
 from ..request.request import Token, TokenRequest
 from ..waiting import waiting_for
-
-if sys.flags.no_site:
-    # The launchers of install.sh leave `site` out for a cached answer. From here on packages of
-    # others are imported, and a company's .pth file may be what gives Python its certificates.
-    import site
-
-    site.main()
-
-_QUIET = logging.NullHandler()
-"""Without any handler Python prints the libraries' warnings on stderr, in the server's words."""
 
 
 def acquire(
@@ -42,8 +30,6 @@ def acquire(
     from .attempt import Attempt
     from .chain import sign_in
 
-    for library in ("azure", "msal"):
-        logging.getLogger(library).addHandler(_QUIET)
     with waiting_for("the sign-in", 0):
         return sign_in(Attempt(request, claims, rejected or (lambda _: False), prompt=prompt))
 

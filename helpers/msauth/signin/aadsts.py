@@ -8,14 +8,13 @@ import base64
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from ..errors import SignInError, UnavailableError, command
 from ..request import profiles
 from ..request.kinds import KINDS
 from ..request.request import TokenRequest
-from .network import CA_VARIABLES
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from azure.core.exceptions import ClientAuthenticationError
 
@@ -98,9 +97,10 @@ _MEANINGS: dict[int, tuple[str, str]] = {
     9002313: ("the request was malformed", "check --scope and --client-id"),
 }
 _TRANSIENT = frozenset(code for code, (_, hint) in _MEANINGS.items() if hint == _AGAIN)
-_CODE = re.compile(r"AADSTS(\d{4,8})")
-_HTTP_ERROR = re.compile(r"HTTP Error: ([45]\d\d)")  # MSAL's words for a 5xx without a body
-_SECRET_SHAPED = re.compile(r"eyJ[\w-]{8,}[\w.-]*|[\w+/=~.-]{60,}")
+# Compiled when they are first needed: most sign-ins succeed.
+_CODE = r"AADSTS(\d{4,8})"
+_HTTP_ERROR = r"HTTP Error: ([45]\d\d)"  # MSAL's words for a 5xx without a body
+_SECRET_SHAPED = r"eyJ[\w-]{8,}[\w.-]*|[\w+/=~.-]{60,}"
 _HINT_TEXTS = {
     _AGAIN: "try again in a minute",
     _POLICY: "sign in where the policy lets you (a managed device, a browser), or ask the tenant's"
@@ -117,7 +117,7 @@ _NOBODY = "ask the tenant's administrator: no person signs in with this credenti
 
 def explain(kind: str, text: str, request: TokenRequest, *, claims: str | None) -> SignInError:
     """Return the error for a text of Entra ID's or of a tool that repeats one."""
-    found = _CODE.search(text)
+    found = re.search(_CODE, text)
     if found is None:
         return SignInError(f"{kind}: {first_sentence(text)}", login_hint(kind, request, claims))
     code = int(found[1])
@@ -273,7 +273,7 @@ def refusal(
     trouble = local_trouble(kind, request, text, caught)
     if trouble is not None:
         return trouble
-    status = _HTTP_ERROR.search(text)
+    status = re.search(_HTTP_ERROR, text)
     if status:
         return down(kind, status[1])
     return explain(kind, text, request, claims=claims)
@@ -301,6 +301,8 @@ def local_trouble(
             " --disable-instance-discovery",
         )
     if "CA certificate bundle" in text:
+        from .network import CA_VARIABLES
+
         return SignInError(
             f"{kind}: {first_sentence(text)}",
             f"check {next((n for n in CA_VARIABLES if request.env.get(n)), CA_VARIABLES[0])}",
@@ -366,4 +368,4 @@ def first_sentence(text: str) -> str:
     text = text.strip().removeprefix("ERROR: ").removeprefix("Authentication failed: ")
     text = text.partition("\n")[0]
     text = re.split(r"(?<=\w)\.\s|\s*Trace ID:|\s*To mitigate", text, maxsplit=1)[0]
-    return _SECRET_SHAPED.sub("…", text).strip().rstrip(".")[:300] or "no reason was given"
+    return re.sub(_SECRET_SHAPED, "…", text).strip().rstrip(".")[:300] or "no reason was given"

@@ -1,8 +1,8 @@
 """One attempt to sign in, and the way from azure-identity's answers and errors to ours."""
 
+import os
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
 
 from ..cache.record import is_token
 from ..errors import OnlyRejectedError, SignInError, UnavailableError, command
@@ -10,7 +10,11 @@ from ..protocols.base64url import json_object
 from ..request.clouds import is_guid
 from ..request.kinds import KINDS
 from ..request.request import Token, TokenRequest
-from . import aadsts, network
+from . import aadsts
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Attempt:
@@ -50,8 +54,10 @@ class Attempt:
         """Whether a token that somebody already holds will not do."""
         return self.claims is not None or self.request.force_refresh
 
-    def authority_options(self) -> dict[str, Any]:
+    def authority_options(self) -> "dict[str, Any]":
         """Return azure-identity's keyword arguments for authority, network and retries."""
+        from . import network
+
         return {
             "authority": self.request.authority,
             "disable_instance_discovery": not self.request.instance_discovery,
@@ -59,13 +65,13 @@ class Attempt:
             **network.azure_options(self.env),
         }
 
-    def ask(self, kind: str, credential: Any, *, renewable: bool = True) -> Token:
+    def ask(self, kind: str, credential: "Any", *, renewable: bool = True) -> Token:
         """Return the token of an azure-identity credential.
 
         renewable: whether asking again before the expiry gives a newer token.
         Raises UnavailableError or SignInError; no error holds a token, a secret or claims.
         """
-        options: dict[str, Any] = {}
+        options: dict[str, object] = {}
         if self.tenant:
             options["tenant_id"] = self.tenant
         if self.request.cae or self.claims is not None:
@@ -123,15 +129,16 @@ class Attempt:
         raise SignInError(message, aadsts.login_hint(kind, self.request, None) or hint)
 
 
-class Who(NamedTuple):
+class Who:
     """Whom a kind would sign in; "" for what only the sign-in itself can tell.
 
     asks: whether the person would be asked first.
     """
 
-    account: str = ""
-    tenant: str = ""
-    asks: bool = False
+    def __init__(self, account: str = "", tenant: str = "", *, asks: bool = False) -> None:
+        self.account = account
+        self.tenant = tenant
+        self.asks = asks
 
 
 def application(attempt: Attempt) -> Who:
@@ -139,19 +146,27 @@ def application(attempt: Attempt) -> Who:
     return Who(attempt.client_id, attempt.tenant or attempt.env.get("AZURE_TENANT_ID", ""))
 
 
-class Way(NamedTuple):
+class Way:
     """How a kind signs in, and why it would not.
 
-    reason: why it is not usable here, or None; it looks at the environment and never starts a
-    program or opens a connection. sign_in may still find that nobody is signed in, and raises
-    UnavailableError then. absence: the stricter reason by which `auto` passes the kind over.
-    who: whom sign_in would sign in, from what is on this machine alone; raises as it would.
+    reason: why it is not usable here, or None. It is asked only where there is what the table says
+    that the kind needs; it looks at the environment, and never starts a program or opens a
+    connection. sign_in may still find that nobody is signed in, and raises UnavailableError then.
+    absence: the stricter reason by which `auto` passes the kind over. who: whom sign_in would sign
+    in, from what is on this machine alone; raises as it would.
     """
 
-    reason: Callable[[Attempt], str | None]
-    sign_in: Callable[[Attempt], Token]
-    absence: Callable[[Attempt], str | None] | None = None
-    who: Callable[[Attempt], Who] = application
+    def __init__(
+        self,
+        reason: Callable[[Attempt], str | None],
+        sign_in: Callable[[Attempt], Token],
+        absence: Callable[[Attempt], str | None] | None = None,
+        who: Callable[[Attempt], Who] = application,
+    ) -> None:
+        self.reason = reason
+        self.sign_in = sign_in
+        self.absence = absence
+        self.who = who
 
 
 def unmet(kind: str, attempt: Attempt) -> list[tuple[str, ...]]:
@@ -164,15 +179,15 @@ def unmet(kind: str, attempt: Attempt) -> list[tuple[str, ...]]:
     ]
 
 
-def lacking(kind: str) -> Callable[[Attempt], str | None]:
-    """Return the reason of a kind that only needs variables: which one is not set, or None."""
+def lacking(kind: str, attempt: Attempt) -> str | None:
+    """Return which variable that a kind needs is not set, or None."""
+    for names in unmet(kind, attempt):
+        return f"{names[0]} is not set" if len(names) == 1 else _neither(names)
+    return None
 
-    def reason(attempt: Attempt) -> str | None:
-        for names in unmet(kind, attempt):
-            return f"{names[0]} is not set" if len(names) == 1 else _neither(names)
-        return None
 
-    return reason
+def nothing_else(_: Attempt) -> None:
+    """Stand for the reason of a kind that needs its variables alone."""
 
 
 def _neither(names: tuple[str, ...]) -> str:
@@ -188,12 +203,10 @@ def _mend(kind: str) -> str:
 
 def jittered(started: int, refresh_on: int, expires_on: int) -> int:
     """Return refresh_on moved by up to ±10 % of its distance, so that machines spread out."""
-    import random
-
     if refresh_on >= expires_on:
         return expires_on
-    moved = refresh_on + int(max(0, refresh_on - started) * random.uniform(-0.1, 0.1))  # noqa: S311
-    return min(moved, expires_on)
+    share = (int.from_bytes(os.urandom(4), "big") / (1 << 32) - 0.5) / 5
+    return min(refresh_on + int(max(0, refresh_on - started) * share), expires_on)
 
 
 def token_from(kind: str, text: str, expires_on: int, *, refresh_on: int, issued: int) -> Token:
@@ -224,7 +237,7 @@ def token_from(kind: str, text: str, expires_on: int, *, refresh_on: int, issued
     )
 
 
-def claims_of(token: str) -> dict[str, Any]:
+def claims_of(token: str) -> "dict[str, Any]":
     """Return a JWT's claims without checking its signature, or {} for an opaque token.
 
     To show, and to shorten an expiry; servers decide what a token is worth.
@@ -234,7 +247,7 @@ def claims_of(token: str) -> dict[str, Any]:
     return found[1] if found is not None else {}
 
 
-def time_of(claims: dict[str, Any], name: str) -> int:
+def time_of(claims: "dict[str, Any]", name: str) -> int:
     """Return a claim that is a time in epoch seconds, 0 for any other: no year may be too far."""
     value = claims.get(name)
     if isinstance(value, int) and not isinstance(value, bool) and 0 < value < 1 << 40:

@@ -9,12 +9,17 @@ import json
 import os
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from ..cache.record import is_token
 from ..errors import SignInError
 from ..request.clouds import CLOUDS, LOGIN_HOSTS
 from ..request.kinds import az_directory
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, TypeAlias
+
+    Entry: TypeAlias = dict[str, Any]
 
 CLIENT_ID = "04b07795-8ddb-461a-bbee-02f9e1bf7b46"
 """Microsoft Azure CLI, the same in every tenant."""
@@ -25,8 +30,6 @@ _PAUSES = (0.03, 0.1)
 _SIGNALS = (".bin", ".sig")
 """az writes such a file, beside where the plain one would be, when it keeps it encrypted."""
 
-Entry = dict[str, Any]
-
 
 class Account:
     """Who az would answer for: a user or a service principal, and a tenant of theirs.
@@ -35,7 +38,7 @@ class Account:
     tenant: a GUID. managed: a managed identity or a Cloud Shell, of which az holds nothing.
     """
 
-    def __init__(self, subscription: Entry, tenant: str, *, current: bool) -> None:
+    def __init__(self, subscription: "Entry", tenant: str, *, current: bool) -> None:
         user = subscription["user"]
         self.name: str = str(user["name"])
         self.service_principal = user.get("type") == "servicePrincipal"
@@ -97,7 +100,7 @@ class AzCache:
             return Account(current, guid, current=True)
         return Account(there[0], guid, current=False)
 
-    def subscription(self, wanted: str = "") -> Entry | None:
+    def subscription(self, wanted: str = "") -> "Entry | None":
         """Return the one subscription of an id or a name ("": the chosen or current one).
 
         None where there is none, or several are called so.
@@ -130,7 +133,7 @@ class AzCache:
 
     def access_token(
         self, account: Account, scopes: tuple[str, ...], authority: str, *, now: int, least: int
-    ) -> Entry | None:
+    ) -> "Entry | None":
         """Return the entry of an access token that az would hand out itself, or None.
 
         Entries with an ext_cache_key are bound to something else than the account, and those
@@ -161,7 +164,7 @@ class AzCache:
                 best = entry
         return best
 
-    def refreshable(self, account: Account, authority: str) -> Entry | None:
+    def refreshable(self, account: Account, authority: str) -> "Entry | None":
         """Return the Account entry of a user for whom az holds a refresh token, or None."""
         if account.managed or account.service_principal:
             return None
@@ -180,7 +183,7 @@ class AzCache:
             entry for entry in self._entries("Account") if entry.get("home_account_id") == homes[0]
         )
 
-    def secret(self, account: Account, authority: str) -> Entry | None:
+    def secret(self, account: Account, authority: str) -> "Entry | None":
         """Return az's entry of a service principal: its client_secret or its certificate's path.
 
         None for another account, where az keeps it encrypted, and for a federated assertion,
@@ -231,23 +234,23 @@ class AzCache:
             }
         )
 
-    def _is_here(self, entry: Entry, authority: str) -> bool:
+    def _is_here(self, entry: "Entry", authority: str) -> bool:
         return self.serves(authority) and entry.get("environment") in self._login_hosts
 
-    def _entries(self, kind: str) -> Iterator[Entry]:
+    def _entries(self, kind: str) -> "Iterator[Entry]":
         section = self._load().get(kind)
         for entry in section.values() if isinstance(section, dict) else ():
             if isinstance(entry, dict):
                 yield entry
 
-    def _load(self) -> Entry:
+    def _load(self) -> "Entry":
         if self._cache is None:
             read = None if self.encrypted else _read(self._plain)
             self._cache = read if isinstance(read, dict) else {}
         return self._cache
 
 
-def contents(env: Mapping[str, str]) -> tuple[str, bool, dict[str, list[Entry]]]:
+def contents(env: Mapping[str, str]) -> "tuple[str, bool, dict[str, list[Entry]]]":
     """Return what az's token cache holds: `AzCache.path`, whether it is encrypted, entries by kind.
 
     The kinds and fields keep the cache's own names; no entry has its `secret`.
@@ -266,7 +269,7 @@ def contents(env: Mapping[str, str]) -> tuple[str, bool, dict[str, list[Entry]]]
     return cache.path, cache.encrypted, kinds
 
 
-def number(entry: Entry, name: str) -> int:
+def number(entry: "Entry", name: str) -> int:
     """Return a field that MSAL writes as a decimal string, 0 when it is not one."""
     try:
         return int(entry.get(name) or 0)
@@ -296,7 +299,7 @@ def _modified(path: str) -> int | None:
         return None
 
 
-def _read(path: str) -> Any:
+def _read(path: str) -> "Any":
     """Return a JSON file's value, None when it is missing or makes no sense even on re-reading."""
     for pause in (*_PAUSES, None):
         try:
@@ -325,7 +328,7 @@ def _cloud(env: Mapping[str, str], directory: str) -> str:
     return (name or "AzureCloud").lower()
 
 
-def _is_subscription(entry: Any) -> bool:
+def _is_subscription(entry: "Any") -> bool:
     return (
         isinstance(entry, dict)
         and isinstance(entry.get("user"), dict)
@@ -335,7 +338,7 @@ def _is_subscription(entry: Any) -> bool:
     )
 
 
-def _is_of(subscription: Entry, tenant: str) -> bool:
+def _is_of(subscription: "Entry", tenant: str) -> bool:
     wanted = tenant.lower()
     return wanted in (
         str(subscription["tenantId"]).lower(),

@@ -1,31 +1,26 @@
 """The Azure CLI's sign-in: the token it holds, az itself, or its refresh token in process.
 
 az gives the same token until it nears its end, also after a server rejected it, and takes no
-claims. So a new token can only come from az's refresh token, redeemed here; the one that comes
-back with it is thrown away (Entra ID keeps the old one valid for a public client). For a service
-principal it comes from the secret or certificate that az keeps.
+claims. So a new token can only come from what az keeps to renew its own: see `az_renewal`.
 """
 
-import datetime
 import json
 import re
 
 from ..errors import OnlyRejectedError, SignInError, UnavailableError, command
 from ..request.request import Token
-from . import aadsts, network, service_principal
+from . import aadsts
 from .attempt import Attempt, Way, Who
-from .az_cache import CLIENT_ID, Account, AzCache, number
-from .developer_tools import answer
+from .az_cache import Account, AzCache, number
 from .programs import which
 
 _KIND = "azure-cli"
-_NOBODY = re.compile(r"az login|az account set|does not exist in MSAL token cache")
+_NOBODY = r"az login|az account set|does not exist in MSAL token cache"
 # What az prints where it keeps its sign-in in a keyring and cannot open that: msal-extensions'
 # own words, and those of libsecret, D-Bus, the macOS keychain and DPAPI.
-_KEYRING = re.compile(
-    r"libsecret|PyGObject|No module named 'gi'|D-?Bus|freedesktop\.secret|key(ring|chain)"
-    r"|locked (collection|object)|(de|en)cryption failed",
-    re.IGNORECASE,
+_KEYRING = (
+    r"(?i)libsecret|PyGObject|No module named 'gi'|D-?Bus|freedesktop\.secret|key(ring|chain)"
+    r"|locked (collection|object)|(de|en)cryption failed"
 )
 
 
@@ -114,10 +109,14 @@ def _new(
     if account is not None:
         user = cache.refreshable(account, attempt.request.authority)
         if user is not None:
-            return _redeem(attempt, cache, account, user, kind)
+            from . import az_renewal
+
+            return az_renewal.redeem(attempt, cache, account, user, kind)
         secret = cache.secret(account, attempt.request.authority)
         if secret is not None:
-            return _with_secret(attempt, account, secret, kind)
+            from . import az_renewal
+
+            return az_renewal.with_secret(attempt, account, secret, kind)
     if attempt.claims is None and (instead or attempt.request.force_refresh):
         token = _from_az(attempt, cache, account)
         if not attempt.rejected(token.text):
@@ -198,6 +197,8 @@ def _nobody(attempt: Attempt) -> UnavailableError:
 
 def _ask_az(attempt: Attempt, account: Account | None) -> Token:
     """Raises UnavailableError when az says that nobody is signed in, SignInError for the rest."""
+    from .developer_tools import answer
+
     resource = attempt.request.scopes[0].removesuffix("/.default")
     words = ["az", "account", "get-access-token", "--output", "json", "--resource", resource]
     if account is not None and account.subscription:
@@ -210,9 +211,9 @@ def _ask_az(attempt: Attempt, account: Account | None) -> Token:
     text = done.stderr
     if "AADSTS" in text:
         raise aadsts.explain(_KIND, text, attempt.request, claims=None)
-    if _NOBODY.search(text):
+    if re.search(_NOBODY, text):
         raise _nobody(attempt)
-    if _KEYRING.search(text):
+    if re.search(_KEYRING, text):
         raise SignInError(
             f"{_KIND}: az cannot open the keyring that holds its sign-in",
             "unlock the keyring, or let az use a file: az config set"
@@ -224,6 +225,8 @@ def _ask_az(attempt: Attempt, account: Account | None) -> Token:
 
 def _az_token(attempt: Attempt, output: str) -> Token:
     """Return the token that az prints: `expires_on` in epoch seconds, else a local time."""
+    import datetime
+
     try:
         said = json.loads(output)
         text = said["accessToken"]
@@ -236,69 +239,6 @@ def _az_token(attempt: Attempt, output: str) -> Token:
     if not isinstance(text, str):
         raise SignInError(f"{_KIND}: az's answer cannot be understood", "az version")
     return attempt.token(_KIND, text, expires_on, refresh_on=expires_on, check=False)
-
-
-def _with_secret(attempt: Attempt, account: Account, entry: dict[str, object], kind: str) -> Token:
-    """Sign in as az's service principal, in process."""
-    principal = service_principal.credential(
-        attempt,
-        kind,
-        account.tenant,
-        account.name,
-        secret=str(entry.get("client_secret") or ""),
-        certificate=str(entry.get("certificate") or ""),
-        chain=bool(entry.get("use_cert_sn_issuer")),
-    )
-    return attempt.ask(kind, principal)
-
-
-def _redeem(
-    attempt: Attempt, cache: AzCache, account: Account, user: dict[str, object], kind: str
-) -> Token:
-    """Redeem az's refresh token at the account's tenant, in memory.
-
-    A refresh token belongs to a user, not to a tenant: the home account's serves wherever the
-    user is a guest.
-    """
-    import msal
-    import requests
-
-    request = attempt.request
-    memory = msal.SerializableTokenCache()
-    try:
-        memory.deserialize(cache.serialized())
-        with network.session(attempt.env) as session:
-            app = msal.PublicClientApplication(
-                CLIENT_ID,
-                authority=f"{request.authority}/{account.tenant}",
-                client_capabilities=["CP1"],
-                instance_discovery=None if request.instance_discovery else False,
-                token_cache=memory,
-                http_client=session,
-            )
-            result = app.acquire_token_silent_with_error(
-                list(request.scopes),
-                account=user,
-                force_refresh=True,
-                claims_challenge=attempt.claims,
-            )
-    except msal.exceptions.MsalError:
-        raise aadsts.down(kind, "") from None
-    except requests.RequestException as error:
-        raise aadsts.unreachable(kind, request, str(error)) from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise aadsts.explain(kind, str(error), request, claims=attempt.claims) from None
-    if not isinstance(result, dict) or not isinstance(result.get("access_token"), str):
-        found = result if isinstance(result, dict) else {}
-        text = str(found.get("error_description") or found.get("error") or "az has no sign-in")
-        raise aadsts.explain(kind, text, request, claims=attempt.claims)
-    lifetime = int(result["expires_in"])
-    return attempt.token(
-        kind,
-        result["access_token"],
-        attempt.started + lifetime,
-        refresh_on=attempt.started + int(result.get("refresh_in") or lifetime // 2),
-    )
 
 
 AZURE_CLI = Way(_reason, _azure_cli, who=_who)

@@ -6,22 +6,21 @@ to find out. Which kinds there are, and their order, says `request.kinds`.
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import NamedTuple
 
 from ..errors import SignInError, UnavailableError, trace
 from ..request import kinds
 from ..request.request import Token
 from .aadsts import login_hint
-from .attempt import Attempt, Way, unmet
-from .programs import which
+from .attempt import Attempt, Way, lacking, unmet
 
 
-class Tried(NamedTuple):
+class Tried:
     """A kind of `auto` that could not sign in; error: what it said, if it was asked."""
 
-    kind: str
-    why: str
-    error: UnavailableError | None
+    def __init__(self, kind: str, why: str, error: UnavailableError | None) -> None:
+        self.kind = kind
+        self.why = why
+        self.error = error
 
 
 def sign_in(attempt: Attempt) -> Token:
@@ -59,10 +58,10 @@ def sign_in(attempt: Attempt) -> Token:
 
 def nobody(tried: list[Tried], attempt: Attempt, names: tuple[str, ...]) -> UnavailableError:
     """Return the error where none of these kinds can sign in: that of the nearest one."""
-    kind, why, error = max(tried, key=_nearness(attempt, names))
+    nearest = max(tried, key=_nearness(attempt, names))
     failure = UnavailableError(
-        f"no credential can sign in: {kind}: {why}",
-        (error.hint if error else None) or _set_up(kind, attempt),
+        f"no credential can sign in: {nearest.kind}: {nearest.why}",
+        (nearest.error.hint if nearest.error else None) or _set_up(nearest.kind, attempt),
     )
     failure.tried = _lines(tried)
     return failure
@@ -103,9 +102,15 @@ def _nearness(
 def _tool_in_use(kind: str, attempt: Attempt) -> bool:
     """Say whether the kind's tool is installed, and somebody has used it here before."""
     entry = kinds.KINDS[kind]
-    if not entry.tool or which(entry.tool, attempt.env) is None:
+    if not entry.tool or not _is_installed(entry.tool, attempt):
         return False
     return entry.stamp is not None and set(entry.stamp(attempt.env).split("+")) != {"none"}
+
+
+def _is_installed(tool: str, attempt: Attempt) -> bool:
+    from .programs import which
+
+    return which(tool, attempt.env) is not None
 
 
 def _set_up(kind: str, attempt: Attempt) -> str:
@@ -114,7 +119,7 @@ def _set_up(kind: str, attempt: Attempt) -> str:
     if missing and not entry.set_up:
         return "export " + " ".join(f"{names[0]}=…" for names in missing)
     tool = entry.tool
-    if missing or (tool and which(tool, attempt.env) is None):
+    if missing or (tool and not _is_installed(tool, attempt)):
         return entry.set_up
     return login_hint(kind, attempt.request, attempt.claims) or entry.set_up
 
@@ -128,17 +133,19 @@ def way(kind: str) -> Way:
 
 def why_not(kind: str, attempt: Attempt, *, among_others: bool) -> str | None:
     """Return why a kind is not usable here, or None; among_others: `auto` has more to try."""
+    why = lacking(kind, attempt)
+    if why is not None:
+        return why  # without importing its module
     found = way(kind)
     return found.absence(attempt) if among_others and found.absence else found.reason(attempt)
 
 
 def _one(kind: str, attempt: Attempt) -> Token:
-    found = way(kind)
-    why = found.reason(attempt)
+    why = why_not(kind, attempt, among_others=False)
     if why is not None:
         raise UnavailableError(f"{kind}: {why}", how_to_set_up(kind, attempt))
     try:
-        return found.sign_in(attempt)
+        return way(kind).sign_in(attempt)
     except UnavailableError as error:
         error.message = f"{kind}: {error.message.removeprefix(f'{kind}: ')}"
         error.hint = error.hint or how_to_set_up(kind, attempt)

@@ -13,8 +13,6 @@ from ..request.clouds import DEVOPS_RESOURCE, DEVOPS_SCOPE
 from ..request.kinds import codespaces_files
 from ..request.request import Token
 from .attempt import Attempt, Way, Who, claims_of, time_of
-from .developer_tools import answer
-from .programs import mistrusted
 
 KIND = "codespaces"
 MARK = b"#!/bin/sh\n# made by msauth setup codespaces\n"
@@ -56,6 +54,8 @@ def _unusable(path: str) -> str:
         status = os.lstat(path)
     except (OSError, ValueError):
         return f"there is no {path}"
+    from .programs import mistrusted
+
     why = mistrusted(status)
     if why:
         return f"{path} {why}"
@@ -65,6 +65,8 @@ def _unusable(path: str) -> str:
 
 
 def _sign_in(attempt: Attempt) -> Token:
+    from .developer_tools import answer
+
     words, why = _program(attempt)
     if not words:
         raise UnavailableError(why)

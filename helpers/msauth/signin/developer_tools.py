@@ -13,7 +13,7 @@ from ..errors import SignInError, UnavailableError
 from ..request.kinds import azd_directory, home
 from ..request.request import Token
 from ..waiting import waiting_for
-from . import aadsts
+from . import aadsts, libraries  # noqa: F401 - first
 from .attempt import Attempt, Way, Who
 from .programs import TooMuchError, run, which
 

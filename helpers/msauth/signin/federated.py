@@ -15,7 +15,7 @@ from ..request.clouds import CHINA, USGOV
 from ..request.kinds import ASSERTION, COMMAND, FILE, home
 from ..request.request import Token
 from . import managed_identity, network, programs
-from .attempt import Attempt, Way, Who, application, lacking
+from .attempt import Attempt, Way, Who, application, nothing_else
 
 AUDIENCE = "api://AzureADTokenExchange"
 TIMEOUT = 60
@@ -224,9 +224,7 @@ def _contents(path: str) -> str:
         os.close(descriptor)
 
 
-WORKLOAD_IDENTITY = Way(
-    lacking("workload-identity"), _workload_identity, who=_workload_identity_who
-)
-AZURE_PIPELINES = Way(lacking("azure-pipelines"), _azure_pipelines, who=_azure_pipelines_who)
-GITHUB_ACTIONS = Way(lacking("github-actions"), _github_actions)
+WORKLOAD_IDENTITY = Way(nothing_else, _workload_identity, who=_workload_identity_who)
+AZURE_PIPELINES = Way(nothing_else, _azure_pipelines, who=_azure_pipelines_who)
+GITHUB_ACTIONS = Way(nothing_else, _github_actions)
 FEDERATED = Way(_federated_reason, _federated)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..errors import SignInError, UnavailableError, not_kept, say
 from ..request.request import Token
 from ..waiting import waiting_for
-from . import aadsts, prompts
+from . import aadsts, libraries, prompts  # noqa: F401 - first
 from .attempt import Attempt, Way, Who
 from .az_cache import CLIENT_ID as DEFAULT_CLIENT
 from .browser import BrowserUnusable, is_wsl, no_browser, our_browser
@@ -72,6 +72,8 @@ def _sign_in(attempt: Attempt, kind: str) -> Token:
         raise not_kept("the sign-in", *refused)  # before anybody is asked in vain
     kept = attempt.request.persist and refused is None
     may_prompt = attempt.prompt or _may_prompt(attempt)
+    import azure.identity  # noqa: F401 - it takes long, and others should not wait for it
+
     until = time.monotonic() + (prompts.TIMEOUT if may_prompt else _SILENT_WAIT)
     with store.locked(until) if kept else nullcontext(True) as held:
         if held is False:

@@ -1,18 +1,10 @@
-"""The identity that Azure gives to a machine or an app service.
-
-azure-identity finds the endpoint by IDENTITY_ENDPOINT, MSI_ENDPOINT and their keys in the
-process's own environment; a request's `env` must be that one for these variables.
-"""
+"""The identity that Azure gives to a machine or an app service."""
 
 from ..errors import SignInError
 from ..request.request import Token
-from . import aadsts, network, serve_endpoint
 from .attempt import Attempt, Way, Who
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from azure.identity import ManagedIdentityCredential
-
+KIND = "managed-identity"
 AZURE_VM_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
 """What the firmware of every Azure virtual machine says; cloud-init looks for the same."""
 
@@ -33,16 +25,26 @@ def _reason(attempt: Attempt) -> str | None:
 def _sign_in(attempt: Attempt) -> Token:
     """The identity of the machine or app service; the tenant is the identity's own.
 
-    A user-assigned identity is named by its resource id or its client id. `resource_id` is
-    azure-identity's own word; each endpoint gets it under the parameter that it knows.
+    A user-assigned identity is named by its resource id or its client id; each endpoint gets it
+    under the parameter that it knows.
     """
     who = _who(attempt)
-    if serve_endpoint.SERVE.reason(attempt) is None:
-        return serve_endpoint.SERVE.sign_in(attempt)
+    if _is_inside_serve(attempt):
+        from . import serve_endpoint
+
+        return serve_endpoint.sign_in(attempt)
+    from . import identity_endpoint
+
     resource_id = attempt.request.identity_resource_id
-    with aadsts.translated("managed-identity", attempt.request, claims=None):
-        credential = _credential(attempt, who.account, resource_id)
-    return attempt.ask("managed-identity", credential)
+    if not identity_endpoint.is_ours(attempt.env):
+        from . import service_fabric
+
+        return service_fabric.sign_in(attempt, who.account, resource_id)
+    if len(attempt.request.scopes) != 1:
+        raise SignInError(f"{KIND}: one scope can be asked for at a time", "give one --scope")
+    resource = attempt.request.scopes[0].removesuffix("/.default")
+    text, expires_on = identity_endpoint.ask(attempt, resource, who.account, resource_id)
+    return attempt.token(KIND, text, expires_on, refresh_on=0)
 
 
 def assertion(attempt: Attempt, audience: str, identity: str) -> str:
@@ -51,34 +53,32 @@ def assertion(attempt: Attempt, audience: str, identity: str) -> str:
     identity: the client id or the resource id of a user-assigned one, "" for the machine's own.
     Raises SignInError and UnavailableError.
     """
+    from . import identity_endpoint
+
     resource_id = identity if identity.startswith("/") else ""
-    with aadsts.translated("managed-identity", attempt.request, claims=None):
-        credential = _credential(attempt, "" if resource_id else identity, resource_id)
-        return str(credential.get_token(f"{audience}/.default").token)
+    client_id = "" if resource_id else identity
+    if not identity_endpoint.is_ours(attempt.env):
+        from . import service_fabric
+
+        return service_fabric.assertion(attempt, audience, client_id, resource_id)
+    return identity_endpoint.ask(attempt, audience, client_id, resource_id)[0]
 
 
-def _credential(attempt: Attempt, client_id: str, resource_id: str) -> "ManagedIdentityCredential":
-    from azure.identity import ManagedIdentityCredential
-
-    return ManagedIdentityCredential(
-        client_id=client_id or None,
-        identity_config={"resource_id": resource_id} if resource_id else None,
-        transport=network.transport(attempt.env, connect=5),
-        retry_total=2,
-        # It would be chosen by the process's own variables, also where kubelogin's flags or
-        # the cache key know nothing of them; `workload-identity` is a kind of its own.
-        _exclude_workload_identity_credential=True,
-    )
+def _is_inside_serve(attempt: Attempt) -> bool:
+    """Say whether this runs inside msauth-run --serve, which then is who gives the identity."""
+    return attempt.env.get("MSAUTH_SERVE") == "1"
 
 
 def _who(attempt: Attempt) -> Who:
     """Return the identity, where its client id names it; raises SignInError for a double name."""
-    if serve_endpoint.SERVE.reason(attempt) is None:
-        return serve_endpoint.SERVE.who(attempt)
+    if _is_inside_serve(attempt):
+        from . import serve_endpoint
+
+        return serve_endpoint.who(attempt)
     resource_id = attempt.request.identity_resource_id
     if resource_id and attempt.request.client_id:
         raise SignInError(
-            "managed-identity: both a client id and a resource id name the identity",
+            f"{KIND}: both a client id and a resource id name the identity",
             "use one of --client-id and --identity-resource-id",
         )
     return Who("" if resource_id else attempt.client_id, attempt.tenant or "")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..request.clouds import DEVOPS_HOST
 from ..waiting import waiting_for
+from . import libraries  # noqa: F401 - first
 from .programs import git_setting
 
 if TYPE_CHECKING:

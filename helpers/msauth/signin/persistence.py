@@ -19,7 +19,7 @@ from ..cache.folder import Folder, Refused
 from ..cache.record import fingerprint
 from ..errors import command
 from ..request.request import TokenRequest
-from . import prompts
+from . import libraries, prompts  # noqa: F401 - first
 
 if TYPE_CHECKING:
     from azure.identity import AuthenticationRecord, TokenCachePersistenceOptions

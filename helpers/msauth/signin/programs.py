@@ -1,16 +1,16 @@
 """The programs that sign in for us (az, azd, pwsh), started safely, and git asked for settings."""
 
 import os
-import selectors
-import shutil
-import signal
 import stat
-import subprocess
 import time
 from collections.abc import Mapping
 
 from ..shims import place as shims
 from ..waiting import waiting_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import subprocess
 
 _GIT = 5
 """Seconds that git has for a setting."""
@@ -19,7 +19,7 @@ MAX_OUTPUT = 1 << 20
 """Bytes of stdout or stderr that a program may print: a token has a few thousand."""
 
 
-class TooMuchError(subprocess.SubprocessError):
+class TooMuchError(OSError):
     """A program has printed more than MAX_OUTPUT, and was ended."""
 
 
@@ -35,6 +35,8 @@ def search_path(env: Mapping[str, str]) -> str:
 
 def which(program: str, env: Mapping[str, str]) -> str | None:
     """Return a program's path from PATH, never from the current directory, nor a shim of ours."""
+    import shutil
+
     found = shutil.which(program, path=shims.without(search_path(env), program))
     return found if found and os.path.isabs(found) else None
 
@@ -63,6 +65,8 @@ def run(
     Raises subprocess.TimeoutExpired (timeout: seconds), TooMuchError and OSError. It gets a
     process group of its own, so that what a wrapper script started ends with it.
     """
+    import subprocess
+
     with subprocess.Popen(
         words,
         stdin=subprocess.DEVNULL,
@@ -83,6 +87,9 @@ def run(
 
 def _read(child: "subprocess.Popen[bytes]", timeout: float) -> tuple[str, str]:
     """Return all of stdout and stderr, once the program has ended."""
+    import selectors
+    import subprocess
+
     if os.name == "nt":  # where select(2) takes no pipes
         output, said = child.communicate(timeout=timeout)
         return output.decode("utf-8", "replace"), said.decode("utf-8", "replace")
@@ -111,6 +118,8 @@ def _read(child: "subprocess.Popen[bytes]", timeout: float) -> tuple[str, str]:
 
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
+    import signal
+
     try:
         if os.name == "posix":
             os.killpg(child.pid, signal.SIGKILL)
@@ -125,6 +134,8 @@ def git_setting(name: str, url: str, env: Mapping[str, str], *, kind: str = "") 
 
     kind: git's own `--type`, such as "path". Nothing is raised for a git that cannot be asked.
     """
+    import subprocess
+
     git = which("git", env)
     if git is None:
         return None

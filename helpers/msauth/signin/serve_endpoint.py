@@ -11,22 +11,15 @@ from typing import Any
 
 from ..errors import SignInError, UnavailableError
 from ..request.request import Token
-from ..waiting import waiting_for
-from .attempt import Attempt, Way, Who
+from . import local_endpoint
+from .attempt import Attempt, Who
+from .managed_identity import KIND
 
-KIND = "managed-identity"
 _TIMEOUT = 900  # seconds; the sign-in behind the endpoint may wait for a person
-_MAX_ANSWER = 256 * 1024
 _HINT = "run the command in a new msauth-run --serve"
 
 
-def _reason(attempt: Attempt) -> str | None:
-    if attempt.env.get("MSAUTH_SERVE") != "1":
-        return "MSAUTH_SERVE is not set: this is not inside msauth-run --serve"
-    return None
-
-
-def _sign_in(attempt: Attempt) -> Token:
+def sign_in(attempt: Attempt) -> Token:
     """Ask for the request's scopes in its tenant. Raises SignInError, UnavailableError.
 
     There is one identity behind the endpoint, so a request that names another one is refused.
@@ -34,7 +27,7 @@ def _sign_in(attempt: Attempt) -> Token:
     azd's form (api-version 2023-07-12-preview), and of our own `claims`, the JSON of a claims
     challenge, and `refresh`, that a token which somebody holds already will not do.
     """
-    _who(attempt)
+    who(attempt)
     arguments: dict[str, Any] = {"scopes": attempt.request.scopes}
     if attempt.tenant:
         arguments["tenantId"] = attempt.tenant
@@ -51,7 +44,7 @@ def _sign_in(attempt: Attempt) -> Token:
     return token
 
 
-def _who(attempt: Attempt) -> Who:
+def who(attempt: Attempt) -> Who:
     """Return what is known of the endpoint's identity: its tenant, if that was asked for."""
     if attempt.request.client_id or attempt.request.identity_resource_id:
         raise SignInError(
@@ -86,31 +79,24 @@ def _port(attempt: Attempt) -> int:
 
 
 def _post(port: int, secret: str, arguments: dict[str, Any]) -> dict[str, Any]:
-    import http.client
-
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT)
+    url = f"http://127.0.0.1:{port}/token?api-version=2023-07-12-preview"
     headers = {"Authorization": f"Bearer {secret}", "Content-Type": "application/json"}
-    target = "/token?api-version=2023-07-12-preview"
+    body = json.dumps(arguments).encode()
     try:
-        with waiting_for("msauth-run --serve", _TIMEOUT):
-            connection.request("POST", target, json.dumps(arguments).encode(), headers)
-            response = connection.getresponse()
-        answer = json.loads(response.read(_MAX_ANSWER))
+        found = local_endpoint.ask(
+            url, headers, body=body, timeout=_TIMEOUT, what="msauth-run --serve"
+        )
+        answer = json.loads(found.body)
     except OSError:
         raise SignInError("msauth-run --serve has ended, and its endpoint too", _HINT) from None
-    except (http.client.HTTPException, ValueError):
+    except (ValueError, RecursionError):
         raise _strange() from None
-    finally:
-        connection.close()
     if not isinstance(answer, dict):
         raise _strange()
-    if response.status != 200:
-        raise SignInError(f"msauth-run --serve: {answer.get('message', response.status)}", _HINT)
+    if found.status != 200:
+        raise SignInError(f"msauth-run --serve: {answer.get('message', found.status)}", _HINT)
     return answer
 
 
 def _strange() -> SignInError:
     return SignInError("the answer of msauth-run --serve cannot be read", _HINT)
-
-
-SERVE = Way(_reason, _sign_in, who=_who)

@@ -2,7 +2,8 @@
 
 from ..errors import SignInError
 from ..request.request import Token
-from .attempt import Attempt, Way, Who, application, lacking
+from . import libraries  # noqa: F401 - first
+from .attempt import Attempt, Way, Who, application, nothing_else
 
 
 def _sign_in(attempt: Attempt) -> Token:
@@ -77,5 +78,5 @@ def credential(
         ) from None
 
 
-ENVIRONMENT = Way(lacking("environment"), _sign_in, who=_who)
-SERVICE_PRINCIPAL = Way(lacking("service-principal"), _sign_in, who=_who)
+ENVIRONMENT = Way(nothing_else, _sign_in, who=_who)
+SERVICE_PRINCIPAL = Way(nothing_else, _sign_in, who=_who)
