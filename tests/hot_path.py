@@ -1,6 +1,6 @@
 """The one allow-list of what a cached answer may load, beyond what `python -c pass` has loaded."""
 
-STANDARD = {"errno", "posix", "pwd", "time"}
+STANDARD = {"_stat", "gc", "posix", "pwd", "time"}
 """Built in, or a few lines; all the rest of the standard library costs more than the answer."""
 
 OURS = {
@@ -18,6 +18,7 @@ OURS = {
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
     *(f"msauth.shims{part}" for part in ("", ".place", ".program", ".subscription")),
     "msauth.start",
+    "msauth.system",
     *(f"msauth.token{part}" for part in ("", ".answer", ".arguments", ".exec_retry", ".program")),
 }
 

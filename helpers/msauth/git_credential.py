@@ -4,10 +4,10 @@ Git runs it for every request to a host it is configured for, so most calls must
 `store` and foreign hosts return at once, a cached `get` reads one small file.
 """
 
-import os
 import sys
 
 from .request.options import FLAG, SIGN_IN, Options, parse, standard_input, write_and_exit
+from .system import environ
 
 PROG = "git-credential-msauth"
 _FALSE = ("", "0", "false", "no", "off")
@@ -20,10 +20,10 @@ def main() -> int:
 
 
 def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
-    """Return the exit code and what goes to stdout; read() returns all of stdin as bytes."""
-    if argv and argv[-1] == "store":
-        read()  # a token is its own record: nothing that git knows is worth keeping
-        return 0, b""
+    """Return the exit code and what goes to stdout; read() returns all of stdin as bytes.
+
+    `store` does not come here but ends in `start`.
+    """
     try:
         options, words = parse(argv, OPTIONS)
         if "--help" in options or "-h" in options:
@@ -65,7 +65,7 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
     credential, organisation = _recognised(data)
     if credential is None:
         return 0, b""
-    env = os.environ
+    env = environ
     challenges = credential.texts("wwwauth")
     tried = git.tried(credential)
 
@@ -102,7 +102,7 @@ def _selection(options: Options, credential: "Credential", organisation: str) ->
     from .request.selection import select
 
     host = credential.value("host").decode().lower().removesuffix(":443")
-    return select(options, os.environ, organisation=organisation, host=host)
+    return select(options, environ, organisation=organisation, host=host)
 
 
 def _may_prompt(credential: "Credential", env: "Mapping[str, str]") -> bool:
@@ -133,7 +133,7 @@ def _erase(options: Options, data: bytes) -> tuple[int, bytes]:
         return 0, b""
     secret = git.secret(credential)
     claims = claims_of(credential.texts("wwwauth"))
-    ours = broker.reject(secret, claims, organisation=organisation, env=os.environ)
+    ours = broker.reject(secret, claims, organisation=organisation, env=environ)
     if not ours or claims is not None:
         return 0, b""
     from .errors import report

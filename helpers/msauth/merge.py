@@ -11,7 +11,7 @@ from types import CodeType
 from . import __path__, start
 
 _QUESTION = (
-    *("request", "request.options", "broker", "cache", "cache.record", "cache.folder"),
+    *("system", "request", "request.options", "broker", "cache", "cache.record", "cache.folder"),
     *("request.clouds", "request.kinds", "request.request", "broker.entry", "broker.broker"),
     *("request.values", "request.profiles", "request.selection", "protocols"),
 )
@@ -30,7 +30,7 @@ MODULES = {
         *("protocols.exec_credential", "protocols.formats", "protocols.kubelogin"),
         *("token", "token.arguments", "token.exec_retry", "token.answer"),
     ),
-    "run.program": (*_QUESTION, "errors", "run", "run.execution"),
+    "run.program": (*_QUESTION, "run", "run.execution"),
 }
 """What each program imports for a cached answer besides its own module, below `msauth`.
 
@@ -54,7 +54,8 @@ def merge(folder: str, program: str) -> "start.Modules | None":
         return None
     try:
         stamps, modules = _compiled(folder, (*MODULES[program], program))
-        body = dumps((start.version(), stamps, dumps(modules)), 2)
+        code = dumps(modules)
+        body = dumps((start.version(), stamps, len(code)), 2) + code
         _write(path, source_hash(start.HASH_KEY, body) + body)
     except (OSError, SyntaxError, ValueError):
         return None

@@ -10,7 +10,7 @@ written, everything is imported as usual.
 The name ends as it does because pip removes such a file together with its source.
 """
 
-import os
+import gc
 import sys
 from _imp import source_hash
 from marshal import loads
@@ -21,6 +21,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 
+_system = sys.modules.get("posix") or sys.modules["nt"]
+"""The built-in module behind `os`, which importing alone would cost a tenth of Python's start."""
 HASH_KEY = 0x6D7361757468
 """Of `source_hash`, SipHash-1-3: it finds damage, not an attacker, who could edit the sources."""
 # Each module's name, its source and, of a package, its folder, below ours; and its code.
@@ -28,12 +30,18 @@ Modules = list[tuple[str, str, str | None, "CodeType"]]
 
 
 def git_credential() -> int:
-    """Run git-credential-msauth; `store` reads and ends, which takes no merged file."""
-    if sys.argv[-1] == "store":
-        from .git_credential import main
+    """Run git-credential-msauth; `store` reads and ends here, which takes no module at all.
 
-        return main()
-    return _run("git_credential")
+    A token is its own record: nothing that git knows of it is worth keeping.
+    """
+    if sys.argv[-1] != "store":
+        return _run("git_credential")
+    try:
+        while _system.read(0, 65536):
+            pass
+    except OSError:
+        pass  # what cannot be read is not there
+    _system._exit(0)
 
 
 def docker_credential() -> int:
@@ -61,8 +69,9 @@ def run() -> int:
 
 
 def _run(program: str) -> int:
+    gc.set_threshold(20_000)  # a cached answer leaves less than that behind, and no garbage
     folder = _folders[0]
-    if "MSAUTH_TRACE" not in os.environ:  # it tells lines, which merged code has not
+    if not _traced():
         modules = load(folder, merged_file(folder, program))
         if modules is None:
             from .merge import merge
@@ -71,6 +80,11 @@ def _run(program: str) -> int:
         execute(folder, modules or [])
     code: int = __import__(f"{__package__}.{program}", fromlist=("main",)).main()
     return code
+
+
+def _traced() -> bool:
+    """Say whether MSAUTH_TRACE is set: it tells lines, which merged code has not."""
+    return not {b"MSAUTH_TRACE", "MSAUTH_TRACE"}.isdisjoint(_system.environ)
 
 
 def merged_file(folder: str, program: str) -> str:
@@ -84,14 +98,14 @@ def load(folder: str, path: str) -> "Modules | None":
     None: it is missing, damaged or out of date, and may be made anew.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        descriptor = _system.open(path, _system.O_RDONLY | getattr(_system, "O_BINARY", 0))
         try:
-            data = os.read(descriptor, os.fstat(descriptor).st_size)
+            data = memoryview(_system.read(descriptor, _system.fstat(descriptor).st_size))
         finally:
-            os.close(descriptor)
+            _system.close(descriptor)
         if source_hash(HASH_KEY, data[8:]) != data[:8]:
             return None
-        made_for, stamps, modules = loads(data[8:])  # noqa: S302 - as safe as the .pyc files beside
+        made_for, stamps, size = loads(data[8:])  # noqa: S302 - as safe as the .pyc files beside
         if made_for != version():
             return []
         for source, stamp in stamps:
@@ -99,7 +113,7 @@ def load(folder: str, path: str) -> "Modules | None":
                 return None
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    found: Modules = loads(modules)  # noqa: S302
+    found: Modules = loads(data[-size:])  # noqa: S302
     return found
 
 
@@ -111,7 +125,7 @@ def version() -> tuple[str, bytes, int]:
 
 def stamp_of(path: str) -> tuple[int, int]:
     """Return what changes with every edit of a source; raises OSError."""
-    status = os.stat(path)
+    status = _system.stat(path)
     return status.st_mtime_ns, status.st_size
 
 

@@ -11,12 +11,10 @@ fsync, rename, fsync of the directory; so a reader, a kill -9 or a full disk lea
 or the new one.
 """
 
-import errno
-import os
-import stat
 import sys
 import time
 
+from ..system import S_ISDIR, S_ISREG, is_absolute, os
 from . import record
 
 TYPE_CHECKING = False
@@ -35,7 +33,8 @@ _READ = os.O_RDONLY | _CAREFUL
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _CAREFUL
 _DIRECTORY = os.O_RDONLY | _CAREFUL | getattr(os, "O_DIRECTORY", 0)
-_RELATIVE = os.open in os.supports_dir_fd
+_RELATIVE = sys.platform != "win32"
+"""Whether files can be named relative to an open directory."""
 
 
 class Refused(OSError):  # noqa: N818 - it is a refusal, and callers read it as one
@@ -91,13 +90,15 @@ class Folder:
         if not _RELATIVE:
             status = os.lstat(path)
             # A junction or a symbolic link could lead to a folder that others can read.
-            if getattr(status, "st_reparse_tag", 0) or not stat.S_ISDIR(status.st_mode):
+            if getattr(status, "st_reparse_tag", 0) or not S_ISDIR(status.st_mode):
                 raise Refused(f"cache directory {path} is a link", FIX_PLACE)
             return cls(path, None)
         descriptor = os.open(path, _DIRECTORY)
         try:
             _check(os.fstat(descriptor), path)
             if not os.access(path, os.W_OK):
+                import errno
+
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
         except OSError:
             os.close(descriptor)
@@ -127,7 +128,7 @@ class Folder:
             return None
         try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            if not S_ISREG(status.st_mode) or status.st_size > limit:
                 return None
             if _RELATIVE:
                 # A just-replaced inode has no link left; more than one is a trap.
@@ -310,10 +311,14 @@ def cache_base(env: "Mapping[str, str]") -> str:
     """
     chosen = env.get("MSAUTH_CACHE_DIR")
     if chosen:
-        if not os.path.isabs(chosen):
+        if not is_absolute(chosen):
             # Relative to where git happens to run, that is, in somebody's work tree.
             raise Refused(f"MSAUTH_CACHE_DIR={chosen} is not an absolute path", FIX_PLACE)
-        return os.path.normpath(chosen)
+        if _RELATIVE and not {"", ".", ".."} & {*chosen[1:].split("/")}:
+            return chosen
+        from os.path import normpath
+
+        return normpath(chosen)
     if sys.platform == "win32":
         local = env.get("LOCALAPPDATA") or env.get("USERPROFILE", "") + "\\AppData\\Local"
         return local.rstrip("\\/") + "\\msauth\\Cache"
@@ -348,7 +353,7 @@ def _is_private(path: str) -> bool:
         status = os.lstat(path)
     except OSError:
         return False
-    private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+    private = S_ISDIR(status.st_mode) and not status.st_mode & 0o077
     return private and status.st_uid == os.geteuid()
 
 
@@ -373,7 +378,9 @@ def _make(path: str) -> None:
     The umask is left alone: it belongs to all threads of the process. Raises Refused in another
     user's folder, where root (sudo -E) would leave files that their owner cannot use.
     """
-    parent = os.path.dirname(path)
+    from os.path import dirname
+
+    parent = dirname(path)
     if parent != path:
         try:
             owner = os.stat(parent).st_uid

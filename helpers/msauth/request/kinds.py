@@ -4,8 +4,9 @@ This half is read on a cache hit: what in the environment and in other tools' fi
 token it is. How a kind signs in is named by `where` and imported on a miss alone.
 """
 
-import os
+import sys
 
+from ..system import is_absolute, os
 from .options import usage_error
 
 TYPE_CHECKING = False
@@ -88,10 +89,12 @@ def home(env: "Mapping[str, str]") -> str:
     A relative HOME counts as none: it would lead into the directory that git runs in.
     """
     named = env.get("HOME") or env.get("USERPROFILE") or ""
-    if os.path.isabs(named):
+    if is_absolute(named):
         return named.rstrip("/")
-    if os.name == "nt":
-        return os.path.expanduser("~")
+    if sys.platform == "win32":
+        from os.path import expanduser
+
+        return expanduser("~")
     import pwd
 
     try:

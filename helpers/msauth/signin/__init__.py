@@ -6,11 +6,13 @@ sign-in may know of it is the request's `env`.
 """
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping
 
 from ..errors import SignInError
 from ..request.request import Token, TokenRequest
+from ..system import environ
 from ..waiting import waiting_for
 
 if sys.flags.no_site:
@@ -19,6 +21,8 @@ if sys.flags.no_site:
     import site
 
     site.main()
+    if isinstance(environ, dict):  # it may also have set variables
+        environ.update(os.environ)
 
 _QUIET = logging.NullHandler()
 """Without any handler Python prints the libraries' warnings on stderr, in the server's words."""

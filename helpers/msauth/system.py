@@ -1,0 +1,50 @@
+"""What the modules of a cached answer have of the operating system, without importing `os`.
+
+Where Python started without `site` (-S), nothing has imported `os` yet, and doing so costs a tenth
+of the interpreter's own start. So `os` is here the module of that name where it is loaded already,
+else the built-in `posix`, from which `os` itself takes its functions. Whoever imports it from here
+uses what both have: no `os.path` and no `os.environ`. Windows has no `posix`, and imports `os`.
+"""
+
+import sys
+from _stat import S_ISDIR, S_ISREG  # where `stat` has them from
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import posix as os
+    from collections.abc import Mapping
+else:
+    os = sys.modules.get("os") or sys.modules.get("posix")
+    if os is None:
+        import os
+
+__all__ = ["S_ISDIR", "S_ISREG", "environ", "fsencode", "is_absolute", "os"]
+_WINDOWS = sys.platform == "win32"
+_CODING = (sys.getfilesystemencoding(), "surrogateescape")
+
+
+def fsencode(text: str) -> bytes:
+    """Return the bytes of an argument or a file name, as `os.fsencode`."""
+    return text.encode(*_CODING)
+
+
+def is_absolute(path: str) -> bool:
+    """Say whether a path means the same in every directory, as `os.path.isabs`."""
+    if _WINDOWS:
+        from os.path import isabs
+
+        return isabs(path)
+    return path.startswith("/")
+
+
+def _own_environ() -> "Mapping[str, str]":
+    """Return os.environ, or a dict of what it would hold."""
+    module = sys.modules.get("os")
+    if module is not None:
+        found: Mapping[str, str] = module.environ
+        return found
+    return {name.decode(*_CODING): value.decode(*_CODING) for name, value in os.environ.items()}
+
+
+environ = _own_environ()
+"""The environment of this process."""
