@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 import msauth
-from msauth import merge, start
+import msauth_start as start
+from msauth import merge
 
 from . import hot_path
 from .cache.conftest import Cache, cache
@@ -43,7 +44,7 @@ def report(*_):
 hard_exit = os._exit
 os._exit = sys.modules["posix"]._exit = lambda code: (report(), hard_exit(code))
 os.execve = os.execv = lambda *_: (report(), hard_exit(0))
-from msauth import start
+import msauth_start as start
 sys.exit(getattr(start, name)())
 """
 
@@ -58,6 +59,7 @@ class Package:
         shutil.copytree(
             Path(msauth.__file__).parent, self.folder, ignore=shutil.ignore_patterns("*.py[co]")
         )
+        shutil.copy(start.__file__, place)
 
     def merged_file(self, program: str) -> Path:
         return Path(start.merged_file(str(self.folder), program))
@@ -95,9 +97,9 @@ def test_made_once_and_then_used(package: Package, program: str) -> None:
     made = file.stat()
     assert made.st_mode & 0o777 == 0o666 & ~_umask()
     loaded = package.run(program)
-    wanted = {f"msauth.{name}" for name in (*merge.MODULES[program], program)}
+    wanted = {f"msauth.{name}".rstrip(".") for name in (*merge.MODULES[program], program)}
     assert {name for name, how in loaded.items() if how == "merged"} == wanted
-    assert set(loaded) == {"msauth", "msauth.start", *wanted}, "MODULES names what is imported"
+    assert set(loaded) == {"msauth_start", *wanted}, "MODULES names what is imported"
     assert wanted <= hot_path.OURS
     assert file.stat().st_mtime_ns == made.st_mtime_ns
     assert [path.name for path in file.parent.glob("*.pyo*")] == [file.name]
@@ -208,14 +210,14 @@ def test_a_build_that_was_killed_leaves_it_working(package: Package) -> None:
 
 
 def test_store_needs_none(package: Package) -> None:
-    assert set(package.run("git_credential", "store")) == {"msauth", "msauth.start"}
+    assert set(package.run("git_credential", "store")) == {"msauth_start"}
     assert not package.merged_file("git_credential").exists()
 
 
 def test_go_needs_none(package: Package) -> None:
     loaded = package.run("token.program", "go")
     assert set(loaded) == {
-        *("msauth", "msauth.start", "msauth.system", "msauth.token", "msauth.token.program"),
+        *("msauth", "msauth_start", "msauth.system", "msauth.token", "msauth.token.program"),
         *("msauth.credential_helpers", "msauth.credential_helpers.go"),
         *("msauth.request", "msauth.request.options"),
     }

@@ -1,4 +1,4 @@
-"""Making the files from which `start` loads the modules of a cached answer."""
+"""Making the files from which `msauth_start` loads the modules of a cached answer."""
 
 import ast
 import os
@@ -8,10 +8,10 @@ from _imp import source_hash
 from marshal import dumps
 from types import CodeType
 
-from . import __path__, start
+import msauth_start as start
 
 _QUESTION = (
-    *("system", "request", "request.options", "broker", "cache", "cache.record", "cache.folder"),
+    *("", "system", "request", "request.options", "broker", "cache", "cache.record", "cache.folder"),
     *("request.clouds", "request.kinds", "request.request", "broker.entry", "broker.broker"),
     *("request.values", "request.profiles", "request.selection", "protocols"),
 )
@@ -32,7 +32,7 @@ MODULES = {
     ),
     "run.program": (*_QUESTION, "run", "run.execution"),
 }
-"""What each program imports for a cached answer besides its own module, below `msauth`.
+"""What each program imports for a cached answer besides its own module, below `msauth`: "".
 
 Each stands behind those that it imports. A test compares this with what really is imported.
 """
@@ -70,13 +70,13 @@ def _compiled(
     for name in names:
         place = name.replace(".", "/")
         package = os.path.isdir(f"{folder}/{place}")
-        source = place + ("/__init__.py" if package else ".py")
+        source = f"{place}/__init__.py".lstrip("/") if package else f"{place}.py"
         path = f"{folder}/{source}"
         stamps.append((source, start.stamp_of(path)))  # first: an edit while reading is noticed
         with open(path, "rb") as stream:
             tree = _Bare().visit(ast.parse(stream.read(), path))
         code = compile(tree, path, "exec", dont_inherit=True, optimize=2)
-        whole = f"{__package__}.{name}"
+        whole = f"{__package__}.{name}".rstrip(".")
         modules.append((whole, source, place if package else None, _without_lines(code)))
     return stamps, modules
 
@@ -122,7 +122,7 @@ def _write(path: str, data: bytes) -> None:
 def main() -> int:
     """Make the files of all programs, where somebody else than their users may write them."""
     for program in MODULES:
-        merge(__path__[0], program)
+        merge(start.FOLDER, program)
     return 0
 
 

@@ -205,7 +205,7 @@ def test_who_signs_in_has_what_site_gives(bare_env: Environment) -> None:
     """A company's .pth file puts its CA into ssl; a cached answer does without."""
     packages = str(Path(import_path.__file__).parent.parent)
     code = (
-        f"import sys; sys.path.append({packages!r}); import msauth.start\n"
+        f"import sys; sys.path.append({packages!r}); import msauth_start\n"
         "import site; print(site.ENABLE_USER_SITE)\n"
         "import msauth.signin; print(site.ENABLE_USER_SITE)\n"
     )

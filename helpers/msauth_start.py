@@ -2,20 +2,19 @@
 
 A cached answer costs what its files cost: for each module Python looks into directories, opens,
 reads and closes a file. So the modules that a program needs for a cached answer are kept merged in
-a file beside its own source (`git_credential.pyo`), which `merge` makes when it is first missed, as
-Python itself makes its `.pyc` files. The sources stay the truth: the file is ignored when one of
-them has changed, when it is damaged, and by another Python; then, and wherever it cannot be
-written, everything is imported as usual.
+a file beside its own source (`msauth/git_credential.pyo`), which `msauth.merge` makes when it is
+first missed, as Python itself makes its `.pyc` files. The sources stay the truth: the file is
+ignored when one of them has changed, when it is damaged, and by another Python; then, and wherever
+it cannot be written, everything is imported as usual.
 
-The name ends as it does because pip removes such a file together with its source.
+Its name ends as it does because pip removes such a file together with its source. This module
+stands beside the package and not in it, because Python would have to import that before.
 """
 
 import gc
 import sys
 from _imp import source_hash
 from marshal import loads
-
-from . import __path__ as _folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,9 @@ _system = sys.modules.get("posix") or sys.modules["nt"]
 """The built-in module behind `os`, which importing alone would cost a tenth of Python's start."""
 HASH_KEY = 0x6D7361757468
 """Of `source_hash`, SipHash-1-3: it finds damage, not an attacker, who could edit the sources."""
-# Each module's name, its source and, of a package, its folder, below ours; and its code.
+FOLDER = __file__.removesuffix("_start.py")
+"""The folder of the package msauth, beside this file."""
+# Each module's name, its source and, of a package, its folder, below FOLDER; and its code.
 Modules = list[tuple[str, str, str | None, "CodeType"]]
 
 
@@ -57,7 +58,7 @@ def pnpm_token() -> int:
 def token() -> int:
     """Run msauth-token; `go` mostly has nothing to say, and takes no merged file either."""
     if sys.argv[1:2] == ["go"]:
-        from .token.program import main
+        from msauth.token.program import main
 
         return main()
     return _run("token.program")
@@ -70,15 +71,14 @@ def run() -> int:
 
 def _run(program: str) -> int:
     gc.set_threshold(20_000)  # a cached answer leaves less than that behind, and no garbage
-    folder = _folders[0]
     if not _traced():
-        modules = load(folder, merged_file(folder, program))
+        modules = load(FOLDER, merged_file(FOLDER, program))
         if modules is None:
-            from .merge import merge
+            from msauth.merge import merge
 
-            modules = merge(folder, program)
-        execute(folder, modules or [])
-    code: int = __import__(f"{__package__}.{program}", fromlist=("main",)).main()
+            modules = merge(FOLDER, program)
+        execute(FOLDER, modules or [])
+    code: int = __import__(f"msauth.{program}", fromlist=("main",)).main()
     return code
 
 
@@ -142,14 +142,15 @@ def execute(folder: str, modules: "Modules") -> None:
         values["__package__"] = parent
         if package is not None:
             values["__package__"] = name
-            values["__path__"] = [f"{folder}/{package}"]
+            values["__path__"] = [f"{folder}/{package}".rstrip("/")]
         loaded[name] = module
         try:
             exec(code, values)  # noqa: S102 - this is what importing is
         except BaseException:
             del loaded[name]
             raise
-        setattr(loaded[parent], word, module)
+        if parent:
+            setattr(loaded[parent], word, module)
 
 
 _Module = type(sys)
