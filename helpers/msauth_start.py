@@ -42,7 +42,8 @@ def git_credential() -> int:
             pass
     except OSError:
         pass  # what cannot be read is not there
-    _system._exit(0)
+    _system._exit(0)  # at once, as `options.write_and_exit` does
+    return 0
 
 
 def docker_credential() -> int:

@@ -3,7 +3,7 @@
 import sys
 import time
 
-from .system import environ, os
+from .system import environment, os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def failed(error: Exception) -> int:
         return report(error)
     if isinstance(error, OSError) and _is_full(error):
         return unwritten(error)
-    if environ.get("MSAUTH_TRACE"):
+    if environment().get("MSAUTH_TRACE"):
         import traceback
 
         for frame in traceback.extract_tb(error.__traceback__):

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 VERSION = "v1"
 TEMPORARY = ".tmp"
 LOCK = ".lock"
-FIX_PLACE = "export MSAUTH_CACHE_DIR=/a/private/directory"
 _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _CAREFUL |= getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for a writer
 _READ = os.O_RDONLY | _CAREFUL
@@ -35,15 +34,6 @@ _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _CAREFUL
 _DIRECTORY = os.O_RDONLY | _CAREFUL | getattr(os, "O_DIRECTORY", 0)
 _RELATIVE = sys.platform != "win32"
 """Whether files can be named relative to an open directory."""
-
-
-class Refused(OSError):  # noqa: N818 - it is a refusal, and callers read it as one
-    """The directory is not safe to use; `message` says why, `fix` how to mend it."""
-
-    def __init__(self, message: str, fix: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.fix = fix
 
 
 class Folder:
@@ -82,7 +72,9 @@ class Folder:
         except FileNotFoundError:
             if not create:
                 raise
-        _make(path)
+        from .private import make
+
+        make(path, owned=_RELATIVE)
         return cls._open(path)
 
     @classmethod
@@ -91,7 +83,7 @@ class Folder:
             status = os.lstat(path)
             # A junction or a symbolic link could lead to a folder that others can read.
             if getattr(status, "st_reparse_tag", 0) or not S_ISDIR(status.st_mode):
-                raise Refused(f"cache directory {path} is a link", FIX_PLACE)
+                raise _refused(f"cache directory {path} is a link")
             return cls(path, None)
         descriptor = os.open(path, _DIRECTORY)
         try:
@@ -123,9 +115,12 @@ class Folder:
         remove a file that others could read or write, for it may be known or forged.
         """
         try:
-            descriptor = self._open_file(name, _READ)
+            return self._read(name, remove_loose, limit)
         except (OSError, ValueError):
             return None
+
+    def _read(self, name: str, remove_loose: bool, limit: int = record.MAX_BYTES) -> bytes | None:
+        descriptor = self._open_file(name, _READ)
         try:
             status = os.fstat(descriptor)
             if not S_ISREG(status.st_mode) or status.st_size > limit:
@@ -140,8 +135,6 @@ class Folder:
                     return None
             data = os.read(descriptor, limit + 1)
             return data if len(data) == status.st_size else None
-        except OSError:
-            return None
         finally:
             os.close(descriptor)
 
@@ -280,9 +273,14 @@ class Folder:
         One that cannot be trusted is not taken for none: that would bring back what a logout
         ended. It stays another generation until the next logout replaces it.
         """
-        data = self.read(name, remove_loose=False)
+        try:
+            data = self._read(name, remove_loose=False)
+        except FileNotFoundError:
+            return "0"
+        except OSError:
+            data = None
         if data is None:
-            return "unreadable" if self.exists(name) else "0"
+            return "unreadable"
         text = data.decode("ascii", "replace").strip()
         return text if text.isalnum() else "unreadable"
 
@@ -313,7 +311,7 @@ def cache_base(env: "Mapping[str, str]") -> str:
     if chosen:
         if not is_absolute(chosen):
             # Relative to where git happens to run, that is, in somebody's work tree.
-            raise Refused(f"MSAUTH_CACHE_DIR={chosen} is not an absolute path", FIX_PLACE)
+            raise _refused(f"MSAUTH_CACHE_DIR={chosen} is not an absolute path")
         if _RELATIVE and not {"", ".", ".."} & {*chosen[1:].split("/")}:
             return chosen
         from os.path import normpath
@@ -368,48 +366,22 @@ def _home(env: "Mapping[str, str]") -> str:
         except KeyError:
             home = ""
     if not home.startswith("/"):
-        raise Refused("no home directory", FIX_PLACE)
+        raise _refused("no home directory")
     return home.rstrip("/")
 
 
-def _make(path: str) -> None:
-    """Create a directory and its missing parents, each private from birth.
-
-    The umask is left alone: it belongs to all threads of the process. Raises Refused in another
-    user's folder, where root (sudo -E) would leave files that their owner cannot use.
-    """
-    from os.path import dirname
-
-    parent = dirname(path)
-    if parent != path:
-        try:
-            owner = os.stat(parent).st_uid
-        except FileNotFoundError:
-            _make(parent)
-        else:
-            if _RELATIVE and owner not in (os.geteuid(), 0):
-                raise Refused(f"{parent} belongs to another user (uid {owner})", FIX_PLACE)
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass  # another process was faster; whoever made it, it is checked when it is opened
-
-
 def _check(status: os.stat_result, path: str) -> None:
-    if status.st_uid != os.geteuid():
-        from ..errors import command
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        from .private import refusal
 
-        raise Refused(
-            f"directory {path} belongs to another user (uid {status.st_uid})",
-            command("sudo", "chown", "-R", str(os.geteuid()), path) if os.geteuid() else FIX_PLACE,
-        )
-    if status.st_mode & 0o077:
-        from ..errors import command
+        raise refusal(status, path)
 
-        raise Refused(
-            f"directory {path} is open to other users (mode {status.st_mode & 0o777:04o})",
-            command("chmod", "700", path),
-        )
+
+def _refused(message: str) -> OSError:
+    """Return the error of a directory that is not safe to use."""
+    from .private import Refused
+
+    return Refused(message)
 
 
 def _generation_file(profile: str) -> str:

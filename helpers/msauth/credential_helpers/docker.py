@@ -8,7 +8,7 @@ import sys
 
 from ..protocols import docker as protocol
 from ..request.options import FLAG, SIGN_IN, Options, parse, standard_input, write_and_exit
-from ..system import environ
+from ..system import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _get(program: str, options: Options, server: bytes) -> tuple[int, bytes]:
     profile = feeds.profile_of_program(program, PROG)
     if profile and "--profile" not in options:
         options["--profile"] = profile
-    token = feeds.registry_token(registry, options, environ)
+    token = feeds.registry_token(registry, options, environment())
     return 0, protocol.credentials(server, token.text)
 
 
@@ -99,9 +99,9 @@ def _erase(server: bytes) -> tuple[int, bytes]:
         return 1, protocol.NO_SERVER
     registry = urls.registry(server)
     if registry is not None:
-        from ..broker import broker
+        from ..broker.refusals import erase_registry
 
-        broker.erase_registry(registry, environ)
+        erase_registry(registry, environment())
     return 0, b""
 
 

@@ -13,7 +13,7 @@ from ..request.clouds import FEED_HOST
 from ..request.options import FLAG, SIGN_IN, Options, parse, usage_error, write_and_exit
 from ..request.organisations import name_in
 from ..request.selection import select
-from ..system import environ, fsencode
+from ..system import environment, fsencode
 from .feeds import profile_of_program
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ OPTIONS = {**SIGN_IN, "--help": FLAG, "-h": FLAG, "--version": FLAG}
 
 def main() -> int:
     """Answer pnpm, and end the process."""
-    return write_and_exit(lambda: run(sys.argv[0], sys.argv[1:], environ))
+    return write_and_exit(lambda: run(sys.argv[0], sys.argv[1:], environment()))
 
 
 def run(program: str, argv: list[str], env: "Mapping[str, str]") -> tuple[int, bytes]:

@@ -2,7 +2,7 @@
 
 import _signal  # type: ignore[import-not-found] # `signal` would import enum
 
-from ..system import S_ISREG, environ, os
+from ..system import S_ISREG, environment, os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,12 +76,12 @@ def _python_ignores() -> list[int]:
     return [getattr(_signal, name) for name in names if hasattr(_signal, name)]
 
 
-def environment() -> dict[str, str]:
+def given_environment() -> dict[str, str]:
     """Return a copy of our environment as it was given to us.
 
     In the C locale Python sets LC_CTYPE itself (PEP 538); a command must not see that.
     """
-    env = dict(environ)
+    env = dict(environment())
     if env.get("LC_CTYPE") in _COERCED:
         try:
             with open("/proc/self/environ", "rb", buffering=0) as given:

@@ -11,7 +11,7 @@ from ..request.clouds import normalise_scope
 from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse, usage_error
 from ..request.request import Token, TokenRequest
 from ..request.selection import Selection, select
-from ..system import environ
+from ..system import environment
 from . import execution
 
 OPTIONS = {
@@ -58,7 +58,7 @@ def run(argv: list[str]) -> int:
     options, words = parse(argv, OPTIONS, stop_at_command=True)
     if {"--help", "-h", "--version"} & options.keys():
         return _help(options)
-    env = execution.environment()
+    env = execution.given_environment()
     command = words or [env.get("SHELL") or "/bin/sh"]
     if "--shims" in options:
         from ..setup.programs import installed
@@ -104,7 +104,8 @@ class Tokens:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.selection = select(options, environ)
+        self.env = environment()
+        self.selection = select(options, self.env)
         self._known: dict[bytes, Token] = {}
 
     def get(self, scopes: tuple[str, ...]) -> Token:
@@ -115,7 +116,7 @@ class Tokens:
         """Return a token of the tenant of a feed's organisation. Raises UsageError, SignInError."""
         from ..credential_helpers.feeds import devops_request
 
-        request = devops_request(url.encode(), self.options, environ)
+        request = devops_request(url.encode(), self.options, self.env)
         if request is None:
             raise usage_error(f"{url} is not the URL of an Azure Artifacts feed")
         return self._answer(request)
@@ -123,7 +124,7 @@ class Tokens:
     def _answer(self, request: TokenRequest) -> Token:
         token = self._known.get(request.cache_key)
         if token is None:
-            token = broker.get_token(request, may_prompt=lambda: broker.may_prompt(environ))
+            token = broker.get_token(request, may_prompt=lambda: broker.may_prompt(self.env))
             self._known[request.cache_key] = token
         return token
 

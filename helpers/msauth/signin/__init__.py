@@ -6,13 +6,12 @@ sign-in may know of it is the request's `env`.
 """
 
 import logging
-import os
 import sys
 from collections.abc import Callable, Mapping
 
 from ..errors import SignInError
 from ..request.request import Token, TokenRequest
-from ..system import environ
+from ..system import environment
 from ..waiting import waiting_for
 
 if sys.flags.no_site:
@@ -21,8 +20,7 @@ if sys.flags.no_site:
     import site
 
     site.main()
-    if isinstance(environ, dict):  # it may also have set variables
-        environ.update(os.environ)
+    environment()  # which such a file may also have changed
 
 _QUIET = logging.NullHandler()
 """Without any handler Python prints the libraries' warnings on stderr, in the server's words."""
