@@ -5,16 +5,13 @@ import time
 from ..cache.folder import Folder
 from ..request.clouds import DEVOPS_HOST, DEVOPS_SCOPE, LOGIN_HOSTS
 from ..request.request import MIN_VALID, Token, TokenRequest, env_forbids_prompts, renews_behind
-from .entry import Entry, organisation_key, read_tenant
+from .entry import Entry, read_tenant
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from ..request.selection import Selection
-
-_TENANT_TTL = 24 * 3600
-_NO_TENANT_TTL = 600
 
 
 def get_token(request: TokenRequest, *, may_prompt: "Callable[[], bool] | None" = None) -> Token:
@@ -120,36 +117,8 @@ def _challenged_tenant(
             remembered = read_tenant(folder, organisation, now=int(time.time()))
     except OSError:
         remembered = None
-    return _probe(organisation, env) if remembered is None else remembered
+    if remembered is not None:
+        return remembered
+    from .probe import probe
 
-
-def _probe(organisation: str, env: "Mapping[str, str]") -> str | None:
-    """Ask the organisation for its tenant, once however many ask, and remember the answer."""
-    from ..cache import record
-
-    tenant: str | None = None
-    try:
-        folder = Folder.cache(env, create=True)
-    except OSError:
-        from ..signin import discovery
-
-        return discovery.probe(organisation, env)
-
-    def answered() -> bool:
-        nonlocal tenant
-        tenant = read_tenant(folder, organisation, now=int(time.time()))
-        return tenant is not None
-
-    name = record.name_of(organisation_key(organisation))
-    with folder, folder.lock(name, timeout=20, answered=answered):
-        if answered():
-            return tenant
-        from ..signin import discovery
-        from . import changes
-
-        tenant = discovery.probe(organisation, env)
-        if tenant is not None:
-            now = int(time.time())
-            until = now + (_TENANT_TTL if tenant else _NO_TENANT_TTL)
-            changes.write_tenant(folder, organisation, tenant, now=now, until=until)
-    return tenant
+    return probe(organisation, env)

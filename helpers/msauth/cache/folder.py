@@ -133,7 +133,7 @@ class Folder:
                     if remove_loose:
                         self.remove(name)
                     return None
-            data = os.read(descriptor, limit + 1)
+            data = os.read(descriptor, status.st_size + 1)
             return data if len(data) == status.st_size else None
         finally:
             os.close(descriptor)
