@@ -12,7 +12,9 @@ import pytest
 from msauth import import_path
 from msauth_sandbox import Sandbox
 
+from ..cache.seed import REGISTRY, seed
 from ..conftest import SCRIPTS, Environment, run_program
+from ..hot_path import ALLOWED
 from .hostile import Hostile
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -150,7 +152,7 @@ def ours(tmp_path: Path) -> Path:
     shutil.copy(prefix / "pyvenv.cfg", environment)
     for name in ("lib", "bin/python"):
         (environment / name).symlink_to(prefix / name)
-    for program in ("git-credential-msauth", "msauth-token", "msauth-run", "msauth"):
+    for program in (*HITS, "msauth"):
         shutil.copy(SCRIPTS / program, environment / "bin")
         code = '. "$1/common.sh"; write_launcher "$2" "$3" "$4" "$4"'
         install = str(REPOSITORY / "install")
@@ -169,6 +171,51 @@ def test_the_installers_launchers_work(ours: Path, env: Environment) -> None:
         done = run_program("msauth-run", "--", "sh", "-c", "echo $AZURE_ACCESS_TOKEN", env=env)
         assert done.stdout == token.stdout
     assert run_program("msauth", "--version", env=env).returncode == 0
+
+
+LOADED = """
+import posix, sys
+before = set(sys.modules)
+hard_exit = posix._exit
+def leave(code):
+    posix.write(2, "\\n".join(set(sys.modules) - before).encode())
+    hard_exit(code)
+posix._exit = leave
+posix.execve = lambda *_: leave(0)
+"""
+HITS = {
+    "git-credential-msauth": (("get",), QUESTION),
+    "msauth-token": (("arm",), b""),
+    "msauth-run": (("--", "true"), b""),
+    "docker-credential-msauth": (("get",), REGISTRY.encode()),
+    "pnpm-token-msauth": ((), b""),
+}
+
+
+@pytest.mark.parametrize("program", HITS)
+def test_a_cached_answer_of_ours_does_without_os(
+    ours: Path, bare_env: Environment, tmp_path: Path, program: str
+) -> None:
+    """Not even `os`, whose import costs more than the answer."""
+    env = bare_env | {"MSAUTH_TENANT": "11111111-1111-1111-1111-111111111111"}
+    seed(env)
+    started = ours.parent / "environment" / "libexec" / program
+    started = started if started.exists() else ours / program
+    probed = tmp_path / program
+    probed.write_text(LOADED + started.read_text())
+    words, stdin = HITS[program]
+    for _ in ("imported", "merged"):
+        done = subprocess.run(
+            [ours.parent / "environment" / "bin" / "python", "-IS", probed, *words],
+            env=env,
+            input=stdin,
+            capture_output=True,
+            check=True,
+        )
+        loaded = set(done.stderr.decode().split("\n"))
+        assert "msauth.broker.entry" in loaded
+        assert loaded <= ALLOWED
+        assert "os" not in loaded
 
 
 def test_store_is_answered_without_python(ours: Path, bare_env: Environment) -> None:
