@@ -73,8 +73,9 @@ def run() -> int:
 def _run(program: str) -> int:
     gc.set_threshold(20_000)  # a cached answer leaves less than that behind, and no garbage
     if not _traced():
-        modules = load(FOLDER, merged_file(FOLDER, program))
-        if modules is None:
+        path = merged_file(FOLDER, program)
+        modules = load(FOLDER, path)
+        if modules is None and may_write(path):
             from msauth.merge import merge
 
             modules = merge(FOLDER, program)
@@ -91,6 +92,14 @@ def _traced() -> bool:
 def merged_file(folder: str, program: str) -> str:
     """Return where the modules of a program are kept merged, below the package's folder."""
     return f"{folder}/{program.replace('.', '/')}.pyo"
+
+
+def may_write(path: str) -> bool:
+    """Say whether a merged file may be made: Python writes bytecode, and the folder is ours."""
+    if sys.dont_write_bytecode or sys.pycache_prefix:
+        return False
+    allowed: bool = _system.access(path.rpartition("/")[0], _system.W_OK)
+    return allowed
 
 
 def load(folder: str, path: str) -> "Modules | None":

@@ -51,16 +51,10 @@ def merge(folder: str, program: str) -> "start.Modules | None":
     """Compile the modules of a program of the package in a folder, and write the file of them.
 
     Without docstrings, assertions and annotations, which nothing relies on.
-    Returns them, or None where nothing is to be written: Python may write no bytecode here, or
-    the folder is another's. Never raises for what the file system refuses.
+    Returns them, or None where it could not be written; never raises for what the file system
+    refuses.
     """
     path = start.merged_file(folder, program)
-    if (
-        sys.dont_write_bytecode
-        or sys.pycache_prefix
-        or not os.access(os.path.dirname(path), os.W_OK)
-    ):
-        return None
     try:
         stamps, modules = _compiled(folder, (*MODULES[program], program))
         code = dumps(modules)

@@ -83,6 +83,12 @@ def test_the_chosen_directory_wins(clean: pytest.MonkeyPatch, tmp_path: Path) ->
     assert directory.cache_base(os.environ) == str(tmp_path)
 
 
+@pytest.mark.parametrize("place", ["/x/y", "/x//y", "/x/y/", "/x/./y", "/x/../y", "/..x/.y", "//x"])
+def test_a_place_has_one_spelling(place: str) -> None:
+    """Locks and stamps are told apart by path."""
+    assert directory.cache_base({"MSAUTH_CACHE_DIR": place}) == os.path.normpath(place)
+
+
 @pytest.mark.parametrize("place", ["relative", "~/cache", "./x", "a/../b"])
 def test_a_relative_choice_is_refused(clean: pytest.MonkeyPatch, place: str) -> None:
     clean.setenv("MSAUTH_CACHE_DIR", place)
