@@ -105,6 +105,18 @@ def test_made_once_and_then_used(package: Package, program: str) -> None:
     assert [path.name for path in file.parent.glob("*.pyo*")] == [file.name]
 
 
+def test_nothing_is_collected(package: Package) -> None:
+    """The modules alone would start the collector of garbage five times."""
+    code = CODE.replace("hard_exit(code))", "print(len(runs), file=sys.stderr), hard_exit(code))")
+    watch = "import gc; gc.collect(); runs = []; gc.callbacks.append(lambda *_: runs.append(1))\n"
+    words = ("-I", "-c", watch + code, str(package.place), "git_credential", os.devnull, "get")
+    for _ in ("made", "used"):
+        done = subprocess.run(
+            [sys.executable, *words], env=package.env, input=HELLO, capture_output=True, check=True
+        )
+    assert done.stderr == b"0\n"
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
