@@ -106,6 +106,15 @@ def test_it_is_found_in_an_absolute_folder(env: Environment, tmp_path: Path) -> 
         assert done.stdout.startswith(b"msauth "), done.stderr
 
 
+def test_the_first_module_is_not_looked_for_beside_the_launcher(
+    tmp_path: Path, bare_env: Environment
+) -> None:
+    (tmp_path / "msauth_start.py").write_text("raise SystemExit('started')\n")
+    launcher = shutil.copy(SCRIPTS / "git-credential-msauth", tmp_path)
+    done = subprocess.run([launcher, "capability"], env=bare_env, capture_output=True, check=False)
+    assert done.stdout.startswith(b"version 0"), done.stderr
+
+
 @pytest.mark.parametrize("place", ["stdlib", "site-packages"])
 def test_pythons_own_directories_stay(bare_env: Environment, place: str) -> None:
     module = os if place == "stdlib" else pytest
