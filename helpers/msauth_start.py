@@ -7,8 +7,12 @@ first missed, as Python itself makes its `.pyc` files. The sources stay the trut
 ignored when one of them has changed, when it is damaged, and by another Python; then, and wherever
 it cannot be written, everything is imported as usual.
 
-Its name ends as it does because pip removes such a file together with its source. This module
-stands beside the package and not in it, because Python would have to import that before.
+The wheel has an empty file in the place of each. So whatever removes the package (uv removes only
+what it has installed) takes these files along, and after an upgrade none of the old code is left,
+also where all files have one fixed time.
+
+This module stands beside the package and not in it, because Python would have to import that
+before.
 """
 
 import gc
@@ -23,9 +27,14 @@ if TYPE_CHECKING:
 _system = sys.modules.get("posix") or sys.modules["nt"]
 """The built-in module behind `os`, which importing alone would cost a tenth of Python's start."""
 HASH_KEY = 0x6D7361757468
-"""Of `source_hash`, SipHash-1-3: it finds damage, not an attacker, who could edit the sources."""
+"""Of `source_hash`, a SipHash: it finds damage, not an attacker, who could edit the sources."""
 FOLDER = __file__.removesuffix("_start.py")
 """The folder of the package msauth, beside this file."""
+MADE_FOR = b"modules for "
+OTHERS_STAY = 86400
+"""Seconds that another Python's file is left alone: two of one folder do not take turns, and after
+an upgrade of Python the new one has its own in the end."""
+Stamp = tuple[int, int]
 # Each module's name, its source and, of a package, its folder, below FOLDER; and its code.
 Modules = list[tuple[str, str, str | None, "CodeType"]]
 
@@ -95,7 +104,10 @@ def merged_file(folder: str, program: str) -> str:
 
 
 def may_write(path: str) -> bool:
-    """Say whether a merged file may be made: Python writes bytecode, and the folder is ours."""
+    """Return whether a merged file may be made: whether Python may write bytecode beside sources.
+
+    It is asked before `merge` is imported, which takes half as long as Python's own start.
+    """
     if sys.dont_write_bytecode or sys.pycache_prefix:
         return False
     allowed: bool = _system.access(path.rpartition("/")[0], _system.W_OK)
@@ -105,38 +117,55 @@ def may_write(path: str) -> bool:
 def load(folder: str, path: str) -> "Modules | None":
     """Return what a merged file holds, or nothing where it is another Python's.
 
-    None: it is missing, damaged or out of date, and may be made anew.
+    None: it is missing, damaged or out of date, or has long been another Python's, and may be
+    made anew.
     """
     try:
         descriptor = _system.open(path, _system.O_RDONLY | getattr(_system, "O_BINARY", 0))
         try:
-            data = memoryview(_system.read(descriptor, _system.fstat(descriptor).st_size))
+            status = _system.fstat(descriptor)
+            data = memoryview(_system.read(descriptor, status.st_size))
         finally:
             _system.close(descriptor)
-        if source_hash(HASH_KEY, data[8:]) != data[:8]:
+        head = version()
+        if data[: len(head)] != head:
+            from time import time
+
+            others = data[: len(MADE_FOR)] == MADE_FOR and time() - status.st_mtime < OTHERS_STAY
+            return [] if others else None
+        hashed, body = data[len(head) : len(head) + 8], data[len(head) + 8 :]
+        if source_hash(HASH_KEY, body) != hashed:
             return None
-        made_for, stamps, size = loads(data[8:])  # noqa: S302 - as safe as the .pyc files beside
-        if made_for != version():
-            return []
+        stamps, size = loads(body)  # noqa: S302 - as safe as the .pyc files beside
         for source, stamp in stamps:
-            if stamp_of(f"{folder}/{source}") != stamp:
+            found = stamp_of(f"{folder}/{source}")
+            if found != stamp and found != as_in_an_image(stamp):
                 return None
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    found: Modules = loads(data[-size:])  # noqa: S302
-    return found
+    whole: Modules = loads(data[-size:])  # noqa: S302
+    return whole
 
 
-def version() -> tuple[str, bytes, int]:
-    """Return what the code in a merged file is for: this Python, and its level of optimization."""
+def version() -> bytes:
+    """Return a merged file's first line: which Python its code is for, with and without -O.
+
+    It stands before the hash, which Python 3.10 makes in another way than those after it.
+    """
     magic: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
-    return (sys.implementation.cache_tag or "", magic, sys.flags.optimize)
+    return b"%s%r %r\n" % (MADE_FOR, sys.implementation.cache_tag, magic)
 
 
-def stamp_of(path: str) -> tuple[int, int]:
+def stamp_of(path: str) -> Stamp:
     """Return what changes with every edit of a source; raises OSError."""
     status = _system.stat(path)
     return status.st_mtime_ns, status.st_size
+
+
+def as_in_an_image(stamp: Stamp) -> Stamp:
+    """Return the stamp that a source has in a layer of a container image: to the second."""
+    changed, size = stamp
+    return changed - changed % 10**9, size
 
 
 def execute(folder: str, modules: "Modules") -> None:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Prepare the real clients that some tests run, in a folder outside of the checkout:
+# Prepare the real clients that some tests and benchmark.sh run, in a folder outside of the checkout:
 # $MSAUTH_TEST_CLIENTS_DIR, else ~/.cache/msauth-clients. What is there already is used again.
 #
 #   sh install/clients.sh                prepare those that `sh install/test.sh --clients` runs
@@ -21,6 +21,7 @@ esac
 usual='git git-lfs go-clients java-clients node-clients old-python-clients shells'
 tools='python-tools node-tools cargo maven crane oras helm skopeo' # for those of --real-clients
 others='azure-cli keyring' # for the tests of --real-az
+rivals='kubelogin git-credential-oauth' # for benchmark.sh, as is azure-cli
 clients=${MSAUTH_TEST_CLIENTS_DIR:-${XDG_CACHE_HOME:-${HOME:?}/.cache}/msauth-clients}
 sources=$repo/tests/clients
 
@@ -96,7 +97,15 @@ describe() { # client
 		version=1 file=bin/skopeo
 		does='install the distribution'\''s skopeo'
 		;;
-	*) fail "no client is called $1" "sh $prog with some of: $usual $tools $others" ;;
+	kubelogin)
+		version=0.2.21 file=bin/kubelogin
+		does='build kubelogin with Go'
+		;;
+	git-credential-oauth)
+		version=1 file=bin/git-credential-oauth
+		does='install the distribution'\''s git-credential-oauth'
+		;;
+	*) fail "no client is called $1" "sh $prog with some of: $usual $tools $others $rivals" ;;
 	esac
 	place=$clients/$1-$version
 }
@@ -211,17 +220,21 @@ make_git_lfs() { go_install github.com/git-lfs/git-lfs/v3; }
 make_crane() { go_install github.com/google/go-containerregistry/cmd/crane; }
 make_oras() { go_install oras.land/oras/cmd/oras; }
 make_helm() { go_install helm.sh/helm/v3/cmd/helm; }
+make_kubelogin() { go_install github.com/Azure/kubelogin; }
 
 go_install() { # package
 	need go Go
 	GOBIN=$place/bin GOFLAGS='' go install -trimpath -ldflags "-s -w" "$1@v$version"
 }
 
-# The Go module proxy has no skopeo, so this is whichever the distribution has.
-make_skopeo() {
-	packages skopeo
+# The Go module proxy does not have these, so they are whichever the distribution has.
+make_skopeo() { distributed skopeo; }
+make_git_credential_oauth() { distributed git-credential-oauth; }
+
+distributed() { # package, and its program
+	packages "$1"
 	mkdir "$place/bin"
-	ln -s "$(command -v skopeo)" "$place/bin/skopeo"
+	ln -s "$(command -v "$1")" "$place/bin/$1"
 }
 
 make_go_clients() {

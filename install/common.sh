@@ -84,7 +84,7 @@ find_python() {
 	if [ -n "${PYTHON-}" ]; then
 		set -- "$PYTHON"
 	else
-		set -- python3 python3.13 python3.12 python3.11 python3.10
+		set -- python3 python3.14 python3.13 python3.12 python3.11 python3.10
 	fi
 	for name; do
 		if python=$("$name" -I -c '
@@ -112,7 +112,7 @@ stamp_of() { # extras
 			cksum <"$wheel"
 		else
 			find helpers install pyproject.toml README.md -type f \
-				! -name '*.pyc' ! -name '*.sh' -exec cksum {} + | sort -k 3
+				! -name '*.py[co]' ! -name '*.sh' -exec cksum {} + | sort -k 3
 		fi
 	) | cksum
 }

@@ -61,11 +61,7 @@ cat >"$root/DEBIAN/postinst" <<POSTINST
 #!/bin/sh
 $place/bin/python -I -m msauth.merge
 POSTINST
-cat >"$root/DEBIAN/prerm" <<PRERM
-#!/bin/sh
-find $place/lib -name '*.pyo' -path '*/msauth/*' -delete
-PRERM
-chmod 755 "$root/DEBIAN/postinst" "$root/DEBIAN/prerm"
+chmod 755 "$root/DEBIAN/postinst"
 minor=$("$python" -I -c 'import sys; print(sys.version_info[1])')
 cat >"$root/DEBIAN/control" <<CONTROL
 Package: msauth

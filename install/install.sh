@@ -126,6 +126,8 @@ done
 note environment "$venv"
 note file "$venv.log"
 make_environment "$venv" "${extras:+[$extras]}"
+# So that the first answer is as fast as all others; an older wheel may know nothing of it.
+"$venv/bin/python" -I -m msauth.merge 2>/dev/null || :
 for name in $(printf '%s' "$extras" | tr ',' ' '); do
 	note extras "$name"
 done

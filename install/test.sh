@@ -41,7 +41,7 @@ case ${1-} in
 	;;
 --real-clients)
 	shift
-	pip "$build/test" kubernetes msgraph-sdk aiohttp
+	pip "$build/test" kubernetes msgraph-sdk aiohttp matplotlib
 	prepare node-clients python-tools node-tools cargo maven crane oras helm skopeo
 	MSAUTH_TEST_NODE_MODULES=${MSAUTH_TEST_NODE_MODULES:-$(where node-clients)}
 	export MSAUTH_TEST_NODE_MODULES

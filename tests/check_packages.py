@@ -15,6 +15,11 @@ PROGRAMS = {
 }
 BESIDE = {"0_msauth.pth", "msauth_start.py"}
 """What stands beside the packages."""
+MERGED = {
+    *("msauth/git_credential.pyo", "msauth/run/program.pyo", "msauth/token/program.pyo"),
+    *("msauth/credential_helpers/docker.pyo", "msauth/credential_helpers/pnpm.pyo"),
+}
+"""Empty files, in whose place the programs keep their modules merged."""
 TOP = {
     *("helpers", "tests", "install", "README.md", "CHANGELOG.md", "LICENSE"),
     *("pyproject.toml", "PKG-INFO", ".gitignore"),
@@ -42,7 +47,10 @@ def problems_of_wheel(path: Path) -> list[str]:
             for line in wheel.read(str(entry)).decode().split("\n")
             if "=" in line and ":" in line
         }
-    found = [f"program missing: {name}" for name in sorted(PROGRAMS - programs)]
+        merged = {info.filename for info in wheel.infolist() if info.filename.endswith(".pyo")}
+        found = [f"not empty: {name}" for name in sorted(merged) if wheel.read(name)]
+    found += [f"missing: {name}" for name in sorted(MERGED - merged)]
+    found += [f"program missing: {name}" for name in sorted(PROGRAMS - programs)]
     shared = {"/".join(name.parts[3:]) for name in names if name.parts[1:3] == _SHARE}
     found += [f"missing below share/: {name}" for name in sorted(SHARED - shared)]
     found += [f"not wanted below share/: {name}" for name in sorted(shared - SHARED)]
@@ -65,7 +73,7 @@ _SHARE = ("data", "share")
 
 def _is_ours(name: PurePosixPath) -> bool:
     topic = name.parent == PurePosixPath("msauth/topics") and name.suffix == ".md"
-    return name.suffix == ".py" or name.name == "py.typed" or topic
+    return name.suffix == ".py" or name.name == "py.typed" or topic or str(name) in MERGED
 
 
 def problems_of_sdist(path: Path) -> list[str]:
@@ -75,7 +83,7 @@ def problems_of_sdist(path: Path) -> list[str]:
     for name in names:
         if len(name.parts) > 1 and name.parts[1] not in TOP:
             found.append(f"not wanted in the sdist: {name}")
-        if "__pycache__" in name.parts or name.suffix == ".pyc":
+        if "__pycache__" in name.parts or name.suffix in (".pyc", ".pyo"):
             found.append(f"not wanted in the sdist: {name}")
     present = {name.parts[1] for name in names if len(name.parts) > 1}
     return found + [f"missing from the sdist: {name}" for name in sorted(TOP - present)]

@@ -17,7 +17,8 @@ import pytest
 
 from msauth_sandbox import Sandbox
 
-from .clients.places import prepared, remember_folder
+from .clients.places import prepared
+from .clients.where import remember_folder
 
 SCRIPTS = Path(sysconfig.get_path("scripts"))
 Environment = dict[str, str]

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import pytest
 
+from msauth.protocols.token_endpoint import TokenQuery
 from msauth.request.request import Token
-from msauth.run.server import Endpoint
+from msauth.run.server import Endpoint, Wanted
 from msauth.signin.attempt import claims_of
 from msauth_sandbox import Record, Sandbox
 
@@ -372,7 +373,7 @@ def test_a_claims_challenge_reaches_the_sign_in(env: Environment, cloud: Sandbox
 
 
 STRANGER = """
-import os, select, socket, sys
+import collections, os, select, socket, sys
 port, number, first = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3].encode()
 "localhost".encode("idna")  # now: another user may not read this Python's files
 if sys.argv[5]:
@@ -384,12 +385,13 @@ print("idle", flush=True)
 poll = select.poll()
 for connection in idle:
     poll.register(connection, select.POLLIN)
-closed = set()
-while len(closed) < int(sys.argv[4]) and (ready := poll.poll(20_000)):
+told = {connection.fileno(): connection for connection in idle}
+statuses = collections.Counter()
+while sum(statuses.values()) < int(sys.argv[4]) and (ready := poll.poll(20_000)):
     for descriptor, _ in ready:
-        closed.add(descriptor)
+        statuses[told[descriptor].recv(12).decode()[-3:]] += 1
         poll.unregister(descriptor)
-print(len(closed), "closed", flush=True)
+print(*sorted(statuses.elements()), flush=True)
 sys.stdin.read()
 """
 
@@ -398,7 +400,7 @@ sys.stdin.read()
 def strangers(
     port: int, number: int, closed: int, *, first: str = "", user: str = ""
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with idle connections; it says so once that many of them were closed."""
+    """A process with idle connections; once that many are closed, it says with which statuses."""
     argv = [sys.executable, "-c", STRANGER, str(port), str(number), first, str(closed), user]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
@@ -422,7 +424,8 @@ def test_idle_connections_leave_descriptors_to_sign_in_with(env: Environment) ->
     before = time.monotonic()
     with serving(env, limit=64) as served, strangers(served.port, 200, 168) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == b"168 closed\n"  # the oldest; half of the limit stays
+        # The oldest; half of the limit stays.
+        assert process.stdout.readline().split() == [b"503"] * 168
         assert served.get(ARM)[0] == 200
         assert served.get(GRAPH)[0] == 200
         assert time.monotonic() - before < 8  # before the rest is closed because of its age
@@ -430,7 +433,7 @@ def test_idle_connections_leave_descriptors_to_sign_in_with(env: Environment) ->
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can be another user")
 @pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="does not say whose a socket is")
-def test_another_user_holds_a_few_connections_for_a_moment(env: Environment) -> None:
+def test_another_user_holds_sixteen_connections_for_a_moment(env: Environment) -> None:
     with serving(env) as served:
         served.get(ARM)
         ours = socket.create_connection(("127.0.0.1", served.port))
@@ -438,7 +441,10 @@ def test_another_user_holds_a_few_connections_for_a_moment(env: Environment) -> 
             before = time.monotonic()
             assert served.get(ARM)[0] == 200
             assert process.stdout is not None
-            assert process.stdout.readline() == b"512 closed\n"
+            statuses = process.stdout.readline().split()
+            # Only the newest sixteen wait until they are too old, each time a busy machine stalls.
+            assert len(statuses) == 512
+            assert 16 <= statuses.count(b"408") <= 256
             # Well before our own user's connections, which have ten seconds, are closed.
             assert time.monotonic() - before < 8
             ours.settimeout(0)
@@ -526,11 +532,27 @@ def test_force_refresh_is_meant_once(env: Environment, cloud: Sandbox) -> None:
         assert cloud.count("token") == 2
 
 
-def test_a_fault_of_ours_is_an_answer_and_no_traceback(capfd: pytest.CaptureFixture[str]) -> None:
-    def answer(question: object) -> Token:
-        raise KeyError("a secret of ours")
+@pytest.mark.parametrize("broken", ["wanted", "known", "get"])
+def test_a_fault_of_ours_is_an_answer_and_no_traceback(
+    broken: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fault(name: str) -> None:
+        if name == broken:
+            raise KeyError("a secret of ours")
 
-    endpoint = Endpoint(answer)
+    class Broken:
+        def wanted(self, query: TokenQuery) -> Wanted:
+            fault("wanted")
+            return query.wanted[0], "", None, False
+
+        def known(self, wanted: Wanted) -> None:
+            fault("known")
+
+        def get(self, wanted: Wanted) -> Token:
+            fault("get")
+            raise AssertionError("not asked for")
+
+    endpoint = Endpoint(Broken())
     endpoint.start()
     served = Served(None, endpoint.variables())  # type: ignore[arg-type]
     status, body = served.get(ARM)

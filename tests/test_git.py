@@ -12,7 +12,7 @@ from msauth_sandbox import Sandbox
 
 from .conftest import Done, Environment, run_program
 
-SNIPPET = include_text("msauth")
+SNIPPET = include_text("!git-credential-msauth")
 HELLO = "https://dev.azure.com/contoso/hello/_git/hello"
 HELLO_AS_COPIED = "https://contoso@dev.azure.com/contoso/hello/_git/hello"
 WIDGETS = "https://dev.azure.com/fabrikam/widgets/_git/widgets"
@@ -157,6 +157,32 @@ def test_not_signed_in_is_one_error_and_no_prompt(
     assert "askpass" not in text.lower(), "quit=1 keeps git from asking for a password"
 
 
+@pytest.mark.parametrize("url", [HELLO, HELLO_AS_COPIED])
+def test_a_cached_token_costs_no_request_more_than_one_in_the_configuration(
+    new_git: str, git_env: Environment, cloud: Sandbox, home: Path, url: str
+) -> None:
+    """`proactiveAuth`: no 401, no second connection, and two starts of the helper."""
+
+    def asked(*options: str) -> list[tuple[str, str, int]]:
+        before = len(cloud.requests)
+        trace = {"GIT_TRACE": str(home / "trace")}
+        succeed(new_git, *options, "ls-remote", url, env=git_env | trace)
+        return [(one.method, one.path, one.status) for one in cloud.requests[before:]]
+
+    succeed(new_git, "ls-remote", url, env=git_env)  # signs in
+    ours = asked()
+    started = [
+        line.rpartition(" ")[2].rstrip("'")
+        for line in (home / "trace").read_text().splitlines()
+        if "run_command: " in line and "credential-msauth" in line
+    ]
+    header = f"http.extraHeader=Authorization: Bearer {cloud.issue_token()}"
+    never = "http.https://dev.azure.com.proactiveAuth=none"
+    assert ours == asked("-c", never, "-c", header)
+    assert [status for _, _, status in ours] == [200, 200, 200]
+    assert started == ["get", "store"]
+
+
 def test_several_organisations_by_url_configuration(
     git: str, git_env: Environment, cloud: Sandbox, home: Path
 ) -> None:
@@ -206,3 +232,22 @@ def test_the_private_ca_of_git_serves_the_probe(
     assert cloud.count("devops", org="fabrikam") == 1
     assert b"certificate of login.microsoftonline.com is not trusted" in done.stderr
     assert b"hint: export REQUESTS_CA_BUNDLE=" in done.stderr
+
+
+def test_a_public_project_sees_who_reads_it_where_somebody_is_signed_in(
+    new_git: str, git_env: Environment, cloud: Sandbox
+) -> None:
+    cloud.configure(public_projects=("contoso/hello",))
+    succeed(new_git, "ls-remote", HELLO, env=git_env)
+    assert {one.auth for one in cloud.requests if "/_git/" in one.path} == {"bearer"}
+
+
+def test_a_private_project_is_asked_once_without_a_sign_in(
+    new_git: str, bare_env: Environment, cloud: Sandbox, home: Path
+) -> None:
+    (home / ".gitconfig").write_text(SNIPPET)
+    done = run(new_git, "ls-remote", HELLO, env=bare_env | cloud.environ)
+    assert done.returncode == 128
+    assert done.stderr.count(b"error: no credential can sign in") == 1
+    asked = [(one.method, one.status) for one in cloud.requests if "/_git/" in one.path]
+    assert asked == [("GET", 401)]

@@ -245,6 +245,30 @@ def test_nobody_signed_in_stops_git_with_one_hint(bare_env: Environment, cloud: 
     assert cloud.count("token") == 0
 
 
+def test_nobody_signed_in_lets_git_ask_the_server_first(
+    bare_env: Environment, cloud: Sandbox
+) -> None:
+    """Only who has not been refused yet, and can come back, is given an empty credential."""
+    env = bare_env | cloud.environ
+    done = run_program(PROG, "get", env=env, stdin=CAPABLE + HELLO)
+    assert (done.returncode, done.stderr) == (0, b"")
+    lines = done.stdout.decode().splitlines()
+    assert lines[2:5] == ["authtype=", "credential=", "ephemeral=1"]
+    assert lines[-1] == "continue=1"
+    state = next(line for line in lines if line.startswith("state[]=")).encode() + b"\n"
+    for refused in (
+        CAPABLE + HELLO + b"wwwauth[]=Bearer\n",
+        CAPABLE + HELLO + state,
+        b"capability[]=authtype\n" + HELLO,
+        b"capability[]=state\n" + HELLO,
+    ):
+        done = run_program(PROG, "get", env=env, stdin=refused)
+        assert (done.returncode, done.stdout) == (1, b"quit=1\n")
+        assert done.stderr.count(b"error: no credential can sign in") == 1
+    done = run_program(PROG, "--profile", "wrok", "get", env=env, stdin=CAPABLE + HELLO)
+    assert (done.returncode, done.stdout) == (2, b"quit=1\n")
+
+
 def test_with_az_the_hint_is_az_login(bare_env: Environment, cloud: Sandbox, home: Path) -> None:
     az = home / "az"
     az.write_text(

@@ -66,6 +66,22 @@ def test_kubectl_gets_namespaces(version: str, env: Environment, cloud: Sandbox)
     assert cloud.count("unknown_host") == 0
 
 
+@needs_kubectl
+def test_a_cached_token_costs_no_request_more_than_one_in_the_kubeconfig(
+    env: Environment, cloud: Sandbox
+) -> None:
+    def asked(kubeconfig: Path) -> list[tuple[str, str, int]]:
+        before = len(cloud.requests)
+        assert kubectl(kubeconfig, env).returncode == 0
+        return [(one.method, one.path, one.status) for one in cloud.requests[before:]]
+
+    plugin = cloud.kubeconfig()
+    asked(plugin)  # signs in, and fills kubectl's own cache
+    ours = asked(plugin)
+    assert ours == asked(cloud.kubeconfig(token=cloud.issue_token(scope=f"{AKS}/.default")))
+    assert [status for _, _, status in ours] == [200, 200]
+
+
 def with_cluster_config(cloud: Sandbox, *args: str, **config: str) -> Path:
     """Return a kubeconfig whose cluster entry has a config for the exec plugin."""
     path = cloud.kubeconfig(args=args, provide_cluster_info=True)

@@ -72,6 +72,20 @@ def start(env: Environment, *options: str, stdin: bytes = HELLO) -> "subprocess.
     return process
 
 
+def test_a_person_is_asked_once_the_server_wants_to_know_them(
+    ask: Callable[..., Done], cloud: Sandbox
+) -> None:
+    """A project that anybody may read asks nobody, with `http.proactiveAuth` neither."""
+    capable = b"capability[]=authtype\ncapability[]=state\n"
+    first = ask("device-code", stdin=capable + HELLO)
+    assert b"credential=\n" in first.stdout
+    assert cloud.count("devicecode") == 0
+    state = next(line for line in first.stdout.splitlines() if line.startswith(b"state[]="))
+    second = ask("device-code", stdin=capable + state + b"\nwwwauth[]=Bearer\n" + HELLO)
+    assert b"credential=ey" in second.stdout, second.stderr
+    assert cloud.count("devicecode") == 1
+
+
 def test_a_device_code_is_asked_once_and_later_processes_are_silent(
     ask: Callable[..., Done], person_env: Environment, cloud: Sandbox, home: Path
 ) -> None:

@@ -1,7 +1,11 @@
 """The merged modules of a cached answer: used when they are right, ignored when they are not."""
 
+import importlib.metadata
+import itertools
 import os
+import resource
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +16,12 @@ import msauth
 import msauth_start as start
 from msauth import merge
 
-from . import hot_path
+from . import hot_path, pythons, unprivileged
+from .cache import strace
 from .cache.conftest import Cache, cache
 from .cache.seed import REGISTRY, seed
 from .conftest import Environment
+from .slices import sliced
 from .test_git_credential import HELLO
 
 __all__ = ["cache"]
@@ -64,13 +70,16 @@ class Package:
     def merged_file(self, program: str) -> Path:
         return Path(start.merged_file(str(self.folder), program))
 
-    def run(self, program: str, *arguments: str, **variables: str) -> dict[str, str]:
-        """Run a program for a cached answer; returns how each module of ours was loaded."""
+    def run(self, program: str, *arguments: str, python: tuple[str, ...] = ()) -> dict[str, str]:
+        """Run a program for a cached answer; returns how each module of ours was loaded.
+
+        python: words in place of those that start Python.
+        """
         out = self.place / "out"
-        words = ("-I", "-c", CODE, str(self.place), ENTRY[program], str(out))
+        words = (*(python or (sys.executable, "-I")), "-c", CODE, str(self.place), ENTRY[program])
         done = subprocess.run(
-            [sys.executable, *words, *(arguments or PROGRAMS[program])],
-            env=self.env | variables,
+            [*words, str(out), *(arguments or PROGRAMS[program])],
+            env=self.env,
             input=REGISTRY.encode() if program == "credential_helpers.docker" else HELLO,
             capture_output=True,
             check=False,
@@ -146,12 +155,13 @@ def test_a_damaged_file_is_made_again(package: Package, damage: str) -> None:
     file = package.merged_file("git_credential")
     whole = file.read_bytes()
     middle = len(whole) // 2
+    head = len(start.version())
     file.write_bytes(
         {
             "empty": b"",
             "short": whole[:middle],
             "flipped": whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :],
-            "hash": b"\0" * 8 + whole[8:],
+            "hash": whole[:head] + bytes(8) + whole[head + 8 :],
             "garbage": b"not marshalled at all" * 9,
         }[damage]
     )
@@ -159,13 +169,84 @@ def test_a_damaged_file_is_made_again(package: Package, damage: str) -> None:
     assert start.load(str(package.folder), str(file)) is not None
 
 
-def test_another_pythons_is_left_alone(package: Package, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(start, "version", lambda: ("cpython-299", b"\0\0\r\n", 0))
-    assert merge.merge(str(package.folder), "git_credential")
-    file = package.merged_file("git_credential")
-    before = file.read_bytes()
-    assert set(package.run("git_credential").values()) == {"imported"}
-    assert file.read_bytes() == before
+@pytest.mark.parametrize(
+    "case", sliced(itertools.product(pythons.VERSIONS, PROGRAMS), 99), ids="-".join
+)
+def test_under_every_python(package: Package, case: tuple[str, str]) -> None:
+    version, program = case
+    python = (pythons.needed(version), "-I")
+    first = package.run(program, python=python)
+    assert "msauth.merge" in first
+    made = package.merged_file(program).read_bytes()
+    second = package.run(program, python=python)
+    assert {name for name, how in second.items() if how == "merged"} == {
+        f"msauth.{name}".rstrip(".") for name in (*merge.MODULES[program], program)
+    }
+    assert package.merged_file(program).read_bytes() == made
+
+
+def test_pythons_that_share_a_folder_do_not_take_turns(package: Package) -> None:
+    found = [(python, "-I") for python in map(pythons.find, pythons.VERSIONS) if python]
+    if len(found) < 2:
+        pytest.skip("there is only one Python on this machine")
+    package.run("git_credential", python=found[0])
+    made = package.merged_file("git_credential").read_bytes()
+    for _ in range(2):
+        for python in found:
+            how = "merged" if python == found[0] else "imported"
+            assert package.run("git_credential", python=python)["msauth.broker.broker"] == how
+    assert package.merged_file("git_credential").read_bytes() == made
+
+
+@pytest.fixture
+def anothers(package: Package, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A merged file of another Python than this."""
+    with monkeypatch.context() as patched:
+        patched.setattr(start, "version", lambda: start.MADE_FOR + b"cpython-299\n")
+        assert merge.merge(str(package.folder), "git_credential")
+    return package.merged_file("git_credential")
+
+
+def test_another_pythons_is_left_alone(package: Package, anothers: Path) -> None:
+    before = anothers.read_bytes()
+    for _ in range(2):
+        assert set(package.run("git_credential").values()) == {"imported"}
+        assert anothers.read_bytes() == before
+
+
+def test_after_an_upgrade_of_python_there_is_a_new_one(package: Package, anothers: Path) -> None:
+    a_day_ago = anothers.stat().st_mtime - start.OTHERS_STAY - 1
+    os.utime(anothers, (a_day_ago, a_day_ago))
+    for _ in ("made again", "used"):
+        assert package.run("git_credential")["msauth.broker.broker"] == "merged"
+
+
+def test_with_and_without_o_it_is_the_same(package: Package) -> None:
+    package.run("git_credential", python=(sys.executable, "-IO"))
+    made = package.merged_file("git_credential").read_bytes()
+    assert package.run("git_credential")["msauth.broker.broker"] == "merged"
+    assert package.merged_file("git_credential").read_bytes() == made
+
+
+def test_a_container_image_keeps_it(package: Package) -> None:
+    """The layers of an image have times to the second; an edit has any other."""
+    source = package.folder / "protocols" / "git.py"
+    os.utime(source, ns=(0, 1_700_000_000_987_654_321))
+    package.run("git_credential")
+    file, folder = package.merged_file("git_credential"), str(package.folder)
+    os.utime(source, ns=(0, 1_700_000_000_000_000_000))
+    assert start.load(folder, str(file))
+    for other in (1_700_000_000_987_654_322, 1_700_000_001_000_000_000, 1_700_000_000_000_000_001):
+        os.utime(source, ns=(0, other))
+        assert start.load(folder, str(file)) is None
+
+
+def test_whatever_removes_the_package_knows_of_them() -> None:
+    """The wheel has them; what is no file of a wheel is left behind by uv."""
+    known = {
+        str(file) for file in importlib.metadata.files("msauth") or () if file.suffix == ".pyo"
+    }
+    assert known == {start.merged_file("msauth", program) for program in merge.MODULES}
 
 
 @pytest.mark.parametrize(
@@ -189,35 +270,125 @@ def test_where_none_is_made(package: Package, variables: dict[str, str]) -> None
     )
     assert done.returncode == 0, done.stderr
     assert "merged" not in out.read_text()
-    assert "msauth.merge" not in out.read_text(), "what makes it costs more than the answer"
+    assert "msauth.merge" not in out.read_text(), "it takes half as long as Python's start"
     assert not package.merged_file("git_credential").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_cannot_be_written(package: Package) -> None:
     package.folder.chmod(0o500)
+    python = unprivileged.command(sys.executable, "-I")
     try:
-        assert set(package.run("git_credential").values()) == {"imported"}
+        loaded = package.run("git_credential", python=python)
     finally:
         package.folder.chmod(0o700)
+    assert set(loaded.values()) == {"imported"}
+    assert "msauth.merge" not in loaded
+    assert not package.merged_file("git_credential").exists()
 
 
-def test_what_the_file_system_refuses_costs_nothing(
-    package: Package, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+def test_what_the_file_system_refuses_is_not_left_half_written(package: Package) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
+    try:
+        assert merge.merge(str(package.folder), "git_credential") is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert list(package.folder.rglob("*.pyo*")) == []
 
-    monkeypatch.setattr(merge.os, "replace", refuse)
-    assert merge.merge(str(package.folder), "git_credential") is None
-    assert list(package.folder.glob("*.pyo*")) == []
 
-
-def test_a_build_that_was_killed_leaves_it_working(package: Package) -> None:
+def test_the_file_that_was_there_is_not_written_to(package: Package) -> None:
+    """It may be a link into the cache of uv, which other environments share."""
     file = package.merged_file("git_credential")
-    (file.parent / (file.name + ".0123456789ab")).write_bytes(b"half")
-    package.run("git_credential")
-    assert package.run("git_credential")["msauth.broker.broker"] == "merged"
+    for link in (os.link, os.symlink):
+        cached = package.place / f"cached-{link.__name__}"
+        cached.write_bytes(b"")
+        file.unlink(missing_ok=True)
+        link(cached, file)
+        assert merge.merge(str(package.folder), "git_credential")
+        assert cached.read_bytes() == b""
+        assert not file.is_symlink()
+
+
+KILLED = """
+import os, sys
+sys.path.insert(0, sys.argv[1])
+from msauth import merge
+try:
+    os.stat("/the-mark")
+except OSError:
+    pass
+merge.merge(sys.argv[1] + "/msauth", "git_credential")
+"""
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "a slice",
+        *(pytest.param(state, marks=pytest.mark.long) for state in ("nothing", "empty", "stale")),
+    ],
+)
+def test_killed_anywhere_it_leaves_nothing_but_the_file(
+    package: Package, tmp_path: Path, before: str
+) -> None:
+    strace.needed()
+    command = [*strace.python(KILLED), str(package.place)]
+    folder, file = str(package.folder), package.merged_file("git_credential")
+    subprocess.run(command, env=package.env, check=True)  # which also writes the .pyc files
+    stale = file.read_bytes()[:-1]
+
+    def set_up() -> None:
+        file.unlink(missing_ok=True)
+        if before != "nothing":
+            file.write_bytes(b"" if before == "empty" else stale)
+
+    set_up()
+    strace.run(command, "trace=all", env=package.env, log=tmp_path / "log")
+    wanted = start.load(folder, str(file))
+    assert wanted
+    calls = strace.after_mark(tmp_path / "log", "/the-mark")
+    first = next(number for number, (name, _) in enumerate(calls) if name == "unlink")
+    if before == "a slice":
+        (written,) = (number for number, (name, _) in enumerate(calls) if name == "write")
+        calls = [calls[first], calls[first + 1], calls[written], calls[written + 1]]
+    elif before != "stale":
+        calls = calls[first:]  # those before only read, whatever is there
+    files = {*package.folder.rglob("*"), file}
+    for name, when in calls:
+        set_up()
+        kill = f"inject={name}:signal=KILL:when={when}"
+        done = strace.run(command, f"trace={name}", kill, env=package.env)
+        assert done.returncode in (-signal.SIGKILL, 128 + signal.SIGKILL), (name, when)
+        assert start.load(folder, str(file)) in (None, wanted), (name, when)
+        assert set(package.folder.rglob("*")) <= files, (name, when)
+        if before != "a slice":
+            assert package.run("git_credential")["msauth.broker.broker"] == "merged"
+            assert start.load(folder, str(file)) == wanted, (name, when)
+
+
+@pytest.mark.parametrize("count", sliced([6, 60], 2))
+def test_a_crowd_that_makes_it_together_is_answered(package: Package, count: int) -> None:
+    """Nobody waits: each makes it, and whoever finds another's half written makes it again."""
+    command = (sys.executable, "-I", "-c", CODE, str(package.place), "git_credential", os.devnull)
+    processes = [
+        subprocess.Popen(
+            [*command, "get"],
+            env=package.env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        for _ in range(count)
+    ]
+    answers = {process.communicate(HELLO) for process in processes}
+    assert len(answers) == 1
+    assert answers.pop()[1] == b""
+    for _ in range(2):
+        loaded = package.run("git_credential")
+    assert loaded["msauth.broker.broker"] == "merged"
+    assert "msauth.merge" not in loaded
+    file = package.merged_file("git_credential")
+    assert [path.name for path in file.parent.glob("*.pyo*")] == [file.name]
 
 
 def test_store_needs_none(package: Package) -> None:

@@ -67,10 +67,10 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         return 0, b""
     env = environment()
     challenges = credential.texts("wwwauth")
-    tried = git.tried(credential)
+    tried, asks_first = git.tried(credential), git.asks_first(credential)
 
     def may_prompt() -> bool:
-        return _may_prompt(credential, env)
+        return not asks_first and _may_prompt(credential, env)
 
     try:
         selection = _selection(options, credential, organisation, env)
@@ -84,8 +84,10 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         else:
             token = broker.get_token(request, may_prompt=may_prompt)
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
-        from .errors import failed
+        from .errors import SignInError, failed
 
+        if asks_first and isinstance(error, SignInError):
+            return 0, git.WITHOUT  # the server may want nobody's name; else git asks again
         return failed(error), git.QUIT
     return 0, git.answer(
         credential,

@@ -2,7 +2,6 @@
 
 import ast
 import os
-import random
 import sys
 from _imp import source_hash
 from marshal import dumps
@@ -51,15 +50,14 @@ def merge(folder: str, program: str) -> "start.Modules | None":
     """Compile the modules of a program of the package in a folder, and write the file of them.
 
     Without docstrings, assertions and annotations, which nothing relies on.
-    Returns them, or None where it could not be written; never raises for what the file system
-    refuses.
+    Returns them, or None where the file system refuses the file; never raises for that.
     """
-    path = start.merged_file(folder, program)
     try:
         stamps, modules = _compiled(folder, (*MODULES[program], program))
         code = dumps(modules)
-        body = dumps((start.version(), stamps, len(code)), 2) + code
-        _write(path, source_hash(start.HASH_KEY, body) + body)
+        body = dumps((stamps, len(code)), 2) + code
+        data = start.version() + source_hash(start.HASH_KEY, body) + body
+        _write(start.merged_file(folder, program), data)
     except (OSError, SyntaxError, ValueError):
         return None
     return modules
@@ -67,8 +65,8 @@ def merge(folder: str, program: str) -> "start.Modules | None":
 
 def _compiled(
     folder: str, names: tuple[str, ...]
-) -> tuple[list[tuple[str, tuple[int, int]]], "start.Modules"]:
-    stamps: list[tuple[str, tuple[int, int]]] = []
+) -> tuple[list[tuple[str, start.Stamp]], "start.Modules"]:
+    stamps: list[tuple[str, start.Stamp]] = []
     modules: start.Modules = []
     for name in names:
         place = name.replace(".", "/")
@@ -110,15 +108,22 @@ class _Bare(ast.NodeTransformer):
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a file whole or not at all, with the permissions of a .pyc file."""
-    temporary = f"{path}.{random.getrandbits(48):012x}"
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    """Write a new file, with the permissions of a .pyc file.
+
+    Never into the one that is there, which may be a link into uv's cache. A file that is read
+    before it is whole, or stays half written after a kill, is known by its hash. A temporary one
+    would need none; but after a kill it would stay for ever, as no installer knows its name.
+    """
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
         with open(descriptor, "wb") as stream:
             stream.write(data)
-        os.replace(temporary, path)
     except BaseException:
-        os.unlink(temporary)
+        os.unlink(path)
         raise
 
 

@@ -28,7 +28,10 @@ class _Form(HTMLParser):
 
 
 def main(argv: list[str]) -> int:
-    """Opens each URL. Proxy and CA come from the environment, as for the client under test."""
+    """Opens each URL. Proxy and CA come from the environment, as for the client under test.
+
+    Like a desktop's opener it returns when the page is open; the page goes on by itself.
+    """
     context = ssl.create_default_context(cafile=os.environ.get("SSL_CERT_FILE"))
     opener = urllib.request.build_opener(urllib.request.HTTPSHandler(context=context))
     for url in argv:
@@ -36,9 +39,10 @@ def main(argv: list[str]) -> int:
             with opener.open(url, timeout=30) as response:
                 form = _Form()
                 form.feed(response.read().decode("utf-8", "replace"))
-            if form.action:
+            if form.action and os.fork() == 0:
                 data = urllib.parse.urlencode(form.fields).encode()
                 opener.open(form.action, data, timeout=30).close()
+                return 0
         except OSError as error:
             print(f"browser: error: {type(error).__name__}", file=sys.stderr)
             return 1

@@ -90,6 +90,13 @@ def parser() -> argparse.ArgumentParser:
         metavar="S",
         help="how long each token request takes, in seconds (default: 0)",
     )
+    result.add_argument(
+        "--round-trip",
+        type=float,
+        default=0.0,
+        metavar="S",
+        help="how far away the cloud is: the seconds to it and back (default: 0)",
+    )
     result.add_argument("--port", type=int, default=0, help="loopback port (default: a free one)")
     result.add_argument(
         "--directory", help="where repositories, CA and log live (default: a temporary directory)"
@@ -124,7 +131,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return _fail(f"the package {error.name} is missing", hint, 1)
     try:
-        cloud = Sandbox(options.expires_in, options.latency, options.directory, options.port)
+        cloud = Sandbox(
+            options.expires_in,
+            options.latency,
+            options.directory,
+            options.port,
+            options.round_trip,
+        )
         with signals_blocked():
             cloud.start()
     except OSError as error:

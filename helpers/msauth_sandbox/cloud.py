@@ -44,8 +44,9 @@ class Sandbox(Knobs):
         latency: float = 0.0,
         directory: str | os.PathLike[str] | None = None,
         port: int = 0,
+        round_trip: float = 0.0,
     ) -> None:
-        super().__init__(Settings(expires_in=expires_in, latency=latency))
+        super().__init__(Settings(expires_in=expires_in, latency=latency, round_trip=round_trip))
         self._given = Path(directory) if directory is not None else None
         self._port = port
         self._listener: Listener | None = None
@@ -67,7 +68,13 @@ class Sandbox(Knobs):
         der = ssl.PEM_cert_to_DER_cert(certificates.pem.decode())
         (self.directory / "ca.jks").write_bytes(java.trust_store(der))
         world.state.ca_pem = certificates.pem
-        self._listener = Listener(certificates, router.dispatch, router.may_tunnel, self._port)
+        self._listener = Listener(
+            certificates,
+            router.dispatch,
+            router.may_tunnel,
+            lambda: world.state.settings.round_trip,
+            self._port,
+        )
         self.port = self._listener.port
         threading.Thread(
             target=self._listener.serve_forever, args=(0.05,), daemon=True, name="sandbox"

@@ -10,6 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class Missing(Exception):
+    """Raised by a case whose program is not there, with the reason; the table says so."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Where the measured programs are. The folders hold `git-credential-msauth` and the others."""

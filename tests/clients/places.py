@@ -1,50 +1,24 @@
-"""Where install/clients.sh put the real clients, and the commands that run them.
+"""The real clients that install/clients.sh prepared, for a test, and the commands that run them.
 
-Nothing is prepared here: `sh install/clients.sh` does that. A client that is not there
-skips the test with the reason that the script gives.
+A client that is not there skips the test with the reason that the script gives.
 """
 
-import functools
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from .where import look
+
 HERE = Path(__file__).parent
-SCRIPT = HERE.parent.parent / "install" / "clients.sh"
-
-
-def remember_folder() -> None:
-    """Keep where the clients are for all test processes, before they get a HOME of their own."""
-    if "MSAUTH_TEST_CLIENTS_DIR" not in os.environ:
-        done = _script("--where")
-        os.environ["MSAUTH_TEST_CLIENTS_DIR"] = done.stdout.strip()
 
 
 def prepared(name: str) -> str:
     """The path of a client, or a skipped test. `MSAUTH_TEST_GIT_LFS` and the like name another."""
-    path, reason = _look(name)
+    path, reason = look(name)
     if not path:
         pytest.skip(reason)
     return path
-
-
-@functools.cache
-def _look(name: str) -> tuple[str, str]:
-    variable = {"azure-cli": "AZ"}.get(name, name.upper().replace("-", "_"))
-    named = os.environ.get("MSAUTH_TEST_" + variable)
-    if named:
-        return named, ""
-    done = _script("--where", name)
-    lines = done.stderr.strip().splitlines()
-    return done.stdout.strip(), lines[-1] if lines else f"{name} is not prepared"
-
-
-def _script(*arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = ["sh", str(SCRIPT), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def command(client: str) -> list[str]:

@@ -95,7 +95,7 @@ def test_every_command_and_topic_exists(text: Path) -> None:
 
 @TEXT
 def test_every_link_leads_somewhere(text: Path) -> None:
-    links = re.findall(r"\]\(([^)]+)\)", text.read_text("utf-8"))
+    links = re.findall(r"(?:\]\(|src(?:set)?=\")([^)\"]+)[)\"]", text.read_text("utf-8"))
     places = [link.partition("#")[0] for link in links if not link.startswith("https://")]
     assert [place for place in places if not (text.parent / place).exists()] == []
 

@@ -1,5 +1,6 @@
 """Built packages, and msauth installed from them by the tools that people use."""
 
+import functools
 import os
 import subprocess
 import sys
@@ -42,35 +43,98 @@ def built(tmp_path_factory: Factory) -> dict[str, Path]:
     return {"wheel": next(place.glob("*.whl")), "sdist": next(place.glob("*.tar.gz"))}
 
 
-@pytest.fixture(scope="session")
-def installed(built: dict[str, Path], tmp_path_factory: Factory) -> Callable[[str], Path]:
-    """A function that installs the wheel with pip, pipx or uv, and returns the programs' folder."""
-    done: dict[str, Path] = {}
+class Installation:
+    """A place where one of the tools installs msauth, with a Python and other installers' help.
 
+    tool: pip, pipx, `uv tool`, or `uv pip` into an environment of its own. tools: the folder that
+    has pipx and uv, which pip does without.
+    """
+
+    def __init__(self, tool: str, place: Path, python: str, tools: Path | None = None) -> None:
+        self._tool = tool
+        self._python = python
+        self._tools = tools
+        self._variables = {
+            "PIPX_HOME": f"{place}/pipx",
+            "PIPX_BIN_DIR": f"{place}/bin",
+            "UV_TOOL_DIR": f"{place}/uv",
+            "UV_TOOL_BIN_DIR": f"{place}/bin",
+            "UV_CACHE_DIR": f"{place}/uv-cache",
+        }
+        prefix = {"pipx": "pipx/venvs/msauth", "uv tool": "uv/msauth"}.get(tool, "environment")
+        self.prefix = place / prefix
+        self.programs = place / "bin" if tool in ("pipx", "uv tool") else self.prefix / "bin"
+        self.uv_cache = place / "uv-cache"
+
+    def install(self, *wheel: str | Path) -> None:
+        """Install, or upgrade to, a wheel; options of the tool may stand before it."""
+        own = self.prefix / "bin" / "python"
+        match self._tool:
+            case "pip":
+                if not self.prefix.exists():
+                    run(self._python, "-I", "-m", "venv", self.prefix)
+                run(own, "-I", "-m", "pip", "install", "-q", *wheel)
+            case "pipx":
+                self._run("pipx", "install", "--force", "--python", self._python, *wheel)
+            case "uv tool":
+                self._run("uv", "tool", "install", "--python", self._python, *wheel)
+            case "uv pip":
+                if not self.prefix.exists():
+                    self._run("uv", "venv", "-q", "--python", self._python, self.prefix)
+                self._run("uv", "pip", "install", "-q", "--python", own, *wheel)
+
+    def uninstall(self) -> None:
+        """Remove msauth."""
+        own = self.prefix / "bin" / "python"
+        match self._tool:
+            case "pip":
+                run(own, "-I", "-m", "pip", "uninstall", "-q", "-y", "msauth")
+            case "uv pip":
+                self._run("uv", "pip", "uninstall", "-q", "--python", own, "msauth")
+            case _:
+                self._run(*self._tool.split(), "uninstall", "msauth")
+
+    def _run(self, name: str, *words: str | Path) -> None:
+        assert self._tools is not None
+        run(self._tools / name, *words, **self._variables)
+
+
+@pytest.fixture(scope="session")
+def tools(tmp_path_factory: Factory) -> Callable[[], Path]:
+    """A function that returns a folder with pipx and uv, which it installs once."""
+    return functools.cache(lambda: environment(tmp_path_factory.mktemp("tools"), "pipx", "uv"))
+
+
+@pytest.fixture(scope="session")
+def installed(
+    built: dict[str, Path], tools: Callable[[], Path], tmp_path_factory: Factory
+) -> Callable[[str], Path]:
+    """A function that installs the wheel with pip, pipx or uv, and returns the programs' folder."""
+
+    @functools.cache
     def install(tool: str) -> Path:
         place = tmp_path_factory.mktemp(tool)
         if tool == "pip":
             return environment(place / "environment", str(built["wheel"]))
-        tools = environment(place / "tools", tool)
-        names = {"PIPX_HOME": "pipx", "UV_TOOL_DIR": "uv", "UV_CACHE_DIR": "uv-cache"}
-        places = {name: str(place / folder) for name, folder in names.items()}
-        places |= {"PIPX_BIN_DIR": str(place / "bin"), "UV_TOOL_BIN_DIR": str(place / "bin")}
-        words = ("tool", "install", "--python", sys.executable) if tool == "uv" else ("install",)
-        run(tools / tool, *words, built["wheel"], **places)
-        return place / "bin"
+        name = "uv tool" if tool == "uv" else tool
+        installation = Installation(name, place, sys.executable, tools())
+        installation.install(built["wheel"])
+        return installation.programs
 
-    def once(tool: str) -> Path:
-        if tool not in done:
-            done[tool] = install(tool)
-        return done[tool]
-
-    return once
+    return install
 
 
-def another_version(wheel: Path, folder: Path, version: str, files: dict[str, str]) -> Path:
+def another_version(
+    wheel: Path,
+    folder: Path,
+    version: str,
+    files: dict[str, str],
+    change: tuple[str, str] = ("", ""),
+) -> Path:
     """Write the same wheel as another version, with more files (name → text) in it.
 
-    A file's text is added to what one of that name has.
+    A file's text is added to what one of that name has. change: text that is replaced in every
+    file, and by what.
     """
     folder.mkdir(exist_ok=True)
     old = wheel.name.split("-")[1]
@@ -80,6 +144,7 @@ def another_version(wheel: Path, folder: Path, version: str, files: dict[str, st
         names = {rename(name): name for name in source.namelist()}
         for name in [*names, *(name for name in files if name not in names)]:
             data = source.read(names[name]) if name in names else b""
+            data = data.replace(change[0].encode(), change[1].encode()) if change[0] else data
             if name.endswith(".dist-info/METADATA"):
                 data = data.replace(
                     f"\nVersion: {old}\n".encode(), f"\nVersion: {version}\n".encode()

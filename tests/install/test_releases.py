@@ -23,7 +23,7 @@ TOOLS = [
     pytest.param("uv", marks=pytest.mark.real_client),
 ]
 SHARED = "msauth-0.0.9.data/data/share"
-ENTRIES = "msauth-0.0.9.dist-info/entry_points.txt"
+PROGRAMS = "[console_scripts]\n"
 
 
 @pytest.fixture
@@ -181,8 +181,8 @@ def test_an_upgrade_from_wheel_to_wheel(
         f"{SHARED}/zsh/site-functions/_msauth": "\n",
         f"{SHARED}/fish/vendor_completions.d/msauth.fish": "\n",
     }
-    entries = {ENTRIES: "msauth-old = msauth.cli.program:main\n"}
-    old = another_version(built["wheel"], tmp_path / "old", "0.0.9", shared | entries)
+    more = (PROGRAMS, f"{PROGRAMS}msauth-old = msauth.cli.program:main\n")
+    old = another_version(built["wheel"], tmp_path / "old", "0.0.9", shared, more)
     (home / ".config").mkdir()
     (home / ".gitconfig").write_text("[user]\n\tname = Alex\r\n")
     foreign = home / ".local/share/bash-completion/completions/msauth-token"
@@ -228,6 +228,7 @@ def test_an_upgrade_from_wheel_to_wheel(
     said = outside(scripts, "install.sh", home=home, PATH=os.environ["PATH"])
     assert "git is configured to ask msauth" in said
     assert version(venv) != "0.0.9"
+    assert [file for file in venv.rglob("msauth/**/*.pyo") if file.stat().st_size == 0] == []
     assert not os.path.lexists(bin_ / "msauth-old")
     assert not os.path.lexists(local / "man/man7/msauth-old.7")
     assert (bin_ / "msauth-sandbox").exists()

@@ -106,6 +106,15 @@ def test_refusals(cloud, git):
     assert "TF401019" in git("ls-remote", missing, token=cloud.issue_token(), ok=False).stderr
 
 
+def test_a_public_project_is_read_by_anybody_and_written_by_nobody(cloud, git, tmp_path):
+    cloud.configure(public_projects=("contoso/hello",))
+    url, work = "https://dev.azure.com/contoso/hello/_git/hello", tmp_path / "work"
+    git("clone", "-q", url, str(work))
+    git("-C", str(work), "push", "-q", "origin", "HEAD:refs/heads/mine", ok=False)
+    git("ls-remote", url, token=cloud.issue_token("fabrikam"), ok=False)
+    git("ls-remote", "https://dev.azure.com/contoso/My%20Project/_git/My%20Repo", ok=False)
+
+
 def test_callers_git_environment_does_not_leak(
     cloud, git, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ):

@@ -96,6 +96,40 @@ def test_dropped_connections(cloud, http):
     assert http.head("https://dev.azure.com/contoso/").status_code == 401
 
 
+class TestRoundTrip:
+    """Lower bounds only, which hold on a busy machine, too."""
+
+    def test_connecting_tls_and_each_request_take_one(self, cloud, http):
+        cloud.configure(round_trip=0.02)
+        for trips in (3, 1):
+            began = time.monotonic()
+            assert http.head("https://dev.azure.com/contoso/").status_code == 401
+            assert time.monotonic() - began >= trips * 0.02
+        assert cloud.count("connect") == 1
+
+    def test_the_last_bytes_and_the_end_arrive(self, cloud, http):
+        cloud.configure(round_trip=0.02)
+        answer = http.head("https://dev.azure.com/contoso/", headers={"Connection": "close"})
+        assert answer.status_code == 401
+        cloud.drop_connections(1, host="dev.azure.com")
+        with pytest.raises(requests.exceptions.ConnectionError):
+            http.head("https://dev.azure.com/contoso/")
+
+    def test_a_client_that_trusts_nobody_is_told_so(self, cloud, http):
+        cloud.configure(round_trip=0.02)
+        http.verify = True
+        with pytest.raises(requests.exceptions.SSLError):
+            http.get("https://dev.azure.com/")
+
+    def test_what_is_on_the_machine_is_near(self, cloud, http):
+        """The instance metadata service: an hour's way would run into the timeout."""
+        cloud.configure(round_trip=3600)
+        url = "http://169.254.169.254/metadata/identity/oauth2/token"
+        query = {"api-version": "2018-02-01", "resource": "https://management.azure.com/"}
+        answer = http.get(url, params=query, headers={"Metadata": "true"}, timeout=60)
+        assert answer.status_code == 200
+
+
 def test_garbage_does_not_hurt(cloud, http):
     for junk in (b"\x16\x03\x01\x02\x00", b"GET\r\n\r\n", b"CONNECT : HTTP/1.1\r\n\r\n", b""):
         with socket.create_connection(("127.0.0.1", cloud.port)) as raw:

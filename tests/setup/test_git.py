@@ -290,7 +290,7 @@ def test_a_helper_on_path_is_called_by_its_name(
         path.write_text("")
         path.chmod(0o755)
     command = git.helper_command
-    assert command(str(program), {"PATH": f"/bin:{program.parent}"}) == "msauth"
+    assert command(str(program), {"PATH": f"/bin:{program.parent}"}) == "!git-credential-msauth"
     assert command(str(program), {"PATH": f"{other.parent}:{program.parent}"}) == str(program)
     assert command(str(program), {"PATH": ""}) == str(program)
     monkeypatch.chdir(program.parent)

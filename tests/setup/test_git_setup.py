@@ -16,6 +16,7 @@ from ..clients.places import prepared
 from ..conftest import SCRIPTS, Done, Environment, run_program
 from .test_git import tree
 
+BY_NAME = "!git-credential-msauth"
 TOPIC = Path(__file__).parent.parent.parent / "helpers" / "msauth" / "topics" / "git.md"
 HELLO = "https://dev.azure.com/contoso/hello/_git/hello"
 LEGACY = "https://contoso.visualstudio.com/hello/_git/hello"
@@ -226,7 +227,7 @@ def test_a_repository_that_moves_keeps_asking_us(
     assert stat.S_IMODE(include.stat().st_mode) == 0o664
     moved = repository.rename(tmp_path / "moved")
     chain = git(git_env, "config", "--get-urlmatch", "credential.helper", HELLO, cwd=moved)
-    assert chain == "msauth --tenant contoso.com\n"
+    assert chain == f"{BY_NAME} --tenant contoso.com\n"
 
 
 def test_all_work_trees_share_it_and_a_line_of_one_is_found(
@@ -313,7 +314,7 @@ def test_the_helper_is_found_beside_the_program_that_was_called(
     git_env["PATH"] = git_env["PATH"].replace(f"{SCRIPTS}:", "")
     for path, helper in (
         (git_env["PATH"], str(folder / "git-credential-msauth").replace(" ", "\\\\ ")),
-        (f"{folder}:{git_env['PATH']}", "msauth"),
+        (f"{folder}:{git_env['PATH']}", BY_NAME),
     ):
         env = git_env | {"PATH": path}
         done = run_program(str(folder / "msauth"), "setup", "git", env=env)
@@ -334,7 +335,7 @@ def test_undo_after_an_upgrade(git_env: Environment, home: Path) -> None:
     assert last.startswith("# folders")
     include.write_text(first + '[credential "https://dev.azure.com"]\n\thelper = msauth\n' + last)
     assert set_up(git_env) == f"wrote {include}\n"
-    assert include.read_text() == include_text("msauth") + last
+    assert include.read_text() == include_text(BY_NAME) + last
     set_up(git_env, "--undo")
     assert tree(home) == then
 
@@ -349,9 +350,9 @@ def test_the_helper_is_called_with_the_options(git_env: Environment, home: Path)
     assert (done.returncode, b"no profile 'wrok'" in done.stderr) == (2, True), done.stderr
     set_up(git_env, "--profile", "work", "--username", "a b", "--no-persist")
     chain = git(git_env, "config", "--get-urlmatch", "credential.helper", HELLO)
-    assert chain == "msauth --profile work --username a\\ b --no-persist\n"
+    assert chain == f"{BY_NAME} --profile work --username a\\ b --no-persist\n"
     assert set_up(git_env).count("wrote") == 1
-    assert git(git_env, "config", "--get-urlmatch", "credential.helper", HELLO) == "msauth\n"
+    assert git(git_env, "config", "--get-urlmatch", "credential.helper", HELLO) == f"{BY_NAME}\n"
 
 
 @pytest.mark.parametrize(
@@ -454,15 +455,15 @@ def test_an_organisation_of_its_own_keeps_its_own_helper(
     assert b"note: git asks store (a file in clear), not msauth, for https://dev.az" in done.stderr
 
 
-def test_a_public_project_needs_no_sign_in_without_proactive_auth(
-    git_env: Environment, cloud: Sandbox
+@pytest.mark.parametrize("url", [HELLO, HELLO.replace("//", "//contoso@")])
+def test_a_public_project_needs_no_sign_in(
+    git_env: Environment, cloud: Sandbox, tmp_path: Path, url: str
 ) -> None:
-    """The setting that the topic names for such an organisation: git asks the server first."""
+    cloud.configure(public_projects=("contoso/hello",))
     env = git_env | cloud.environ
     set_up(env)
-    git(env, "config", "--global", "http.https://dev.azure.com/contoso.proactiveAuth", "none")
-    run_program("git", "ls-remote", HELLO, env=env)
-    assert cloud.count("devops", method="GET", auth=None) > 0
+    git(env, "clone", "-q", url, str(tmp_path / "copy"))
+    assert [one.status for one in cloud.requests if "/_git/" in one.path] == [200, 200, 200]
 
 
 def test_without_a_sign_in_the_reason_is_said(git_env: Environment, cloud: Sandbox) -> None:
@@ -475,7 +476,7 @@ def test_without_a_sign_in_the_reason_is_said(git_env: Environment, cloud: Sandb
 
 
 def test_the_documented_lines_are_what_we_write() -> None:
-    lines = include_text("msauth").partition("\n")[2]
+    lines = include_text(BY_NAME).partition("\n")[2]
     assert f"```ini\n{lines}```" in TOPIC.read_text()
 
 

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from msauth.setup import pat_finders, pat_places
-from msauth.setup.pat_finders import FINDERS, find, masked, without
+from msauth.setup import pat_places
+from msauth.setup.pat_finders import FINDERS, find, without
+from msauth.setup.pat_finders.shown import masked
+from msauth.setup.pat_finders.xml import elements
 
 from ..conftest import Done, Environment, run_program
 from ..slices import sliced
@@ -201,9 +203,9 @@ def test_a_plain_url_of_ours_is_shown() -> None:
 def test_an_entity_bomb_is_not_read() -> None:
     lines = "".join(f'<!ENTITY a{n} "{f"&a{n - 1};" * 10}">' for n in range(1, 12))
     bomb = f'<!DOCTYPE s [<!ENTITY a0 "aaaaaaaaaa">{lines}]><settings>&a11;</settings>'
-    assert pat_finders.elements(bomb) == []
-    assert pat_finders.elements('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>') == []
-    assert pat_finders.elements("<a><b/></a>") != []
+    assert elements(bomb) == []
+    assert elements('<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>') == []
+    assert elements("<a><b/></a>") != []
 
 
 LARGE = 1 << 20

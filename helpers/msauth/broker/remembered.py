@@ -55,7 +55,8 @@ def remember(request: TokenRequest, token: Token) -> Remembered | None:
     if token.refresh_on:
         until = min(until, token.refresh_on)
     try:
-        marks = [(path, _mark(path)) for path in map(_nearest, _watched(request, token))]
+        paths = dict.fromkeys(map(_nearest, _watched(request, token)))
+        marks = [(path, _mark(path)) for path in paths]
     except OSError:
         return None
     if any(abs(time.time_ns() - max(mark[:2])) < _SETTLED for _, mark in marks):

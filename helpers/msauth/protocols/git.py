@@ -140,6 +140,28 @@ def _username(credential: Credential) -> str:
     return USERNAME
 
 
+def asks_first(credential: Credential) -> bool:
+    """Say whether git asks before any server has refused it something, and can come back.
+
+    So it does with `http.proactiveAuth`, for which alone the credential is not needed: a public
+    project is for anybody.
+    """
+    lists = credential.lists
+    comes_back = credential.can(b"authtype") and credential.can(b"state")
+    return comes_back and not lists.get("wwwauth") and not lists.get("state")
+
+
+WITHOUT = (
+    b"capability[]=authtype\ncapability[]=state\nauthtype=\ncredential=\nephemeral=1\n"
+    b"state[]=msauth.without=1\ncontinue=1\n"
+)
+"""Lets whoever asks first send a request without a credential, and come back where it is refused.
+
+An empty credential is one: git (seen with 2.47) makes an `Authorization` header of it that has no
+value, and curl leaves such a header out; git-lfs (3.8) sends none either. For both this is the
+first step of a `continue=1` conversation, as for any scheme of several steps.
+"""
+
 QUIT = b"quit=1\n"
 """Stops git from asking other helpers, askpass or the terminal for a password."""
 

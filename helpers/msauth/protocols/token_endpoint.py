@@ -13,13 +13,14 @@ Whatever a browser could have been tricked into sending is refused: another Host
 an Origin, a method or path that no SDK uses. A refusal never repeats what was sent.
 """
 
-import hmac
-import json
 import time
-from typing import Any
-from urllib.parse import parse_qsl
+from _operator import _compare_digest as compare_digest  # `hmac` would load OpenSSL for it
 
 from .exec_credential import rfc3339
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 IDENTITY_PATH = "/msi/token"
 AZD_PATH = "/token"
@@ -189,6 +190,8 @@ def _form(head: Head, body: bytes) -> str:
 
 
 def _fields(text: str) -> dict[str, str]:
+    from urllib.parse import parse_qsl
+
     try:
         pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=20)
     except ValueError:
@@ -218,7 +221,9 @@ def _azd_query(body: bytes) -> TokenQuery:
     )
 
 
-def _object(text: Any, name: str) -> dict[str, Any]:
+def _object(text: "Any", name: str) -> "dict[str, Any]":
+    import json
+
     try:
         value = json.loads(text)
     except (TypeError, ValueError, RecursionError):
@@ -273,8 +278,10 @@ def refusal(status: int, message: str) -> bytes:
     return response(status, {"statusCode": status, "message": message})
 
 
-def response(status: int, body: dict[str, Any]) -> bytes:
+def response(status: int, body: "dict[str, Any]") -> bytes:
     """Return a whole HTTP response; nothing of it may be cached, sniffed or read by a page."""
+    import json
+
     data = json.dumps(body).encode()
     head = (
         f"HTTP/1.1 {status} {_REASONS[status]}\r\n"
@@ -310,4 +317,4 @@ def variables(port: int, secret: str) -> dict[str, str]:
 
 
 def _same(given: str, secret: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode("ascii"))
+    return compare_digest(given.encode("utf-8", "replace"), secret.encode("ascii"))

@@ -3,6 +3,7 @@
 import os
 
 from ..broker import broker
+from ..broker.remembered import Remembered, remember
 from ..errors import MsauthError
 from ..protocols.token_endpoint import Refused, TokenQuery
 from ..request import values
@@ -11,7 +12,7 @@ from ..request.options import many
 from ..request.request import MIN_VALID, Token
 from ..request.selection import Selection
 from . import child
-from .server import Endpoint, SingleFlight
+from .server import Endpoint, Wanted
 from .tool_env import remove_identities
 
 _CHOOSING = (
@@ -39,35 +40,41 @@ class TokenSource:
         self._selection = selection
         self._allowed = allowed
         self._forced = set(allowed.values()) if "--force-refresh" in selection.options else set()
-        self._single_flight = SingleFlight()
-        self._interactive = broker.may_prompt(
-            os.environ
-        )  # now: beside a command our stdin is /dev/null
+        self._remembered: dict[Wanted, Remembered] = {}
 
-    def get(self, query: TokenQuery) -> Token:
+    def wanted(self, query: TokenQuery) -> Wanted:
+        """Return what a query asks for; equal ones share an answer. Raises Refused."""
+        scope = self._scope(query)
+        force = query.refresh or query.claims is not None or scope in self._forced
+        return scope, query.tenant.lower(), query.claims, force
+
+    def known(self, wanted: Wanted) -> Token | None:
+        """Return the token that was given for this before, if it still is the answer."""
+        found = self._remembered.get(wanted)
+        return found.token if found is not None and found.holds() else None
+
+    def get(self, wanted: Wanted) -> Token:
         """Return a token with at least 5 minutes left wherever there is one to be had.
 
         Where a tenant was chosen for msauth-run, its token is the only one, and is refused to
         who names another. Raises Refused, SignInError.
         """
-        scope = self._scope(query)
-        chosen = self._selection.explicit_tenant
+        scope, tenant, claims, force = wanted
         request = self._selection.request(
             (scope,),
-            interactive=self._interactive,
-            claims=query.claims,
-            tenant=values.name("tenantId", query.tenant) or None,
+            interactive=True,
+            claims=claims,
+            tenant=values.name("tenantId", tenant) or None,
         )
-        # --force-refresh means the first token of each scope, not every one.
-        force = query.refresh or query.claims is not None or scope in self._forced
-        self._forced.discard(scope)
         request = request.with_(min_valid=max(request.min_valid, MIN_VALID), force_refresh=force)
-        key = request.cache_key + (query.claims or "").encode()
-        token = broker.cached(request) or self._single_flight.share(
-            key, lambda: broker.get_token(request)
-        )
-        if chosen and query.tenant.lower() not in ("", chosen, token.tenant.lower()):
+        token = broker.get_token(request, may_prompt=lambda: broker.may_prompt(os.environ))
+        self._forced.discard(scope)  # it means the first token of each scope, not every one
+        chosen = self._selection.explicit_tenant
+        if chosen and tenant not in ("", chosen, token.tenant.lower()):
             raise Refused(403, "only the tenant that msauth-run was started for is allowed")
+        found = None if force else remember(request, token)
+        if found is not None:
+            self._remembered[wanted] = found
         return token
 
     def _scope(self, query: TokenQuery) -> str:
@@ -90,7 +97,7 @@ class Serving:
         wanted = [scope for word in words for scope in selection.scopes_for(word)]
         source = TokenSource(selection, allowed_scopes(wanted, selection.cloud))
         try:
-            self._endpoint = Endpoint(source.get)
+            self._endpoint = Endpoint(source)
         except OSError as error:
             raise MsauthError(f"no loopback port for --serve: {error.strerror}") from None
 

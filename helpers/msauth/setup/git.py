@@ -43,7 +43,8 @@ def include_text(helper: str, hosts: tuple[str, ...] = HOSTS) -> str:
 
     The empty `helper =` resets the list: no other helper sees, stores or answers for these hosts.
     proactiveAuth (git 2.46; older ones ignore it) sends the token with the first request, and so
-    saves the one that the server would answer 401.
+    saves the one that the server would answer 401. git-lfs learns by a 401 for each kind of its
+    requests, a whole upload too, unless `access` says so.
     """
     lines = [_OURS]
     for host in hosts:
@@ -51,17 +52,20 @@ def include_text(helper: str, hosts: tuple[str, ...] = HOSTS) -> str:
         lines.append("\tuseHttpPath = true")
     for host in hosts:
         lines += [f'[http "{host}"]', "\tproactiveAuth = auto"]
+    for host in hosts:
+        lines += [f'[lfs "{host}"]', "\taccess = basic"]
     return "\n".join(lines) + "\n"
 
 
 def helper_command(program: str, env: Mapping[str, str]) -> str:
     """Return what `credential.helper` is to be for an executable `git-credential-NAME`.
 
-    NAME if PATH leads to that very executable, else its absolute path, which git hands to a shell
-    and which is therefore escaped for one.
+    `!git-credential-NAME` if PATH leads to that very executable, else its absolute path; git hands
+    either to a shell, so the path is escaped for one. For a mere NAME git would start itself once
+    more for each question (`git credential-NAME`).
     """
     called = programs.called(program, env)
-    return _escaped(called) if os.path.isabs(called) else called.removeprefix("git-credential-")
+    return _escaped(called) if os.path.isabs(called) else f"!{called}"
 
 
 def _escaped(word: str) -> str:

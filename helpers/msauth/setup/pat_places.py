@@ -13,7 +13,8 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from ..request.kinds import az_directory, home
-from .pat_finders import maven_names, nuget_names, table_names
+from .pat_finders.tables import table_names
+from .pat_finders.xml import maven_names, nuget_names
 
 Env = Mapping[str, str]
 MOST_FOLDERS = 20_000

@@ -17,7 +17,10 @@ from ..request.options import Options
 from . import journal, pat_finders
 from .files import Change, current_folder, read
 from .finding import Finding
-from .pat_finders import VARIABLES, Secret
+from .pat_finders.secret import Secret
+from .pat_finders.shell import VARIABLES, variable
+from .pat_finders.shown import masked
+from .pat_finders.xml import elements
 from .pat_places import Env, Place, Places, form_of, git_settings_of, places
 from .pat_places import read as text_of
 from .targets import DRY_RUN, WORDS, State, Target
@@ -86,7 +89,7 @@ def findings_of(env: Env) -> list[Finding]:
     """Return a finding for each environment variable with a PAT for Azure DevOps."""
     found = []
     for name in sorted(env):
-        if not pat_finders.variable(name, env[name], lambda other: env.get(other, "")):
+        if not variable(name, env[name], lambda other: env.get(other, "")):
             continue
         known = name in VARIABLES or name.replace("_", "").isalnum()
         why = f"{_WHY}; delete it where it is set (a shell's start file, a service)"
@@ -175,7 +178,7 @@ def _harmed(form: str, before: str, after: str) -> bool:
     if form == "toml":
         return _parses(before) and not _parses(after)
     if form in ("maven", "nuget"):
-        return bool(pat_finders.elements(before)) and not pat_finders.elements(after)
+        return bool(elements(before)) and not elements(after)
     return False
 
 
@@ -190,7 +193,7 @@ def _parses(text: str) -> bool:
 def _masked(change: Change, form: str, seen: Places) -> Change:
     """Return a change as it may be shown, with the secrets of all hosts masked."""
     before, after = (
-        data and pat_finders.masked(form, data.decode("latin-1"), seen.names).encode()
+        data and masked(form, data.decode("latin-1"), seen.names).encode()
         for data in (change.before, change.after)
     )
     return Change(change.file, before, after)

@@ -18,6 +18,10 @@ from .tokens import Mint
 class Settings:
     """What ``Sandbox.configure`` can change. All times are seconds.
 
+    ``latency`` is how long the token endpoint takes for each answer, ``devops_latency`` Azure
+    DevOps. ``round_trip`` is how far away all hosts behind the proxy are: to connect, the TLS
+    handshake and each request take that long.
+
     ``forbidden_feeds``, named ``organisation/feed``, let nobody in (403). ``registry_expires_in``
     is the life of a container registry's refresh tokens; without ``registry_takes_arm`` its policy
     wants tokens for the registry's own audience, not for Azure Resource Manager;
@@ -31,13 +35,15 @@ class Settings:
     of a managed identity gives the same token again until it nears its end, as Azure's hosts do.
     ``clock`` is how far this cloud's clock is ahead of the machine's. Of people and applications by
     name, ``newcomers`` have never opened Azure DevOps in a browser (TF401444), and ``strangers``
-    are in none of its organisations (TF400813).
+    are in none of its organisations (TF400813). ``public_projects``, named
+    ``organisation/project``, may be read by anybody, with git and git-lfs.
     """
 
     expires_in: float = 3600
     refresh_in: float | None = None
     latency: float = 0.0
     devops_latency: float = 0.0
+    round_trip: float = 0.0
     forbidden_feeds: tuple[str, ...] = ()
     registry_expires_in: float = 3 * 3600
     registry_takes_arm: bool = True
@@ -54,6 +60,7 @@ class Settings:
     clock: float = 0.0
     newcomers: tuple[str, ...] = ()
     strangers: tuple[str, ...] = ()
+    public_projects: tuple[str, ...] = ()
 
 
 @dataclass

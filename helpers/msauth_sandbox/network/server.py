@@ -11,6 +11,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -20,6 +21,7 @@ import trustme
 from werkzeug.http import http_date
 from werkzeug.wrappers import Request, Response
 
+from .distance import Distance
 from .service import DropConnectionError
 
 Dispatch = Callable[[str, bool, Request], Response]
@@ -100,6 +102,7 @@ class Connection(socketserver.BaseRequestHandler):
     server: Listener
     tunnel: str | None = None
     """The host that the client asked to be connected to, from then on."""
+    distance: Distance | None = None
 
     def handle(self) -> None:
         self._use(self.request)
@@ -114,6 +117,8 @@ class Connection(socketserver.BaseRequestHandler):
         finally:
             self.server.forget(self.request)
             self.request.close()
+            if self.distance is not None:
+                self.distance.join()
 
     def _use(self, connection: socket.socket) -> None:
         self.server.track(connection)
@@ -155,8 +160,14 @@ class Connection(socketserver.BaseRequestHandler):
         if not self.server.may_tunnel(host, port):
             self._send(Response(f"the sandbox does not serve {host}:{port}\n", 502), close=True)
             return False
+        round_trip = self.server.round_trip()
+        time.sleep(round_trip)  # for the connection to the host, which a proxy makes now
         self.stream.send(h11.Response(status_code=200, headers=[], reason=b"Established"))
         self.server.forget(self.request)
+        if round_trip:
+            self.distance = Distance(self.request, round_trip)
+            self.distance.start()
+            self.request = self.distance.far
         context = self.server.certificates.context(host)
         self._use(context.wrap_socket(self.request, server_side=True))
         self.tunnel = host
@@ -236,8 +247,10 @@ class Listener(socketserver.ThreadingTCPServer):
         certificates: Certificates,
         dispatch: Dispatch,
         may_tunnel: Callable[[str, str], bool],
+        round_trip: Callable[[], float],
         port: int = 0,
     ) -> None:
+        self.round_trip = round_trip
         self.certificates = certificates
         self.dispatch = dispatch
         self.may_tunnel = may_tunnel

@@ -70,7 +70,10 @@ class DevOps(Service):
         if organization is not None:
             call.record.tenant = organization.tenant.id if organization.tenant else None
         try:
-            who = self._authorize(call, organization)
+            if self._anybody_may(call, organization, git):
+                who = "anonymous"
+            else:
+                who = self._authorize(call, organization)
             self._check_member(who)
         except AccessDeniedError as denied:
             call.record.error = denied.reason
@@ -112,6 +115,19 @@ class DevOps(Service):
             raise AccessDeniedError(rejected.reason, rejected.challenge) from rejected
         record.client_id = str(claims.get("appid"))
         return str(claims.get("upn") or claims.get("appid"))
+
+    def _anybody_may(
+        self, call: Call, organization: Organization | None, git: tuple[str, str, str] | None
+    ) -> bool:
+        """Whether this reads a public project without saying who it is; a token is checked."""
+        request = call.request
+        if organization is None or git is None or "Authorization" in request.headers:
+            return False
+        if f"{organization.name}/{git[0]}" not in self.state.settings.public_projects:
+            return False
+        if git[2].startswith(lfs.PREFIX):
+            return request.method == "GET" or b'"download"' in request.get_data()
+        return "git-receive-pack" not in (git[2], request.args.get("service"))
 
     def _check_member(self, who: str) -> None:
         settings = self.state.settings

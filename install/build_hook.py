@@ -1,5 +1,6 @@
-"""Manual pages and completions, made while the wheel is built: a build hook of hatchling.
+"""What the wheel has beside the sources, made while it is built: a build hook of hatchling.
 
+Manual pages, completions, and an empty file in the place of each merged one (see msauth_start.py).
 `msauth-TOPIC(7)` is a topic of `msauth help`; `msauth(1)` and the other programs' pages are their
 help texts. The wheel puts them below share/, where man(1) and the shells of the environment look.
 """
@@ -17,26 +18,39 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class Hook(BuildHookInterface):  # type: ignore[type-arg]  # its configuration is of no interest
-    """Adds the pages to the wheel."""
+    """Adds the files to the wheel."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Write the pages into a temporary folder and name each as shared data."""
+        """Write the files into a temporary folder and say where each belongs."""
         if version == "editable":
             return
-        self._folder = Path(tempfile.mkdtemp(prefix="msauth-man-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="msauth-build-"))
         sys.path.insert(0, str(Path(self.root) / "helpers"))
         try:
             for place, text in pages(self.metadata.version).items():
-                file = self._folder / place.replace("/", "%")
-                file.write_text(text, "utf-8")
-                build_data["shared_data"][str(file)] = place
+                build_data["shared_data"][self._written(place, text)] = place
+            for place in merged_files():
+                build_data["force_include"][self._written(place, "")] = place
         finally:
             sys.path.pop(0)
+
+    def _written(self, place: str, text: str) -> str:
+        file = self._folder / place.replace("/", "%")
+        file.write_text(text, "utf-8")
+        return str(file)
 
     def finalize(self, version: str, _build_data: dict[str, Any], _artifact: str) -> None:
         """Remove the temporary folder."""
         if version != "editable":
             shutil.rmtree(self._folder)
+
+
+def merged_files() -> list[str]:
+    """Return each merged file's place in the wheel."""
+    import msauth_start as start
+    from msauth import merge
+
+    return [start.merged_file("msauth", program) for program in merge.MODULES]
 
 
 def pages(version: str) -> dict[str, str]:

@@ -1,0 +1,106 @@
+"""Measures how long everything takes, beside what else does it, interleaved in one run.
+
+`sh install/benchmark.sh` prepares what it needs and starts it. No test asserts what comes out: a
+machine's load is not a defect.
+"""
+
+import argparse
+import importlib
+import inspect
+import sys
+import sysconfig
+import tempfile
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+from . import chart, machine, report
+from .cases import Place
+from .rounds import USUAL, Row, measure
+
+MODULES = ("hot", "crowd", "cold", "network", "serve", "sdk", "scale", "rivals")
+COMMITTED = Path(__file__).parent / "results"
+CHART = "rivals"
+"""The module whose rows are drawn."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="sh install/benchmark.sh", description=__doc__)
+    here = [name for name in MODULES if find_spec(f"{__package__}.{name}")]
+    parser.add_argument("--only", nargs="+", choices=here, default=here, help="these measurements")
+    parser.add_argument("--rounds", type=int, default=USUAL, help=f"instead of {USUAL}")
+    parser.add_argument("--quick", action="store_true", help="few rounds: a glance, no figures")
+    parser.add_argument("--output", type=Path, help="the folder for the table and the chart")
+    parser.add_argument("--installed", type=Path, help="the programs as install.sh installs them")
+    parser.add_argument("--relative-to", type=Path, default=Path(), help="where --output begins")
+    options = parser.parse_args()
+    usual = 5 if options.quick else max(1, options.rounds)
+    began = machine.load()
+    results = report.Results(machine.about(sys.executable), [])
+    notes = {}
+    for name in options.only:
+        module = importlib.import_module(f"{__package__}.{name}")
+        print(f"{name}:", flush=True)
+        for row in measured(module, name, usual, options.installed):
+            results.rows.append(row)
+            print(report.summary(row), flush=True)
+        notes[name] = inspect.cleandoc(module.__doc__ or "")
+        results.about.update(getattr(module, "versions", dict)())
+    results.about["load"] = f"{began:.1f} at the start, {machine.load():.1f} at the end"
+    _compare(results)
+    if options.output is not None:
+        _write(results, notes, (options.relative_to / options.output).resolve())
+    return 1 if any(row.problem.startswith("failed") for row in results.rows) else 0
+
+
+def measured(module: ModuleType, name: str, usual: int, installed: Path | None) -> list[Row]:
+    """Run a module's cases; the rows say what failed, nothing is raised."""
+    pip = Path(sysconfig.get_path("scripts"))
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(
+        prefix="msauth-benchmark-", ignore_cleanup_errors=True
+    ) as scratch:
+        place = Place(sys.executable, pip, installed, Path(scratch))
+        try:
+            with module.cases(place) as cases:
+                rows = measure(name, cases, usual, _progress)
+        except Exception as error:  # noqa: BLE001 - the other modules' minutes are not to be lost
+            problem = f"failed: {error or type(error).__name__}"
+            rows.append(Row(name, name, None, None, problem=problem))
+    return rows
+
+
+def _progress(done: int, of: int) -> None:
+    if sys.stderr.isatty():
+        end = "\r\033[K" if done == of else ""
+        print(f"\r  round {done} of {of}{end}", end="", file=sys.stderr, flush=True)
+
+
+def _compare(results: report.Results) -> None:
+    try:
+        before = report.read(COMMITTED / report.NUMBERS)
+    except (OSError, ValueError):
+        return
+    known = {(row.module, row.name) for row in before.rows}
+    if known.isdisjoint((row.module, row.name) for row in results.rows):
+        return
+    found = report.reversed_order(before.rows, results.rows)
+    day = before.about.get("day", "another day")
+    for one, other in found:
+        print(f"not the order of {day}: {one}, {other}")
+    if not found:
+        print(f"the same order as on {day}")
+
+
+def _write(results: report.Results, notes: dict[str, str], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    report.write(results, folder / report.NUMBERS)
+    (folder / "README.md").write_text(report.table(results, notes), encoding="utf-8")
+    rows = [row for row in results.rows if row.module == CHART]
+    if any(row.ratio for row in rows):
+        chart.draw(rows, folder)
+    print(f"written to {folder}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
