@@ -1,6 +1,6 @@
 """What the wheel has beside the sources, made while it is built: a build hook of hatchling.
 
-Manual pages, completions, and an empty file in the place of each merged one (see msauth/start.py).
+Manual pages, completions, and an empty file in the place of each merged one (see msauth_start.py).
 `msauth-TOPIC(7)` is a topic of `msauth help`; `msauth(1)` and the other programs' pages are their
 help texts. The wheel puts them below share/, where man(1) and the shells of the environment look.
 """
@@ -47,7 +47,8 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg]  # its configuration i
 
 def merged_files() -> list[str]:
     """Return each merged file's place in the wheel."""
-    from msauth import merge, start
+    import msauth_start as start
+    from msauth import merge
 
     return [start.merged_file("msauth", program) for program in merge.MODULES]
 

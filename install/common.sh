@@ -151,11 +151,11 @@ find_git() {
 }
 
 # Write the launcher of a program in place of pip's, which would listen to PYTHONPATH: ours run Python
-# isolated (-I). Those of `msauth.start` also leave out `site` (-S), a quarter of Python's start; what
+# isolated (-I). Those of `msauth_start` also leave out `site` (-S), a quarter of Python's start; what
 # needs it runs it later (msauth/signin). Python is in the first line where the kernel takes it (127
 # bytes, no space), else a shell starts it, 1 ms slower.
 write_launcher() { # name, file, environment, where that will be once it is installed
-	entry=$(sed -n 's/^from msauth\.start import \([a-z_]*\)$/\1/p' "$3/bin/$1")
+	entry=$(sed -n 's/^from msauth_start import \([a-z_]*\)$/\1/p' "$3/bin/$1")
 	first="$4/bin/python -I${entry:+S}"
 	case $1,$4 in
 	git-credential-msauth,* | *,*[[:space:]]*) shell=yes ;;
@@ -183,8 +183,8 @@ STORE
 	chmod 755 "$2"
 }
 
-# Print what Python is to run. Our own folder is looked into first, for msauth alone, and is then the
-# last, so that nothing in it stands before the standard library.
+# Print what Python is to run. Our own folder is looked into first, for msauth_start alone, and is then
+# the last, so that nothing in it stands before the standard library.
 launched() { # as write_launcher
 	if [ -z "$entry" ]; then
 		sed 1d "$3/bin/$1"
@@ -196,7 +196,7 @@ built, place, entry = sys.argv[1:]
 packages = place + sysconfig.get_path("purelib").removeprefix(built)
 print(f"""import sys
 sys.path.insert(0, {packages!r})
-from msauth.start import {entry}
+from msauth_start import {entry}
 sys.path.append(sys.path.pop(0))
 sys.exit({entry}())""")' "$3" "$4" "$entry"
 }

@@ -13,7 +13,8 @@ PROGRAMS = {
     *("bazel-credential-msauth", "nuget-plugin-msauth", "pnpm-token-msauth"),
     *("msauth", "msauth-token", "msauth-run", "msauth-sandbox"),
 }
-PATHS = "0_msauth.pth"
+BESIDE = {"0_msauth.pth", "msauth_start.py"}
+"""What stands beside the packages."""
 MERGED = {
     *("msauth/git_credential.pyo", "msauth/run/program.pyo", "msauth/token/program.pyo"),
     *("msauth/credential_helpers/docker.pyo", "msauth/credential_helpers/pnpm.pyo"),
@@ -58,12 +59,11 @@ def problems_of_wheel(path: Path) -> list[str]:
     for name in names:
         info = name.parts[0].endswith(".dist-info") or name.parts[1:3] == _SHARE
         ours = name.parts[0] in ("msauth", "msauth_sandbox")
-        if not info and str(name) != PATHS and not (ours and _is_ours(name)):
+        if not info and str(name) not in BESIDE and not (ours and _is_ours(name)):
             found.append(f"not wanted in the wheel: {name}")
     if PurePosixPath("msauth/py.typed") not in names:
         found.append("py.typed is missing")
-    if PurePosixPath(PATHS) not in names:
-        found.append(f"{PATHS} is missing")
+    found += [f"{name} is missing" for name in sorted(BESIDE - set(map(str, names)))]
     return found
 
 

@@ -1,9 +1,10 @@
 """The one allow-list of what a cached answer may load, beyond what `python -c pass` has loaded."""
 
-STANDARD = {"errno", "posix", "pwd", "time"}
+STANDARD = {"_stat", "gc", "posix", "pwd", "time"}
 """Built in, or a few lines; all the rest of the standard library costs more than the answer."""
 
 OURS = {
+    "msauth_start",
     "msauth",
     *(f"msauth.broker{part}" for part in ("", ".broker", ".entry")),
     *(f"msauth.cache{part}" for part in ("", ".folder", ".record")),
@@ -17,7 +18,7 @@ OURS = {
     *(f"msauth.request.{part}" for part in ("profiles", "request", "selection", "urls", "values")),
     *(f"msauth.run{part}" for part in ("", ".execution", ".program")),
     *(f"msauth.shims{part}" for part in ("", ".place", ".program", ".subscription")),
-    "msauth.start",
+    "msauth.system",
     *(f"msauth.token{part}" for part in ("", ".answer", ".arguments", ".exec_retry", ".program")),
 }
 

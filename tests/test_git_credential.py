@@ -177,8 +177,14 @@ def test_hostile_input_gets_nothing(env: Environment, cloud: Sandbox, stdin: byt
 
 
 def test_store_writes_nothing_and_reads_everything(env: Environment, home: Path) -> None:
-    done = run_program(PROG, "store", env=env, stdin=HELLO + b"password=s\n" + b"x=y\n" * 50000)
+    data = HELLO + b"password=s\n" + b"x=y\n" * 50000
+    done = run_program(PROG, "store", env=env, stdin=data)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    with start_program(PROG, "store", env=env) as process:
+        assert process.stdin is not None
+        process.stdin.write(data)  # more than a pipe holds: BrokenPipeError where nobody reads
+        process.stdin.close()
+    assert process.returncode == 0
     assert list(home.iterdir()) == []
 
 

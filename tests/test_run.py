@@ -283,9 +283,13 @@ WRONG = {
     "both": (
         ["--product", "arm", "--scope", "https://x", "true"],
         "--product and --scope exclude each other",
-        None,
+        "msauth-run --help",
     ),
-    "allow without serve": (["--allow", "arm", "true"], "--allow belongs to --serve", None),
+    "allow without serve": (
+        ["--allow", "arm", "true"],
+        "--allow belongs to --serve",
+        "msauth-run --help",
+    ),
     "unknown cloud": (
         ["--environment", "AzureMoon", "true"],
         "unknown cloud 'AzureMoon'",

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 import msauth
-from msauth import merge, start
+import msauth_start as start
+from msauth import merge
 
 from . import hot_path, pythons, unprivileged
 from .cache import strace
@@ -47,9 +48,9 @@ def report(*_):
                 merged = sys.modules[module].__spec__ is None
                 print(module, "merged" if merged else "imported", file=file)
 hard_exit = os._exit
-os._exit = lambda code: (report(), hard_exit(code))
+os._exit = sys.modules["posix"]._exit = lambda code: (report(), hard_exit(code))
 os.execve = os.execv = lambda *_: (report(), hard_exit(0))
-from msauth import start
+import msauth_start as start
 sys.exit(getattr(start, name)())
 """
 
@@ -64,6 +65,7 @@ class Package:
         shutil.copytree(
             Path(msauth.__file__).parent, self.folder, ignore=shutil.ignore_patterns("*.py[co]")
         )
+        shutil.copy(start.__file__, place)
 
     def merged_file(self, program: str) -> Path:
         return Path(start.merged_file(str(self.folder), program))
@@ -104,12 +106,24 @@ def test_made_once_and_then_used(package: Package, program: str) -> None:
     made = file.stat()
     assert made.st_mode & 0o777 == 0o666 & ~_umask()
     loaded = package.run(program)
-    wanted = {f"msauth.{name}" for name in (*merge.MODULES[program], program)}
+    wanted = {f"msauth.{name}".rstrip(".") for name in (*merge.MODULES[program], program)}
     assert {name for name, how in loaded.items() if how == "merged"} == wanted
-    assert set(loaded) == {"msauth", "msauth.start", *wanted}, "MODULES names what is imported"
+    assert set(loaded) == {"msauth_start", *wanted}, "MODULES names what is imported"
     assert wanted <= hot_path.OURS
     assert file.stat().st_mtime_ns == made.st_mtime_ns
     assert [path.name for path in file.parent.glob("*.pyo*")] == [file.name]
+
+
+def test_nothing_is_collected(package: Package) -> None:
+    """The modules alone would start the collector of garbage five times."""
+    code = CODE.replace("hard_exit(code))", "print(len(runs), file=sys.stderr), hard_exit(code))")
+    watch = "import gc; gc.collect(); runs = []; gc.callbacks.append(lambda *_: runs.append(1))\n"
+    words = ("-I", "-c", watch + code, str(package.place), "git_credential", os.devnull, "get")
+    for _ in ("made", "used"):
+        done = subprocess.run(
+            [sys.executable, *words], env=package.env, input=HELLO, capture_output=True, check=True
+        )
+    assert done.stderr == b"0\n"
 
 
 def _umask() -> int:
@@ -166,7 +180,7 @@ def test_under_every_python(package: Package, case: tuple[str, str]) -> None:
     made = package.merged_file(program).read_bytes()
     second = package.run(program, python=python)
     assert {name for name, how in second.items() if how == "merged"} == {
-        f"msauth.{name}" for name in (*merge.MODULES[program], program)
+        f"msauth.{name}".rstrip(".") for name in (*merge.MODULES[program], program)
     }
     assert package.merged_file(program).read_bytes() == made
 
@@ -378,18 +392,14 @@ def test_a_crowd_that_makes_it_together_is_answered(package: Package, count: int
 
 
 def test_store_needs_none(package: Package) -> None:
-    loaded = package.run("git_credential", "store")
-    assert set(loaded) == {
-        *("msauth", "msauth.start", "msauth.git_credential"),
-        *("msauth.request", "msauth.request.options"),
-    }
+    assert set(package.run("git_credential", "store")) == {"msauth_start"}
     assert not package.merged_file("git_credential").exists()
 
 
 def test_go_needs_none(package: Package) -> None:
     loaded = package.run("token.program", "go")
     assert set(loaded) == {
-        *("msauth", "msauth.start", "msauth.token", "msauth.token.program"),
+        *("msauth", "msauth_start", "msauth.system", "msauth.token", "msauth.token.program"),
         *("msauth.credential_helpers", "msauth.credential_helpers.go"),
         *("msauth.request", "msauth.request.options"),
     }

@@ -1,9 +1,9 @@
 """What can go wrong, and the one way of saying it to a person."""
 
-import errno
-import os
 import sys
 import time
+
+from .system import environment, os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def program() -> str:
     Whoever made a link chose its name, and people paste hints: so none with a character that a
     terminal or a shell could take for more than itself.
     """
-    name = os.path.basename(sys.argv[0]) if sys.argv else ""
+    name = sys.argv[0].replace("\\", "/").rpartition("/")[2] if sys.argv else ""
     ours = name.startswith("msauth") or "-msauth" in name
     return name if ours and _IN_NAMES.issuperset(name) else "msauth"
 
@@ -154,7 +154,7 @@ def failed(error: Exception) -> int:
         return report(error)
     if isinstance(error, OSError) and _is_full(error):
         return unwritten(error)
-    if os.environ.get("MSAUTH_TRACE"):
+    if environment().get("MSAUTH_TRACE"):
         import traceback
 
         for frame in traceback.extract_tb(error.__traceback__):
@@ -187,7 +187,9 @@ def _help_command() -> str:
 def prepare_stdout() -> None:
     """Let a program write to stdout also where it is closed, or cannot show every character."""
     if sys.stdout is None:
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
+        from os import devnull
+
+        sys.stdout = open(devnull, "w", encoding="utf-8")  # noqa: SIM115 - for as long as we run
     elif hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -203,15 +205,19 @@ def flush_stdout(code: int) -> int:
 
 def unwritten(error: OSError) -> int:
     """Say that stdout could not be written and return 1; silent when its reader has just left."""
+    from os import devnull
+
     # The interpreter flushes once more at its end: what is left must go somewhere.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    os.dup2(os.open(devnull, os.O_WRONLY), 1)
     if not isinstance(error, BrokenPipeError):  # `msauth status | head`
         report(MsauthError(f"cannot write: {error.strerror}", "df -h" if _is_full(error) else None))
     return 1
 
 
 def _is_full(error: Exception) -> bool:
-    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    from errno import EDQUOT, ENOSPC
+
+    return isinstance(error, OSError) and error.errno in (ENOSPC, EDQUOT)
 
 
 def trace(text: str, env: "Mapping[str, str]") -> None:

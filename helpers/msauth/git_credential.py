@@ -4,10 +4,10 @@ Git runs it for every request to a host it is configured for, so most calls must
 `store` and foreign hosts return at once, a cached `get` reads one small file.
 """
 
-import os
 import sys
 
 from .request.options import FLAG, SIGN_IN, Options, parse, standard_input, write_and_exit
+from .system import environment
 
 PROG = "git-credential-msauth"
 _FALSE = ("", "0", "false", "no", "off")
@@ -20,10 +20,10 @@ def main() -> int:
 
 
 def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
-    """Return the exit code and what goes to stdout; read() returns all of stdin as bytes."""
-    if argv and argv[-1] == "store":
-        read()  # a token is its own record: nothing that git knows is worth keeping
-        return 0, b""
+    """Return the exit code and what goes to stdout; read() returns all of stdin as bytes.
+
+    `store` does not come here but ends in `start`.
+    """
     try:
         options, words = parse(argv, OPTIONS)
         if "--help" in options or "-h" in options:
@@ -65,7 +65,7 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
     credential, organisation = _recognised(data)
     if credential is None:
         return 0, b""
-    env = os.environ
+    env = environment()
     challenges = credential.texts("wwwauth")
     tried, asks_first = git.tried(credential), git.asks_first(credential)
 
@@ -73,15 +73,14 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         return not asks_first and _may_prompt(credential, env)
 
     try:
-        selection = _selection(options, credential, organisation)
+        selection = _selection(options, credential, organisation, env)
         request = broker.devops_request(selection, organisation, challenges)
         if tried:
+            from .broker.refusals import get_another
             from .protocols.challenges import claims_of
 
             claims, certain = claims_of(challenges), git.came_back(credential)
-            token = broker.get_another(
-                request, tried, claims, certain=certain, may_prompt=may_prompt
-            )
+            token = get_another(request, tried, claims, certain=certain, may_prompt=may_prompt)
         else:
             token = broker.get_token(request, may_prompt=may_prompt)
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
@@ -99,12 +98,14 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
     )
 
 
-def _selection(options: Options, credential: "Credential", organisation: str) -> "Selection":
+def _selection(
+    options: Options, credential: "Credential", organisation: str, env: "Mapping[str, str]"
+) -> "Selection":
     """Return what is chosen for an organisation; raises UsageError."""
     from .request.selection import select
 
     host = credential.value("host").decode().lower().removesuffix(":443")
-    return select(options, os.environ, organisation=organisation, host=host)
+    return select(options, env, organisation=organisation, host=host)
 
 
 def _may_prompt(credential: "Credential", env: "Mapping[str, str]") -> bool:
@@ -126,7 +127,7 @@ def _may_prompt(credential: "Credential", env: "Mapping[str, str]") -> bool:
 
 def _erase(options: Options, data: bytes) -> tuple[int, bytes]:
     """Take note of a refusal, and say what a person can do about it where that is known."""
-    from .broker import broker
+    from .broker.refusals import reject
     from .protocols import git
     from .protocols.challenges import claims_of
 
@@ -135,13 +136,14 @@ def _erase(options: Options, data: bytes) -> tuple[int, bytes]:
         return 0, b""
     secret = git.secret(credential)
     claims = claims_of(credential.texts("wwwauth"))
-    ours = broker.reject(secret, claims, organisation=organisation, env=os.environ)
+    env = environment()
+    ours = reject(secret, claims, organisation=organisation, env=env)
     if not ours or claims is not None:
         return 0, b""
     from .errors import report
     from .signin.refusal import why
 
-    selection = _selection(options, credential, organisation)
+    selection = _selection(options, credential, organisation, env)
     error = why(secret, organisation, selection.origin("tenant"), selection.env)
     if error is not None:
         report(error)

@@ -1,4 +1,4 @@
-"""Making the files from which `start` loads the modules of a cached answer."""
+"""Making the files from which `msauth_start` loads the modules of a cached answer."""
 
 import ast
 import os
@@ -7,10 +7,19 @@ from _imp import source_hash
 from marshal import dumps
 from types import CodeType
 
-from . import __path__, start
+import msauth_start as start
 
 _QUESTION = (
-    *("request", "request.options", "broker", "cache", "cache.record", "cache.folder"),
+    *(
+        "",
+        "system",
+        "request",
+        "request.options",
+        "broker",
+        "cache",
+        "cache.record",
+        "cache.folder",
+    ),
     *("request.clouds", "request.kinds", "request.request", "broker.entry", "broker.broker"),
     *("request.values", "request.profiles", "request.selection", "protocols"),
 )
@@ -29,9 +38,9 @@ MODULES = {
         *("protocols.exec_credential", "protocols.formats", "protocols.kubelogin"),
         *("token", "token.arguments", "token.exec_retry", "token.answer"),
     ),
-    "run.program": (*_QUESTION, "errors", "run", "run.execution"),
+    "run.program": (*_QUESTION, "run", "run.execution"),
 }
-"""What each program imports for a cached answer besides its own module, below `msauth`.
+"""What each program imports for a cached answer besides its own module, below `msauth`: "".
 
 Each stands behind those that it imports. A test compares this with what really is imported.
 """
@@ -45,7 +54,8 @@ def merge(folder: str, program: str) -> "start.Modules | None":
     """
     try:
         stamps, modules = _compiled(folder, (*MODULES[program], program))
-        body = dumps((stamps, dumps(modules)), 2)
+        code = dumps(modules)
+        body = dumps((stamps, len(code)), 2) + code
         data = start.version() + source_hash(start.HASH_KEY, body) + body
         _write(start.merged_file(folder, program), data)
     except (OSError, SyntaxError, ValueError):
@@ -61,13 +71,13 @@ def _compiled(
     for name in names:
         place = name.replace(".", "/")
         package = os.path.isdir(f"{folder}/{place}")
-        source = place + ("/__init__.py" if package else ".py")
+        source = f"{place}/__init__.py".lstrip("/") if package else f"{place}.py"
         path = f"{folder}/{source}"
         stamps.append((source, start.stamp_of(path)))  # first: an edit while reading is noticed
         with open(path, "rb") as stream:
             tree = _Bare().visit(ast.parse(stream.read(), path))
         code = compile(tree, path, "exec", dont_inherit=True, optimize=2)
-        whole = f"{__package__}.{name}"
+        whole = f"{__package__}.{name}".rstrip(".")
         modules.append((whole, source, place if package else None, _without_lines(code)))
     return stamps, modules
 
@@ -120,7 +130,7 @@ def _write(path: str, data: bytes) -> None:
 def main() -> int:
     """Make the files of all programs, where somebody else than their users may write them."""
     for program in MODULES:
-        merge(__path__[0], program)
+        merge(start.FOLDER, program)
     return 0
 
 

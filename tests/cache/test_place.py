@@ -13,6 +13,7 @@ from platformdirs.unix import Unix
 from platformdirs.windows import Windows
 
 from msauth.cache import folder as directory
+from msauth.cache.private import Refused
 
 from . import store
 from .conftest import NOBODY, Cache, made_up, needs_root
@@ -72,7 +73,7 @@ def test_nobody_without_a_home_is_told_so(clean: pytest.MonkeyPatch) -> None:
         raise KeyError(uid)
 
     clean.setattr(pwd, "getpwuid", unknown)
-    with pytest.raises(directory.Refused, match="no home directory"):
+    with pytest.raises(Refused, match="no home directory"):
         directory.cache_base(os.environ)
 
 
@@ -82,10 +83,16 @@ def test_the_chosen_directory_wins(clean: pytest.MonkeyPatch, tmp_path: Path) ->
     assert directory.cache_base(os.environ) == str(tmp_path)
 
 
+@pytest.mark.parametrize("place", ["/x/y", "/x//y", "/x/y/", "/x/./y", "/x/../y", "/..x/.y", "//x"])
+def test_a_place_has_one_spelling(place: str) -> None:
+    """Locks and stamps are told apart by path."""
+    assert directory.cache_base({"MSAUTH_CACHE_DIR": place}) == os.path.normpath(place)
+
+
 @pytest.mark.parametrize("place", ["relative", "~/cache", "./x", "a/../b"])
 def test_a_relative_choice_is_refused(clean: pytest.MonkeyPatch, place: str) -> None:
     clean.setenv("MSAUTH_CACHE_DIR", place)
-    with pytest.raises(directory.Refused, match="not an absolute path"):
+    with pytest.raises(Refused, match="not an absolute path"):
         directory.cache_base(os.environ)
 
 
@@ -207,7 +214,7 @@ def test_a_junction_is_refused(by_path: Cache, tmp_path: Path) -> None:
     by_path.place.rename(tmp_path / "moved")
     by_path.place.symlink_to(tmp_path / "moved")
     assert by_path.get() is None
-    with pytest.raises(directory.Refused, match="is a link"):
+    with pytest.raises(Refused, match="is a link"):
         store.opened()
 
 
@@ -226,7 +233,7 @@ def test_another_users_folder_gets_nothing_of_ours(tmp_path: Path, name: str) ->
         with directory.Folder.cache(env, create=True) as folder:
             assert folder.path == f"{mine}/.cache/msauth/v1"
     else:
-        with pytest.raises(directory.Refused, match=r"belongs to another user \(uid 65534\)"):
+        with pytest.raises(Refused, match=r"belongs to another user \(uid 65534\)"):
             directory.Folder.cache(env, create=True)
     assert list(theirs.iterdir()) == []
 
@@ -235,7 +242,7 @@ def test_the_state_folder_is_not_made_in_another_users_home(tmp_path: Path) -> N
     needs_root()
     os.chown(tmp_path, NOBODY, NOBODY)
     for env in ({"HOME": str(tmp_path)}, {"HOME": "/root", "XDG_STATE_HOME": str(tmp_path)}):
-        with pytest.raises(directory.Refused, match="belongs to another user"):
+        with pytest.raises(Refused, match="belongs to another user"):
             directory.Folder.state(env, create=True)
     assert list(tmp_path.iterdir()) == []
 
@@ -245,6 +252,6 @@ def test_a_folder_that_others_can_enter_is_refused(tmp_path: Path, mode: str) ->
     place = tmp_path / "place"
     place.mkdir()
     place.chmod({"read": 0o740, "write": 0o720, "both": 0o770}[mode])
-    with pytest.raises(directory.Refused, match="open to other users") as caught:
+    with pytest.raises(Refused, match="open to other users") as caught:
         directory.Folder.open(str(place), create=True)
     assert caught.value.fix == f"chmod 700 {place}"

@@ -13,6 +13,7 @@ import pytest
 
 from msauth.cache import folder as directory
 from msauth.cache import record
+from msauth.cache.private import Refused
 from msauth_sandbox import Sandbox
 
 from ..conftest import Environment
@@ -334,7 +335,7 @@ def test_a_refused_directory_says_how_to_mend_it(
 def test_a_hint_is_one_word_of_shell_for_any_path(tmp_path: Path) -> None:
     place = tmp_path / "it's; touch pwned"
     place.mkdir(mode=0o755)
-    with pytest.raises(directory.Refused) as caught:
+    with pytest.raises(Refused) as caught:
         directory.Folder.open(str(place))
     os.system(f"cd {tmp_path} && {caught.value.fix}")
     assert stat.S_IMODE(place.stat().st_mode) == 0o700

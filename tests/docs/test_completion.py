@@ -146,7 +146,7 @@ def test_profiles_are_listed_fast(module_env: Environment) -> None:
     *names, modules = done.stdout.decode().split("\n", 2)
     assert names == ["work", "customer"]
     rooms = {name.split(".")[1] for name in ast.literal_eval(modules) if "." in name}
-    assert rooms <= {"cache", "cli", "errors", "protocols", "request"}
+    assert rooms <= {"cache", "cli", "errors", "protocols", "request", "system"}
     assert "msauth.cli.programs" not in modules
 
 

@@ -13,7 +13,9 @@ import pytest
 from msauth import import_path
 from msauth_sandbox import Sandbox
 
+from ..cache.seed import REGISTRY, seed
 from ..conftest import SCRIPTS, Environment, run_program
+from ..hot_path import ALLOWED
 from .hostile import Hostile
 
 REPOSITORY = Path(__file__).parent.parent.parent
@@ -108,6 +110,15 @@ def test_it_is_found_in_an_absolute_folder(env: Environment, tmp_path: Path) -> 
         assert done.stdout.startswith(b"msauth "), done.stderr
 
 
+def test_the_first_module_is_not_looked_for_beside_the_launcher(
+    tmp_path: Path, bare_env: Environment
+) -> None:
+    (tmp_path / "msauth_start.py").write_text("raise SystemExit('started')\n")
+    launcher = shutil.copy(SCRIPTS / "git-credential-msauth", tmp_path)
+    done = subprocess.run([launcher, "capability"], env=bare_env, capture_output=True, check=False)
+    assert done.stdout.startswith(b"version 0"), done.stderr
+
+
 @pytest.mark.parametrize("place", ["stdlib", "site-packages"])
 def test_pythons_own_directories_stay(bare_env: Environment, place: str) -> None:
     module = os if place == "stdlib" else pytest
@@ -154,13 +165,7 @@ def ours(tmp_path: Path) -> Path:
     shutil.copy(prefix / "pyvenv.cfg", environment)
     for name in ("lib", "bin/python"):
         (environment / name).symlink_to(prefix / name)
-    for program in (
-        "git-credential-msauth",
-        "docker-credential-msauth",
-        "msauth-token",
-        "msauth-run",
-        "msauth",
-    ):
+    for program in (*HITS, "msauth"):
         shutil.copy(SCRIPTS / program, environment / "bin")
         code = '. "$1/common.sh"; write_launcher "$2" "$3" "$4" "$4"'
         install = str(REPOSITORY / "install")
@@ -179,6 +184,50 @@ def test_the_installers_launchers_work(ours: Path, env: Environment) -> None:
         done = run_program("msauth-run", "--", "sh", "-c", "echo $AZURE_ACCESS_TOKEN", env=env)
         assert done.stdout == token.stdout
     assert run_program("msauth", "--version", env=env).returncode == 0
+
+
+LOADED = """
+import posix, sys
+before = set(sys.modules)
+hard_exit = posix._exit
+def leave(code):
+    posix.write(2, "\\n".join(set(sys.modules) - before).encode())
+    hard_exit(code)
+posix._exit = leave
+posix.execve = lambda *_: leave(0)
+"""
+HITS = {
+    "git-credential-msauth": (("get",), QUESTION),
+    "msauth-token": (("arm",), b""),
+    "msauth-run": (("--", "true"), b""),
+    "docker-credential-msauth": (("get",), REGISTRY.encode()),
+    "pnpm-token-msauth": ((), b""),
+}
+
+
+@pytest.mark.parametrize("program", HITS)
+def test_a_cached_answer_of_ours_does_without_os(
+    ours: Path, bare_env: Environment, tmp_path: Path, program: str
+) -> None:
+    """Not even `os`, whose import costs more than the answer."""
+    env = bare_env | {"MSAUTH_TENANT": "11111111-1111-1111-1111-111111111111"}
+    seed(env)
+    started = ours.parent / "environment" / "libexec" / program
+    started = started if started.exists() else ours / program
+    probed = tmp_path / program
+    probed.write_text(LOADED + started.read_text())
+    words, stdin = HITS[program]
+    python = str(ours.parent / "environment" / "bin" / "python")
+    for flags in ("-ISB", "-IS", "-IS"):
+        command = [python, flags, str(probed), *words]
+        done = subprocess.run(command, env=env, input=stdin, capture_output=True, check=True)
+        if b"msauth.merge" in done.stderr:
+            continue  # it makes the merged file, which the next start finds
+        loaded = set(done.stderr.decode().split("\n"))
+        assert "msauth.broker.entry" in loaded
+        assert loaded <= ALLOWED
+        assert "os" not in loaded
+    assert b"msauth.merge" not in done.stderr
 
 
 def test_store_is_answered_without_python(ours: Path, bare_env: Environment) -> None:
@@ -215,7 +264,7 @@ def test_who_signs_in_has_what_site_gives(bare_env: Environment) -> None:
     """A company's .pth file puts its CA into ssl; an answer of our own does without."""
     packages = str(Path(import_path.__file__).parent.parent)
     code = (
-        f"import sys; sys.path.append({packages!r}); import msauth.start\n"
+        f"import sys; sys.path.append({packages!r}); import msauth_start\n"
         "import site; print(site.ENABLE_USER_SITE)\n"
         "import msauth.signin.azure_cli, msauth.signin.managed_identity\n"
         "print(site.ENABLE_USER_SITE)\n"
@@ -246,3 +295,20 @@ def test_who_imports_a_package_of_others_prepares_for_it() -> None:
             assert prepared, module
             seen.append(module.stem)
     assert {"service_principal", "federated", "interactive", "az_renewal"} <= set(seen)
+
+
+def test_who_signs_in_knows_what_site_changed(bare_env: Environment) -> None:
+    """Such a file may also name the CA in a variable; the request has its environment by then."""
+    packages = str(Path(import_path.__file__).parent.parent)
+    code = (
+        f"import sys; sys.path.append({packages!r})\n"
+        "from msauth.system import environment\n"
+        "held = environment(); assert 'SSL_CERT_FILE' not in held\n"
+        "import os, site\n"
+        "site.main = lambda: os.environ.update(SSL_CERT_FILE='/ca.pem')\n"
+        "import msauth.signin.libraries; print(held['SSL_CERT_FILE'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-IS", "-c", code], env=bare_env, capture_output=True, check=True
+    )
+    assert done.stdout == b"/ca.pem\n"

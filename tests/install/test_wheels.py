@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from msauth import merge, start
+import msauth_start as start
+from msauth import merge
 from msauth_sandbox import Sandbox
 
 from .. import pythons, unprivileged
@@ -34,9 +35,10 @@ PROGRAMS = {
 FIXED = 1_580_601_600
 """A time of all files, as packages have it that are built to be the same every time."""
 LOADED = """
-from msauth import merge, start
+import msauth_start as start
+from msauth import merge
 for program in merge.MODULES:
-    folder = start._folders[0]
+    folder = start.FOLDER
     modules = start.load(folder, start.merged_file(folder, program))
     print(len(modules) if modules else modules)
 """

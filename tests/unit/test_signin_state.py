@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from azure.identity import AuthenticationRecord
 
-from msauth.cache.folder import Refused
+from msauth.cache.private import Refused
 from msauth.errors import SignInError
 from msauth.request.request import TokenRequest
 from msauth.signin import prompts

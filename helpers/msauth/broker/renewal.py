@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 from .. import signin
 from ..cache import record, rejections
-from ..cache.folder import FIX_PLACE, Folder, Refused
+from ..cache.folder import Folder
 from ..cache.lock import LOCK_TIMEOUT
+from ..cache.private import FIX_PLACE, Refused
 from ..errors import ExchangeRefusedError, OnlyRejectedError, SignInError, command, not_kept, say
 from ..request.kinds import INTERACTIVE
 from ..request.request import Token, TokenRequest

@@ -11,12 +11,10 @@ fsync, rename, fsync of the directory; so a reader, a kill -9 or a full disk lea
 or the new one.
 """
 
-import errno
-import os
-import stat
 import sys
 import time
 
+from ..system import S_ISDIR, S_ISREG, is_absolute, os
 from . import record
 
 TYPE_CHECKING = False
@@ -28,23 +26,14 @@ if TYPE_CHECKING:
 VERSION = "v1"
 TEMPORARY = ".tmp"
 LOCK = ".lock"
-FIX_PLACE = "export MSAUTH_CACHE_DIR=/a/private/directory"
 _CAREFUL = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _CAREFUL |= getattr(os, "O_NONBLOCK", 0)  # opening a pipe would wait for a writer
 _READ = os.O_RDONLY | _CAREFUL
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | _CAREFUL
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND | _CAREFUL
 _DIRECTORY = os.O_RDONLY | _CAREFUL | getattr(os, "O_DIRECTORY", 0)
-_RELATIVE = os.open in os.supports_dir_fd
-
-
-class Refused(OSError):  # noqa: N818 - it is a refusal, and callers read it as one
-    """The directory is not safe to use; `message` says why, `fix` how to mend it."""
-
-    def __init__(self, message: str, fix: str) -> None:
-        super().__init__(message)
-        self.message = message
-        self.fix = fix
+_RELATIVE = sys.platform != "win32"
+"""Whether files can be named relative to an open directory."""
 
 
 class Folder:
@@ -83,7 +72,9 @@ class Folder:
         except FileNotFoundError:
             if not create:
                 raise
-        _make(path)
+        from .private import make
+
+        make(path, owned=_RELATIVE)
         return cls._open(path)
 
     @classmethod
@@ -91,13 +82,15 @@ class Folder:
         if not _RELATIVE:
             status = os.lstat(path)
             # A junction or a symbolic link could lead to a folder that others can read.
-            if getattr(status, "st_reparse_tag", 0) or not stat.S_ISDIR(status.st_mode):
-                raise Refused(f"cache directory {path} is a link", FIX_PLACE)
+            if getattr(status, "st_reparse_tag", 0) or not S_ISDIR(status.st_mode):
+                raise _refused(f"cache directory {path} is a link")
             return cls(path, None)
         descriptor = os.open(path, _DIRECTORY)
         try:
             _check(os.fstat(descriptor), path)
             if not os.access(path, os.W_OK):
+                import errno
+
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS), path)
         except OSError:
             os.close(descriptor)
@@ -122,12 +115,15 @@ class Folder:
         remove a file that others could read or write, for it may be known or forged.
         """
         try:
-            descriptor = self._open_file(name, _READ)
+            return self._read(name, remove_loose, limit)
         except (OSError, ValueError):
             return None
+
+    def _read(self, name: str, remove_loose: bool, limit: int = record.MAX_BYTES) -> bytes | None:
+        descriptor = self._open_file(name, _READ)
         try:
             status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            if not S_ISREG(status.st_mode) or status.st_size > limit:
                 return None
             if _RELATIVE:
                 # A just-replaced inode has no link left; more than one is a trap.
@@ -137,10 +133,8 @@ class Folder:
                     if remove_loose:
                         self.remove(name)
                     return None
-            data = os.read(descriptor, limit + 1)
+            data = os.read(descriptor, status.st_size + 1)
             return data if len(data) == status.st_size else None
-        except OSError:
-            return None
         finally:
             os.close(descriptor)
 
@@ -275,9 +269,14 @@ class Folder:
         One that cannot be trusted is not taken for none: that would bring back what a logout
         ended. It stays another generation until the next logout replaces it.
         """
-        data = self.read(name, remove_loose=False)
+        try:
+            data = self._read(name, remove_loose=False)
+        except FileNotFoundError:
+            return "0"
+        except OSError:
+            data = None
         if data is None:
-            return "unreadable" if self.exists(name) else "0"
+            return "unreadable"
         text = data.decode("ascii", "replace").strip()
         return text if text.isalnum() else "unreadable"
 
@@ -306,10 +305,14 @@ def cache_base(env: "Mapping[str, str]") -> str:
     """
     chosen = env.get("MSAUTH_CACHE_DIR")
     if chosen:
-        if not os.path.isabs(chosen):
+        if not is_absolute(chosen):
             # Relative to where git happens to run, that is, in somebody's work tree.
-            raise Refused(f"MSAUTH_CACHE_DIR={chosen} is not an absolute path", FIX_PLACE)
-        return os.path.normpath(chosen)
+            raise _refused(f"MSAUTH_CACHE_DIR={chosen} is not an absolute path")
+        if _RELATIVE and not {"", ".", ".."} & {*chosen[1:].split("/")}:
+            return chosen
+        from os.path import normpath
+
+        return normpath(chosen)
     if sys.platform == "win32":
         local = env.get("LOCALAPPDATA") or env.get("USERPROFILE", "") + "\\AppData\\Local"
         return local.rstrip("\\/") + "\\msauth\\Cache"
@@ -344,7 +347,7 @@ def _is_private(path: str) -> bool:
         status = os.lstat(path)
     except OSError:
         return False
-    private = stat.S_ISDIR(status.st_mode) and not status.st_mode & 0o077
+    private = S_ISDIR(status.st_mode) and not status.st_mode & 0o077
     return private and status.st_uid == os.geteuid()
 
 
@@ -359,46 +362,22 @@ def _home(env: "Mapping[str, str]") -> str:
         except KeyError:
             home = ""
     if not home.startswith("/"):
-        raise Refused("no home directory", FIX_PLACE)
+        raise _refused("no home directory")
     return home.rstrip("/")
 
 
-def _make(path: str) -> None:
-    """Create a directory and its missing parents, each private from birth.
-
-    The umask is left alone: it belongs to all threads of the process. Raises Refused in another
-    user's folder, where root (sudo -E) would leave files that their owner cannot use.
-    """
-    parent = os.path.dirname(path)
-    if parent != path:
-        try:
-            owner = os.stat(parent).st_uid
-        except FileNotFoundError:
-            _make(parent)
-        else:
-            if _RELATIVE and owner not in (os.geteuid(), 0):
-                raise Refused(f"{parent} belongs to another user (uid {owner})", FIX_PLACE)
-    try:
-        os.mkdir(path, 0o700)
-    except FileExistsError:
-        pass  # another process was faster; whoever made it, it is checked when it is opened
-
-
 def _check(status: os.stat_result, path: str) -> None:
-    if status.st_uid != os.geteuid():
-        from ..errors import command
+    if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+        from .private import refusal
 
-        raise Refused(
-            f"directory {path} belongs to another user (uid {status.st_uid})",
-            command("sudo", "chown", "-R", str(os.geteuid()), path) if os.geteuid() else FIX_PLACE,
-        )
-    if status.st_mode & 0o077:
-        from ..errors import command
+        raise refusal(status, path)
 
-        raise Refused(
-            f"directory {path} is open to other users (mode {status.st_mode & 0o777:04o})",
-            command("chmod", "700", path),
-        )
+
+def _refused(message: str) -> OSError:
+    """Return the error of a directory that is not safe to use."""
+    from .private import Refused
+
+    return Refused(message)
 
 
 def _generation_file(profile: str) -> str:

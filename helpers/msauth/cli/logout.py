@@ -5,7 +5,8 @@ import sys
 
 from .. import signin
 from ..broker import changes
-from ..cache.folder import VERSION, Folder, Refused, cache_base, disk_base, state_base
+from ..cache.folder import VERSION, Folder, cache_base, disk_base, state_base
+from ..cache.private import Refused
 from ..errors import MsauthError, UsageError, command, nearest, say
 from ..request import profile_file, profiles
 from ..request.options import FLAG, VALUE, one

@@ -7,7 +7,8 @@ from typing import Any
 from ..broker import broker, changes
 from ..broker.entry import Entry, organisations, read_tenant
 from ..cache import record
-from ..cache.folder import VERSION, Folder, Refused, cache_base
+from ..cache.folder import VERSION, Folder, cache_base
+from ..cache.private import Refused
 from ..errors import MsauthError, UsageError, say
 from ..request import profile_file, profiles
 from ..request.clouds import DEVOPS_SCOPE, cloud_of

@@ -4,11 +4,11 @@ docker, podman, skopeo, crane, oras and helm run it for each registry that their
 gives it (`credHelpers`), and again for each command.
 """
 
-import os
 import sys
 
 from ..protocols import docker as protocol
 from ..request.options import FLAG, SIGN_IN, Options, parse, standard_input, write_and_exit
+from ..system import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def run(program: str, argv: list[str], read: "Callable[[], bytes]") -> tuple[int
 
             return 0, f"{PROG} (msauth) {__version__}\n".encode()
         if action:
-            return 1, b"Unknown credential action `%s`\n" % os.fsencode(ascii(action)[1:-1])
+            return 1, b"Unknown credential action `%s`\n" % ascii(action)[1:-1].encode()
         raise _usage_error("no action given")
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
         code, output = _failed(error)
@@ -69,7 +69,7 @@ def _get(program: str, options: Options, server: bytes) -> tuple[int, bytes]:
     profile = feeds.profile_of_program(program, PROG)
     if profile and "--profile" not in options:
         options["--profile"] = profile
-    token = feeds.registry_token(registry, options, os.environ)
+    token = feeds.registry_token(registry, options, environment())
     return 0, protocol.credentials(server, token.text)
 
 
@@ -99,9 +99,9 @@ def _erase(server: bytes) -> tuple[int, bytes]:
         return 1, protocol.NO_SERVER
     registry = urls.registry(server)
     if registry is not None:
-        from ..broker import broker
+        from ..broker.refusals import erase_registry
 
-        broker.erase_registry(registry, os.environ)
+        erase_registry(registry, environment())
     return 0, b""
 
 

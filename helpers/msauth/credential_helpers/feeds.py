@@ -73,7 +73,9 @@ def answer(
     if not certain:
         held = broker.cached(request.with_(min_valid=0))
         refused = "" if held is None else held.fingerprint
-    return broker.get_another(request, refused, claims, certain=certain, may_prompt=may_ask)
+    from ..broker.refusals import get_another
+
+    return get_another(request, refused, claims, certain=certain, may_prompt=may_ask)
 
 
 def check_refusal(url: bytes, token: str, options: "Options", env: "Mapping[str, str]") -> None:

@@ -6,9 +6,8 @@ that comes later is: by then every request has the token. Where the server itsel
 request had one, there is nothing to wait for.
 """
 
-import os
-
 from ..request.options import FLAG, SIGN_IN, parse, usage_error
+from ..system import fsencode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ def run(argv: list[str], read: "Callable[[], bytes]", env: "Mapping[str, str]") 
         return GO.encode()
     if len(words) > 1:
         raise usage_error(f"one URL at a time, not {' '.join(words)}", "msauth-token go --help")
-    return _answer(os.fsencode(words[0]), options, read, env) if words else b""
+    return _answer(fsencode(words[0]), options, read, env) if words else b""
 
 
 def _answer(

@@ -5,7 +5,6 @@ token it is: a profile's, else an organisation's of Azure DevOps, else that of t
 `msauth setup pnpm` makes a link of such a name. https://pnpm.io/npmrc#urltokenhelper
 """
 
-import os
 import sys
 
 from ..broker import broker
@@ -14,6 +13,7 @@ from ..request.clouds import FEED_HOST
 from ..request.options import FLAG, SIGN_IN, Options, parse, usage_error, write_and_exit
 from ..request.organisations import name_in
 from ..request.selection import select
+from ..system import environment, fsencode
 from .feeds import profile_of_program
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ OPTIONS = {**SIGN_IN, "--help": FLAG, "-h": FLAG, "--version": FLAG}
 
 def main() -> int:
     """Answer pnpm, and end the process."""
-    return write_and_exit(lambda: run(sys.argv[0], sys.argv[1:], os.environ))
+    return write_and_exit(lambda: run(sys.argv[0], sys.argv[1:], environment()))
 
 
 def run(program: str, argv: list[str], env: "Mapping[str, str]") -> tuple[int, bytes]:
@@ -61,7 +61,7 @@ def _request(name: str, options: Options, env: "Mapping[str, str]") -> "TokenReq
         if profiles.exists(name, env):
             options["--profile"] = name
         else:
-            organisation = name_in(os.fsencode(name))
+            organisation = name_in(fsencode(name))
             if not organisation:
                 raise usage_error(f"{name!r} is neither a profile nor an organisation")
     selection = select(options, env, organisation=organisation, host=FEED_HOST)

@@ -171,10 +171,6 @@ PRODUCTS = (
     *("powerbi", "fabric", "synapse", "appconfig"),
 )
 """The short names of what a token can be for, in the order in which they are listed."""
-_RESOURCES = frozenset(resource for cloud in CLOUDS for resource in cloud.resources.values())
-
-# RFC 6749 3.3: what a scope may be made of.
-_SCOPE_CHARACTERS = frozenset(chr(c) for c in range(0x21, 0x7F) if c not in (0x22, 0x5C))
 _HEX = frozenset("0123456789abcdefABCDEF")
 
 
@@ -229,7 +225,7 @@ def normalise_scope(text: str) -> str:
     issues the audience with its slash. Anything with a path is a full scope already.
     Raises UsageError for what RFC 6749 3.3 does not allow in a scope.
     """
-    if not text or not _SCOPE_CHARACTERS.issuperset(text):
+    if not text or not _is_scope(text):
         raise usage_error(f"scope {text!r} is empty or has a character that no scope can have")
     if is_guid(text):
         return text.lower() + "/.default"
@@ -244,9 +240,15 @@ def normalise_scope(text: str) -> str:
     host, _, path = rest.partition("/")
     if not host or text.startswith("-"):
         raise usage_error(f"scope {text!r} names no resource")
-    if not path or (scheme == "api" and is_guid(path)) or text in _RESOURCES:
+    if not path or (scheme == "api" and is_guid(path)):
         return text + "/.default"
-    return text
+    ours = any(text in cloud.resources.values() for cloud in CLOUDS)
+    return text + "/.default" if ours else text
+
+
+def _is_scope(text: str) -> bool:
+    """Say whether this has only characters that a scope can have (RFC 6749 3.3)."""
+    return text.isascii() and text.isprintable() and not {*' "\\'} & {*text}
 
 
 def is_guid(text: str) -> bool:

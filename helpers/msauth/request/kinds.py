@@ -4,8 +4,9 @@ This half is read on a cache hit: what in the environment and in other tools' fi
 token it is. How a kind signs in is named by `where` and imported on a miss alone.
 """
 
-import os
+import sys
 
+from ..system import is_absolute, os
 from .options import usage_error
 
 TYPE_CHECKING = False
@@ -88,10 +89,12 @@ def home(env: "Mapping[str, str]") -> str:
     A relative HOME counts as none: it would lead into the directory that git runs in.
     """
     named = env.get("HOME") or env.get("USERPROFILE") or ""
-    if os.path.isabs(named):
+    if is_absolute(named):
         return named.rstrip("/")
-    if os.name == "nt":
-        return os.path.expanduser("~")
+    if sys.platform == "win32":
+        from os.path import expanduser
+
+        return expanduser("~")
     import pwd
 
     try:
@@ -121,8 +124,9 @@ def powershell_files(env: "Mapping[str, str]") -> list[str]:
     """Return Azure PowerShell's context, and the settings that may say that it is elsewhere."""
     folder = home(env) + "/.Azure"
     settings = folder + "/AzureRmContextSettings.json"
-    context = _setting(settings, b"ContextFile") or "AzureRmContext.json"
-    return [f"{_setting(settings, b'ContextDirectory') or folder}/{context}", settings]
+    data = _content(settings)
+    context = _setting(data, b"ContextFile") or "AzureRmContext.json"
+    return [f"{_setting(data, b'ContextDirectory') or folder}/{context}", settings]
 
 
 def az_stamp(env: "Mapping[str, str]") -> str:
@@ -147,7 +151,7 @@ def azd_stamp(env: "Mapping[str, str]") -> str:
     changes for many reasons, so only that value counts; it is searched for without `json`.
     """
     auth, config, *_ = azd_files(env)
-    uses_az = _setting(config, b"useAzCliAuth").lower() == "true"
+    uses_az = _setting(_content(config), b"useAzCliAuth").lower() == "true"
     return f"{_stamp(auth)}+{az_stamp(env)}" if uses_az else _stamp(auth)
 
 
@@ -161,18 +165,23 @@ def codespaces_stamp(env: "Mapping[str, str]") -> str:
     return "+".join(map(_stamp, codespaces_files(env)))
 
 
-def _setting(path: str, key: bytes) -> str:
-    """Return a text or a truth value of a JSON file, found without `json`; "" for none."""
+def _content(path: str) -> bytes:
+    """Return the bytes of a tool's file, none where it cannot be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except (OSError, ValueError):
-        return ""
+        return b""
     try:
-        rest = os.read(descriptor, 1 << 20).partition(b'"' + key + b'"')[2].lstrip(b" \t\r\n:")
+        return os.read(descriptor, 1 << 20)
     except OSError:
-        return ""
+        return b""
     finally:
         os.close(descriptor)
+
+
+def _setting(data: bytes, key: bytes) -> str:
+    """Return a text or a truth value of a JSON file, found without `json`; "" for none."""
+    rest = data.partition(b'"' + key + b'"')[2].lstrip(b" \t\r\n:")
     value = rest[1:].partition(b'"')[0] if rest[:1] == b'"' else rest[:4]
     return value.decode("utf-8", "surrogateescape").replace("\\\\", "\\")
 

@@ -5,7 +5,7 @@ An option is a key of the table; its value says how it is read:
 `--name VALUE` or `--name=VALUE`; the last one wins.
 """
 
-import os
+from ..system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

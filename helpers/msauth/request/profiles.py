@@ -5,11 +5,11 @@ profile's name, with a stamp of the file: an edit takes effect at once, and a ca
 nothing. What the file may hold, and every error about it, is in `profile_file`.
 """
 
-import os
 import sys
 
 from ..cache import record
 from ..cache.folder import Folder
+from ..system import os
 from . import values as checks
 from .kinds import file_stamp, home
 from .options import ALL_NAMES, MATCH, PROFILE_KEYS, usage_error
@@ -32,12 +32,12 @@ def path(env: "Mapping[str, str]") -> str:
     if sys.platform == "win32":
         from platformdirs import user_config_dir
 
-        return os.path.join(user_config_dir("msauth", appauthor=False), "profiles.toml")
+        return user_config_dir("msauth", appauthor=False) + "\\profiles.toml"
     xdg = env.get("XDG_CONFIG_HOME", "")
     if xdg.startswith("/"):
-        return os.path.join(xdg, "msauth/profiles.toml")
+        return xdg.rstrip("/") + "/msauth/profiles.toml"
     folder = "Library/Application Support" if sys.platform == "darwin" else ".config"
-    return os.path.join(home(env), folder, "msauth/profiles.toml")
+    return f"{home(env)}/{folder}/msauth/profiles.toml"
 
 
 def values(name: str, env: "Mapping[str, str]") -> dict[str, str]:
@@ -54,9 +54,7 @@ def values(name: str, env: "Mapping[str, str]") -> dict[str, str]:
 def exists(name: str, env: "Mapping[str, str]") -> bool:
     """Say whether there is a profile of this name. Raises UsageError for an unsafe or bad file."""
     where = path(env)
-    if not os.path.exists(where):
-        return False
-    return f"name.{name}" in _load(where, ALL_NAMES, env)
+    return bool(_stamp(where)) and f"name.{name}" in _load(where, ALL_NAMES, env)
 
 
 def match(organisation: str, host: str, env: "Mapping[str, str]") -> str:
@@ -66,7 +64,7 @@ def match(organisation: str, host: str, env: "Mapping[str, str]") -> str:
     or a table that is unsafe or wrong: the wrong person must not answer.
     """
     where = path(env)
-    if not os.path.exists(where):
+    if not _stamp(where):
         return ""
     found = _load(where, MATCH, env)
     return found.get(f"organisation.{organisation}") or found.get(f"host.{host}") or ""
@@ -74,10 +72,7 @@ def match(organisation: str, host: str, env: "Mapping[str, str]") -> str:
 
 def _load(where: str, name: str, env: "Mapping[str, str]") -> dict[str, str]:
     """Return a table of the file as texts, from the record that is kept of it if it still holds."""
-    try:
-        mark = file_stamp(os.stat(where))
-    except (OSError, ValueError):
-        mark = ""
+    mark = _stamp(where)
     key = f"request.profile_file={where!r}\nrequest.profile={name!r}\n"
     cache_key = key.encode("utf-8", "surrogateescape")
     found = _kept(cache_key, mark, env) if mark else None
@@ -88,6 +83,14 @@ def _load(where: str, name: str, env: "Mapping[str, str]") -> dict[str, str]:
         if mark:
             _keep(cache_key, {"stamp": mark, **found}, env)
     return found
+
+
+def _stamp(where: str) -> str:
+    """Return what changes with every edit of the file, or "" where there is none."""
+    try:
+        return file_stamp(os.stat(where))
+    except (OSError, ValueError):
+        return ""
 
 
 def _kept(cache_key: bytes, mark: str, env: "Mapping[str, str]") -> dict[str, str] | None:

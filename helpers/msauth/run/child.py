@@ -18,7 +18,7 @@ def run(path: str, argv: list[str], env: dict[str, str], started: Callable[[], N
     """Run a program to its end; return its exit code, or end by the signal that ended it.
 
     started: called once the program runs; before that this process must have no other thread.
-    Raises NotExecutedError, in the child.
+    Raises MsauthError, in the child.
     """
     inherited = _inherited()
     numbers = [signal.SIGCHLD, *(getattr(signal, name) for name in (*_PASSED_ON, *_FROM_TERMINAL))]

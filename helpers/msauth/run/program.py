@@ -4,15 +4,14 @@ Without --serve the process becomes the command, so exit code, signals, job cont
 are the command's own. No shell is involved and no token is ever an argument.
 """
 
-import os
 import sys
 
 from ..broker import broker
-from ..errors import UsageError, failed, flush_stdout, prepare_stdout
 from ..request.clouds import normalise_scope
-from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse
+from ..request.options import FLAG, MANY, SIGN_IN, VALUE, Options, many, one, parse, usage_error
 from ..request.request import Token, TokenRequest
 from ..request.selection import Selection, select
+from ..system import environment
 from . import execution
 
 OPTIONS = {
@@ -43,6 +42,8 @@ def main() -> int:
             return shim.main(sys.argv[2], sys.argv[3:])
         return run(sys.argv[1:])
     except Exception as error:  # noqa: BLE001 - no fault of ours may show a traceback
+        from ..errors import failed
+
         return failed(error)
     except KeyboardInterrupt:
         import signal
@@ -57,7 +58,7 @@ def run(argv: list[str]) -> int:
     options, words = parse(argv, OPTIONS, stop_at_command=True)
     if {"--help", "-h", "--version"} & options.keys():
         return _help(options)
-    env = execution.environment()
+    env = execution.given_environment()
     command = words or [env.get("SHELL") or "/bin/sh"]
     if "--shims" in options:
         from ..setup.programs import installed
@@ -90,6 +91,7 @@ def run(argv: list[str]) -> int:
 
 def _help(options: Options) -> int:
     from .. import __version__
+    from ..errors import flush_stdout, prepare_stdout
     from .help import HELP
 
     prepare_stdout()
@@ -102,7 +104,8 @@ class Tokens:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.selection = select(options, os.environ)
+        self.env = environment()
+        self.selection = select(options, self.env)
         self._known: dict[bytes, Token] = {}
 
     def get(self, scopes: tuple[str, ...]) -> Token:
@@ -113,15 +116,15 @@ class Tokens:
         """Return a token of the tenant of a feed's organisation. Raises UsageError, SignInError."""
         from ..credential_helpers.feeds import devops_request
 
-        request = devops_request(url.encode(), self.options, os.environ)
+        request = devops_request(url.encode(), self.options, self.env)
         if request is None:
-            raise UsageError(f"{url} is not the URL of an Azure Artifacts feed")
+            raise usage_error(f"{url} is not the URL of an Azure Artifacts feed")
         return self._answer(request)
 
     def _answer(self, request: TokenRequest) -> Token:
         token = self._known.get(request.cache_key)
         if token is None:
-            token = broker.get_token(request, may_prompt=lambda: broker.may_prompt(os.environ))
+            token = broker.get_token(request, may_prompt=lambda: broker.may_prompt(self.env))
             self._known[request.cache_key] = token
         return token
 
@@ -155,7 +158,7 @@ def _variables(options: Options, selection: Selection) -> dict[str, tuple[str, .
     variables: dict[str, tuple[str, ...]] = {}
     product, scopes = one(options, "--product"), many(options, "--scope")
     if product and scopes:
-        raise UsageError("--product and --scope exclude each other")
+        raise usage_error("--product and --scope exclude each other")
     if scopes:
         variables[_TOKEN] = tuple(map(normalise_scope, scopes))
     elif product or not {"--serve", "--for", "--shims"} & options.keys():
@@ -164,7 +167,7 @@ def _variables(options: Options, selection: Selection) -> dict[str, tuple[str, .
     for item in many(options, "-e"):
         name, _, word = item.partition("=")
         if not word or not (name.isascii() and name.isidentifier()):
-            raise UsageError("-e takes NAME=PRODUCT or NAME=SCOPE", "-e GRAPH_TOKEN=graph")
+            raise usage_error("-e takes NAME=PRODUCT or NAME=SCOPE", "-e GRAPH_TOKEN=graph")
         variables[name] = selection.scopes_for(word)
     return variables
 
@@ -176,7 +179,7 @@ def _serving(options: Options, selection: Selection) -> "Serving | None":
         from .tool_env import SERVED
     if "--serve" not in options and not any(tool in SERVED for tool in tools):
         if "--allow" in options:
-            raise UsageError("--allow belongs to --serve")
+            raise usage_error("--allow belongs to --serve")
         return None
     from .serve import Serving
 

@@ -119,7 +119,7 @@ class Serving:
     def run(self, path: str, argv: list[str], env: dict[str, str]) -> int:
         """Run the command with the endpoint beside it, and end as it ended.
 
-        Raises NotExecutedError.
+        Raises MsauthError.
         """
         code = child.run(path, argv, env, started=self._endpoint.start)
         # No teardown: it takes long, and threads may still be signing in.

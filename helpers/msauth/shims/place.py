@@ -7,7 +7,7 @@ would be left to remove it. It holds no secret, and says nothing of whose tokens
 import os
 
 from ..cache import record
-from ..cache.folder import Refused, state_base
+from ..cache.folder import state_base
 from ..errors import MsauthError
 
 NAMES = ("az", "azd")
@@ -115,6 +115,8 @@ def _private(*parts: str) -> str:
         path = f"{path}/{part}" if path else part
         Folder.open(path, create=True).__exit__()
     if ":" in path:
+        from ..cache.private import Refused
+
         raise Refused(f"{path} has a colon, which PATH cannot hold", "export XDG_STATE_HOME=…")
     return path
 
@@ -135,6 +137,8 @@ def _write(path: str, data: bytes) -> None:
             os.unlink(temporary)
             raise
     if not os.access(path, os.X_OK):
+        from ..cache.private import Refused
+
         raise Refused(f"nothing can be run in {os.path.dirname(path)}", "export XDG_STATE_HOME=…")
 
 

@@ -46,7 +46,7 @@ def packed(options: Options) -> str:
 
 def main(name: str, argv: list[str]) -> int:
     """Answer as `az` or `azd`; returns an exit code, unless the real one takes over."""
-    env = execution.environment()
+    env = execution.given_environment()
     given = env.pop(VARIABLE, "")
     # From here on az is the real one, for us too: a sign-in of ours may have to ask it.
     env["PATH"] = place.without(env.get("PATH", place.DEFAULT_PATH))

@@ -3,12 +3,12 @@
 What was found is kept as a record in the cache, with a stamp of az's two files, as a profile is.
 """
 
-import os
 import time
 
 from ..cache import record
 from ..cache.folder import Folder
 from ..request.kinds import az_directory, file_stamp
+from ..system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..cache.folder import Folder, Refused
+from ..cache.folder import Folder
+from ..cache.private import Refused
 from ..cache.record import fingerprint
 from ..errors import command
 from ..request.request import TokenRequest

@@ -20,10 +20,9 @@ Everything is in names and modification times of empty private files of the cach
 an answer is one system call, atomic, with nothing that could be read torn.
 """
 
-import os
-
 from ..cache.folder import Folder
 from ..cache.record import FORCED, GIVEN
+from ..system import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ Nothing but the options' reader is imported before it is known what is asked: `m
 runs before every fetch of Go's, and mostly has nothing to say.
 """
 
-import os
 import sys
 
 from ..request.options import standard_input, write_and_exit
+from ..system import environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Answer, and end the process."""
-    return write_and_exit(lambda: run(sys.argv[1:], os.environ))
+    return write_and_exit(lambda: run(sys.argv[1:], environment()))
 
 
 def run(argv: list[str], env: "Mapping[str, str]") -> tuple[int, bytes]:

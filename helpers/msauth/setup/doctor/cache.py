@@ -4,7 +4,8 @@ import os
 import stat
 from collections.abc import Iterator
 
-from ...cache.folder import VERSION, Folder, Refused, cache_base
+from ...cache.folder import VERSION, Folder, cache_base
+from ...cache.private import Refused
 from ...errors import command
 from ..finding import Finding
 from .machine import Machine

@@ -2,45 +2,57 @@
 
 A cached answer costs what its files cost: for each module Python looks into directories, opens,
 reads and closes a file. So the modules that a program needs for a cached answer are kept merged in
-a file beside its own source (`git_credential.pyo`), which `merge` makes when it is first missed, as
-Python itself makes its `.pyc` files. The sources stay the truth: the file is ignored when one of
-them has changed, when it is damaged, and by another Python; then, and wherever it cannot be
-written, everything is imported as usual.
+a file beside its own source (`msauth/git_credential.pyo`), which `msauth.merge` makes when it is
+first missed, as Python itself makes its `.pyc` files. The sources stay the truth: the file is
+ignored when one of them has changed, when it is damaged, and by another Python; then, and wherever
+it cannot be written, everything is imported as usual.
 
 The wheel has an empty file in the place of each. So whatever removes the package (uv removes only
 what it has installed) takes these files along, and after an upgrade none of the old code is left,
 also where all files have one fixed time.
+
+This module stands beside the package and not in it, because Python would have to import that
+before.
 """
 
-import os
+import gc
 import sys
 from _imp import source_hash
 from marshal import loads
-
-from . import __path__ as _folders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
 
+_system = sys.modules.get("posix") or sys.modules["nt"]
+"""The built-in module behind `os`, which importing alone would cost a tenth of Python's start."""
 HASH_KEY = 0x6D7361757468
 """Of `source_hash`, a SipHash: it finds damage, not an attacker, who could edit the sources."""
+FOLDER = __file__.removesuffix("_start.py")
+"""The folder of the package msauth, beside this file."""
 MADE_FOR = b"modules for "
 OTHERS_STAY = 86400
 """Seconds that another Python's file is left alone: two of one folder do not take turns, and after
 an upgrade of Python the new one has its own in the end."""
 Stamp = tuple[int, int]
-# Each module's name, its source and, of a package, its folder, below ours; and its code.
+# Each module's name, its source and, of a package, its folder, below FOLDER; and its code.
 Modules = list[tuple[str, str, str | None, "CodeType"]]
 
 
 def git_credential() -> int:
-    """Run git-credential-msauth; `store` reads and ends, which takes no merged file."""
-    if sys.argv[-1] == "store":
-        from .git_credential import main
+    """Run git-credential-msauth; `store` reads and ends here, which takes no module at all.
 
-        return main()
-    return _run("git_credential")
+    A token is its own record: nothing that git knows of it is worth keeping.
+    """
+    if sys.argv[-1] != "store":
+        return _run("git_credential")
+    try:
+        while _system.read(0, 65536):
+            pass
+    except OSError:
+        pass  # what cannot be read is not there
+    _system._exit(0)  # at once, as `options.write_and_exit` does
+    return 0
 
 
 def docker_credential() -> int:
@@ -56,7 +68,7 @@ def pnpm_token() -> int:
 def token() -> int:
     """Run msauth-token; `go` mostly has nothing to say, and takes no merged file either."""
     if sys.argv[1:2] == ["go"]:
-        from .token.program import main
+        from msauth.token.program import main
 
         return main()
     return _run("token.program")
@@ -68,17 +80,22 @@ def run() -> int:
 
 
 def _run(program: str) -> int:
-    folder = _folders[0]
-    if "MSAUTH_TRACE" not in os.environ:  # it tells lines, which merged code has not
-        path = merged_file(folder, program)
-        modules = load(folder, path)
+    gc.set_threshold(20_000)  # a cached answer leaves less than that behind, and no garbage
+    if not _traced():
+        path = merged_file(FOLDER, program)
+        modules = load(FOLDER, path)
         if modules is None and may_write(path):
-            from .merge import merge
+            from msauth.merge import merge
 
-            modules = merge(folder, program)
-        execute(folder, modules or [])
-    code: int = __import__(f"{__package__}.{program}", fromlist=("main",)).main()
+            modules = merge(FOLDER, program)
+        execute(FOLDER, modules or [])
+    code: int = __import__(f"msauth.{program}", fromlist=("main",)).main()
     return code
+
+
+def _traced() -> bool:
+    """Say whether MSAUTH_TRACE is set: it tells lines, which merged code has not."""
+    return not {b"MSAUTH_TRACE", "MSAUTH_TRACE"}.isdisjoint(_system.environ)
 
 
 def merged_file(folder: str, program: str) -> str:
@@ -93,7 +110,8 @@ def may_write(path: str) -> bool:
     """
     if sys.dont_write_bytecode or sys.pycache_prefix:
         return False
-    return os.access(os.path.dirname(path), os.W_OK)
+    allowed: bool = _system.access(path.rpartition("/")[0], _system.W_OK)
+    return allowed
 
 
 def load(folder: str, path: str) -> "Modules | None":
@@ -103,29 +121,29 @@ def load(folder: str, path: str) -> "Modules | None":
     made anew.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        descriptor = _system.open(path, _system.O_RDONLY | getattr(_system, "O_BINARY", 0))
         try:
-            status = os.fstat(descriptor)
-            data = os.read(descriptor, status.st_size)
+            status = _system.fstat(descriptor)
+            data = memoryview(_system.read(descriptor, status.st_size))
         finally:
-            os.close(descriptor)
+            _system.close(descriptor)
         head = version()
-        if not data.startswith(head):
+        if data[: len(head)] != head:
             from time import time
 
-            others = data.startswith(MADE_FOR) and time() - status.st_mtime < OTHERS_STAY
+            others = data[: len(MADE_FOR)] == MADE_FOR and time() - status.st_mtime < OTHERS_STAY
             return [] if others else None
         hashed, body = data[len(head) : len(head) + 8], data[len(head) + 8 :]
         if source_hash(HASH_KEY, body) != hashed:
             return None
-        stamps, modules = loads(body)  # noqa: S302 - as safe as the .pyc files beside
+        stamps, size = loads(body)  # noqa: S302 - as safe as the .pyc files beside
         for source, stamp in stamps:
             found = stamp_of(f"{folder}/{source}")
             if found != stamp and found != as_in_an_image(stamp):
                 return None
     except (OSError, ValueError, EOFError, TypeError):
         return None
-    whole: Modules = loads(modules)  # noqa: S302
+    whole: Modules = loads(data[-size:])  # noqa: S302
     return whole
 
 
@@ -140,7 +158,7 @@ def version() -> bytes:
 
 def stamp_of(path: str) -> Stamp:
     """Return what changes with every edit of a source; raises OSError."""
-    status = os.stat(path)
+    status = _system.stat(path)
     return status.st_mtime_ns, status.st_size
 
 
@@ -163,14 +181,15 @@ def execute(folder: str, modules: "Modules") -> None:
         values["__package__"] = parent
         if package is not None:
             values["__package__"] = name
-            values["__path__"] = [f"{folder}/{package}"]
+            values["__path__"] = [f"{folder}/{package}".rstrip("/")]
         loaded[name] = module
         try:
             exec(code, values)  # noqa: S102 - this is what importing is
         except BaseException:
             del loaded[name]
             raise
-        setattr(loaded[parent], word, module)
+        if parent:
+            setattr(loaded[parent], word, module)
 
 
 _Module = type(sys)
