@@ -10,18 +10,9 @@ from types import CodeType
 import msauth_start as start
 
 _QUESTION = (
-    *(
-        "",
-        "system",
-        "request",
-        "request.options",
-        "broker",
-        "cache",
-        "cache.record",
-        "cache.folder",
-    ),
-    *("request.clouds", "request.kinds", "request.request", "broker.entry", "broker.broker"),
-    *("request.values", "request.profiles", "request.selection", "protocols"),
+    *("", "system", "request", "request.options", "broker", "cache", "cache.record"),
+    *("cache.folder", "request.clouds", "request.kinds", "request.request", "broker.entry"),
+    *("broker.broker", "request.values", "request.profiles", "request.selection", "protocols"),
 )
 MODULES = {
     "git_credential": (*_QUESTION, "request.organisations", "protocols.git"),
