@@ -18,7 +18,7 @@ from .conftest import REPOSITORY, another_version
 from .test_install import URL, run, tree
 
 TOOLS = [
-    "pip",
+    pytest.param("pip", marks=pytest.mark.long),
     pytest.param("pipx", marks=pytest.mark.real_client),
     pytest.param("uv", marks=pytest.mark.real_client),
 ]
@@ -102,7 +102,7 @@ def test_git_works_after_the_set_up(
     config = Path(env["HOME"]) / ".gitconfig"
     config.write_text("[user]\n\tname = Alex")
     for path, helper in (
-        (f"{programs}:/usr/bin:/bin", "msauth"),
+        (f"{programs}:/usr/bin:/bin", "!git-credential-msauth"),
         ("/usr/bin:/bin", str(programs / "git-credential-msauth")),
     ):
         env["PATH"] = path
