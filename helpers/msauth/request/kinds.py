@@ -217,6 +217,7 @@ _AZ = ("AZURE_CONFIG_DIR", "AZURE_CLOUD_NAME", "MSAUTH_SUBSCRIPTION")
 _AZ_LOGIN = "az login --tenant {tenant} --scope {scope} --claims-challenge {claims}"
 _LOGIN_OPTIONS = " --tenant {tenant} --client-id {client_id} --username {username} --scope {scope}"
 
+MANAGED_IDENTITY = "managed-identity"
 KINDS = {
     "environment": Kind(
         DEPLOYED,
@@ -288,7 +289,7 @@ KINDS = {
         values=(*_PRINCIPAL, *_MANAGED),
         keys=_MANAGED_KEYS,
     ),
-    "managed-identity": Kind(
+    MANAGED_IDENTITY: Kind(
         DEPLOYED,
         "ManagedIdentityCredential",
         "managed_identity:MANAGED_IDENTITY",

@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import UsageError, command, nearest
 from . import values
 from .clouds import is_guid, normalise_scope
-from .kinds import ASSERTION, COMMAND, FILE, NAMES, file_stamp
+from .kinds import ASSERTION, COMMAND, FILE, MANAGED_IDENTITY, NAMES, file_stamp
 from .options import ALL_NAMES, MATCH, PROFILE_KEYS
 
 if sys.version_info >= (3, 11):
@@ -225,7 +225,7 @@ def _assertion(value: object) -> tuple[str, str]:
         problem, _ = _text(word)
         if problem:
             return problem, ""
-    if value == "managed-identity":
+    if value == MANAGED_IDENTITY:
         return "", value
     problem, first = _folder(words[0] if words else "")
     if problem:

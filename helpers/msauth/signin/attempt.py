@@ -8,7 +8,7 @@ from ..cache.record import is_token
 from ..errors import OnlyRejectedError, SignInError, UnavailableError, command
 from ..protocols.base64url import json_object
 from ..request.clouds import is_guid
-from ..request.kinds import KINDS
+from ..request.kinds import KINDS, MANAGED_IDENTITY
 from ..request.request import Token, TokenRequest
 from . import aadsts
 
@@ -124,7 +124,7 @@ class Attempt:
             return
         hint = aadsts.other("tenant", self.request.origin("tenant"), self.env)
         message = f"{kind}: a token of tenant {given} came, but tenant {wanted} was asked for"
-        if kind in ("managed-identity", "codespaces"):  # one tenant; `auto` may try another kind
+        if kind in (MANAGED_IDENTITY, "codespaces"):  # one tenant; `auto` may try another kind
             raise UnavailableError(message, "choose another --credential, or leave --tenant out")
         raise SignInError(message, aadsts.login_hint(kind, self.request, None) or hint)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from ..cache.record import is_token
 from ..errors import SignInError, command
 from ..request.clouds import CHINA, USGOV
-from ..request.kinds import ASSERTION, COMMAND, FILE, home
+from ..request.kinds import ASSERTION, COMMAND, FILE, MANAGED_IDENTITY, home
 from ..request.request import Token
 from . import managed_identity, network, programs
 from .attempt import Attempt, Way, Who, application, nothing_else
@@ -146,7 +146,7 @@ def _federated_reason(attempt: Attempt) -> str | None:
         return "the profile has no client_id"
     if not (attempt.tenant or attempt.env.get("AZURE_TENANT_ID")):
         return "the profile has no tenant"
-    if attempt.request.assertion == "managed-identity":
+    if attempt.request.assertion == MANAGED_IDENTITY:
         return managed_identity.MANAGED_IDENTITY.reason(attempt)
     return None
 

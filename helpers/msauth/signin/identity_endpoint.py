@@ -20,10 +20,10 @@ import time
 from ..cache.record import number
 from ..errors import SignInError, UnavailableError
 from ..protocols import plain_http
+from ..request.kinds import MANAGED_IDENTITY as KIND
 from ..waiting import waiting_for
 from . import aadsts, local_endpoint
 from .attempt import Attempt, time_of
-from .managed_identity import KIND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

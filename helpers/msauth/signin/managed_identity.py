@@ -1,10 +1,10 @@
 """The identity that Azure gives to a machine or an app service."""
 
 from ..errors import SignInError
+from ..request.kinds import MANAGED_IDENTITY as KIND
 from ..request.request import Token
 from .attempt import Attempt, Way, Who
 
-KIND = "managed-identity"
 AZURE_VM_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
 """What the firmware of every Azure virtual machine says; cloud-init looks for the same."""
 

@@ -10,10 +10,10 @@ import time
 from typing import Any
 
 from ..errors import SignInError, UnavailableError
+from ..request.kinds import MANAGED_IDENTITY as KIND
 from ..request.request import Token
 from . import local_endpoint
 from .attempt import Attempt, Who
-from .managed_identity import KIND
 
 _TIMEOUT = 900  # seconds; the sign-in behind the endpoint may wait for a person
 _HINT = "run the command in a new msauth-run --serve"

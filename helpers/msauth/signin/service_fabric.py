@@ -4,10 +4,10 @@ Its endpoint is known by the thumbprint of its certificate. azure-identity finds
 process's own environment; a request's `env` must be that one for these variables.
 """
 
+from ..request.kinds import MANAGED_IDENTITY as KIND
 from ..request.request import Token
 from . import aadsts, network
 from .attempt import Attempt
-from .managed_identity import KIND
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
