@@ -399,6 +399,9 @@ def test_install_use_and_uninstall(
         path = str(home / ".local" / "bin" / command[0])
         subprocess.run([path, *command[1:]], env=inside, cwd=hostile.directory, check=True)
     assert hostile.sprung() == []
+    setup = [str(home / ".local" / "bin" / "msauth"), "setup", "git"]
+    done = subprocess.run(setup, env=inside, check=True, capture_output=True, text=True)
+    assert done.stdout == "nothing to do\n"
 
     done = run("uninstall.sh", home=home, cwd=hostile.directory, PYTHONPATH=":")
     assert done.returncode == 0, done.stderr
