@@ -17,12 +17,14 @@ case $0 in
 *) . ./common.sh ;;
 esac
 from=${OLDPWD-/} # where the person is
-case ${1-} in
--h | --help)
-	usage
-	exit 0
-	;;
-esac
+for argument; do
+	case $argument in
+	-h | --help)
+		usage
+		exit 0
+		;;
+	esac
+done
 # Python is to keep what it compiled, as it does for everybody who does not forbid it.
 unset PYTHONDONTWRITEBYTECODE PYTHONPYCACHEPREFIX
 build_directory

@@ -165,7 +165,9 @@ write_launcher() { # name, file, environment, where that will be once it is inst
 		{ printf '#!%s\n' "$first" && launched "$@"; } >"$2"
 	else
 		mkdir -p "$3/libexec"
-		launched "$@" >"$3/libexec/$1"
+		# The name that a program is called by may choose a profile, and is where it looks for the
+		# others: the shell hands on its own.
+		{ printf 'import sys\ndel sys.argv[0]\n' && launched "$@"; } >"$3/libexec/$1"
 		{
 			echo '#!/bin/sh'
 			[ "$1" != git-credential-msauth ] || cat <<'STORE'
@@ -176,7 +178,7 @@ if [ "${action-}" = store ]; then
 	exit 0
 fi
 STORE
-			printf 'exec %s -I%s %s "$@"\n' \
+			printf 'exec %s -I%s %s "$0" "$@"\n' \
 				"$(quote "$4/bin/python")" "${entry:+S}" "$(quote "$4/libexec/$1")"
 		} >"$2"
 	fi

@@ -17,9 +17,11 @@ case ${1-} in
 	usage
 	exit 0
 	;;
+-*) fail "unknown option $1" "sh install/deb.sh --help" ;;
 /*) target=$1 ;;
-?*) target=$target/$1 ;;
+?*) target=${target%/}/$1 ;;
 esac
+[ -d "$target" ] || fail "there is no folder $target" "mkdir -p $(quote "$target")"
 command -v dpkg-deb >/dev/null 2>&1 || fail "there is no dpkg-deb on this machine" "sh install/install.sh"
 PYTHON=/usr/bin/python3
 find_python

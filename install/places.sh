@@ -95,6 +95,9 @@ note_git() {
 	fi
 }
 
+if [ "$(id -u)" = 0 ] && ! exists "$HOME"; then
+	fail "HOME does not exist: $HOME" "mkdir $(quote "$HOME")"
+fi
 if [ "$(id -u)" = 0 ] && ! is_mine "$HOME/." d; then
 	fail "HOME is another user's: $HOME" "run this as that user, or set HOME=/root"
 fi

@@ -13,6 +13,7 @@ import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 from . import chart, machine, report
 from .cases import Place
@@ -24,17 +25,34 @@ CHART = "rivals"
 """The module whose rows are drawn."""
 
 
+class Parser(argparse.ArgumentParser):
+    """Complains as the programs do; the help is that of benchmark.sh, which prints it itself."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n{self.prog}: hint: sh {self.prog} --help\n")
+
+
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="sh install/benchmark.sh", description=__doc__)
+    parser = Parser(prog="install/benchmark.sh", add_help=False, allow_abbrev=False)
     here = [name for name in MODULES if find_spec(f"{__package__}.{name}")]
-    parser.add_argument("--only", nargs="+", choices=here, default=here, help="these measurements")
-    parser.add_argument("--rounds", type=int, default=USUAL, help=f"instead of {USUAL}")
-    parser.add_argument("--quick", action="store_true", help="few rounds: a glance, no figures")
-    parser.add_argument("--output", type=Path, help="the folder for the table and the chart")
-    parser.add_argument("--installed", type=Path, help="the programs as install.sh installs them")
-    parser.add_argument("--relative-to", type=Path, default=Path(), help="where --output begins")
+    parser.add_argument("--only", nargs="+", choices=here, default=here)
+    parser.add_argument("--rounds", type=int, default=USUAL)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--output", type=Path)
+    # What benchmark.sh says of itself: where install.sh has installed, and where --output begins.
+    parser.add_argument("--installed", type=Path)
+    parser.add_argument("--relative-to", type=Path, default=Path())
     options = parser.parse_args()
-    usual = 5 if options.quick else max(1, options.rounds)
+    if options.rounds < 1:
+        parser.error(f"--rounds needs 1 or more, not {options.rounds}")
+    folder = None
+    if options.output is not None:
+        folder = (options.relative_to / options.output).resolve()
+        try:  # before the minutes that it takes
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            parser.error(f"cannot make {folder}: {(error.strerror or str(error)).lower()}")
+    usual = 5 if options.quick else options.rounds
     began = machine.load()
     results = report.Results(machine.about(sys.executable), [])
     notes = {}
@@ -48,8 +66,8 @@ def main() -> int:
         results.about.update(getattr(module, "versions", dict)())
     results.about["load"] = f"{began:.1f} at the start, {machine.load():.1f} at the end"
     _compare(results)
-    if options.output is not None:
-        _write(results, notes, (options.relative_to / options.output).resolve())
+    if folder is not None:
+        _write(results, notes, folder)
     return 1 if any(row.problem.startswith("failed") for row in results.rows) else 0
 
 
@@ -93,7 +111,6 @@ def _compare(results: report.Results) -> None:
 
 
 def _write(results: report.Results, notes: dict[str, str], folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     report.write(results, folder / report.NUMBERS)
     (folder / "README.md").write_text(report.table(results, notes), encoding="utf-8")
     rows = [row for row in results.rows if row.module == CHART]

@@ -308,6 +308,38 @@ def test_a_run_writes_a_table(
     assert "order" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--rounds", "0"], "--rounds needs 1 or more, not 0"),
+        (["--only", "nothing"], "argument --only: invalid choice: 'nothing'"),
+        (["--fast"], "unrecognized arguments: --fast"),
+        (["--output", "{file}/folder"], "cannot make {file}/folder: not a directory"),
+    ],
+    ids=["rounds", "only", "unknown", "output"],
+)
+def test_what_is_typed_wrong_is_said_before_anything_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    complaint: str,
+) -> None:
+    def measured(*_: object) -> list[Row]:
+        raise AssertionError
+
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setattr(program, "measured", measured)
+    monkeypatch.setattr(sys, "argv", ["bench", *(each.format(file=file) for each in options)])
+    with pytest.raises(SystemExit) as ended:
+        program.main()
+    assert ended.value.code == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error.startswith(f"install/benchmark.sh: error: {complaint.format(file=file)}")
+    assert hint == "install/benchmark.sh: hint: sh install/benchmark.sh --help"
+
+
 def test_a_module_that_cannot_begin_or_end_loses_no_row() -> None:
     def cannot_begin(place: Place) -> None:
         raise RuntimeError("nothing here")

@@ -38,7 +38,7 @@ def read(cache: Cache, count: int, results: "multiprocessing.SimpleQueue[tuple[i
     [(6_000, 2), pytest.param(600_000, 2, marks=pytest.mark.long, id="over-a-million")],
 )
 def test_no_read_is_torn(cache: Cache, reads: int, readers: int) -> None:
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")
     stop = context.Event()
     results: multiprocessing.SimpleQueue[tuple[int, int]] = context.SimpleQueue()
     cache.put(made_up("first"))

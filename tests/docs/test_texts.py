@@ -7,11 +7,14 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
 from msauth.cli import markdown, topics
 from msauth.cli.program import COMMANDS as OF_MSAUTH
+from msauth_sandbox.entra.directory import Directory
+from msauth_sandbox.services.organizations import organizations
 
 from ..conftest import SCRIPTS
 from .texts import COMMANDS, README, REPOSITORY, TEXTS, TOPICS, Block, calls, code, console_blocks
@@ -104,6 +107,18 @@ def test_every_link_leads_somewhere(text: Path) -> None:
 def test_every_file_of_the_checkout_exists(text: Path) -> None:
     named = re.findall(r"\b(?:install|tests)/[\w/.-]+\w", "\n".join(code(text)))
     assert [name for name in named if not (REPOSITORY / name).exists()] == []
+
+
+@TEXT
+def test_every_repository_is_in_the_sandbox(text: Path) -> None:
+    there = organizations(Directory().tenants)
+    place = r"https://(?:\w+@)?dev\.azure\.com/([a-z]\w*)/([^/\s]+)/_git/([\w%-]+)"
+    wrong = []
+    for organization, project, repository in re.findall(place, "\n".join(code(text))):
+        projects = there[organization].projects
+        if unquote(repository) not in projects.get(unquote(project), []):
+            wrong.append((organization, project, repository))
+    assert wrong == []
 
 
 def test_topics_are_those_of_the_checkout() -> None:

@@ -65,17 +65,24 @@ def hostile(tmp_path: Path) -> Hostile:
 # --- Without making an environment ---
 
 
-@pytest.mark.parametrize("script", ["install.sh", "uninstall.sh", "try.sh"])
+@pytest.mark.parametrize("script", ["install.sh", "uninstall.sh", "try.sh", "deb.sh"])
 def test_help_and_unknown_options(home: Path, script: str) -> None:
     done = run(script, "--help", home=home)
     assert (done.returncode, done.stderr) == (0, "")
-    if script != "try.sh":  # which has no other option
+    if script not in ("try.sh", "deb.sh"):  # which have no other option
         assert f"sh install/{script} --" in done.stdout
     assert done.stdout
     done = run(script, "--nonsense", home=home)
     assert done.returncode == 1
     assert f"install/{script}: error: unknown option --nonsense\n" in done.stderr
     assert list(home.iterdir()) == []
+
+
+def test_a_package_is_not_built_for_a_folder_that_is_not_there(home: Path) -> None:
+    done = run("deb.sh", "there", home=home, cwd=home)
+    assert done.returncode == 1
+    assert f"error: there is no folder {home}/there\n" in done.stderr
+    assert done.stderr.endswith(f"hint: mkdir -p {home}/there\n")
 
 
 def test_what_cannot_be_installed_leaves_nothing(home: Path) -> None:
@@ -184,6 +191,16 @@ def test_root_does_not_write_into_somebody_elses_home(home: Path, script: str) -
     done = run(script, home=home)
     assert done.returncode == 1
     assert "HOME is another user's" in done.stderr
+    assert list(home.iterdir()) == []
+
+
+@pytest.mark.parametrize("script", ["install.sh", "uninstall.sh"])
+def test_root_is_told_that_a_home_does_not_exist(home: Path, script: str) -> None:
+    if os.geteuid():
+        pytest.skip("for root only")
+    done = run(script, home=home / "none")
+    assert done.returncode == 1
+    assert f"error: HOME does not exist: {home}/none\n" in done.stderr
     assert list(home.iterdir()) == []
 
 
@@ -382,6 +399,9 @@ def test_install_use_and_uninstall(
         path = str(home / ".local" / "bin" / command[0])
         subprocess.run([path, *command[1:]], env=inside, cwd=hostile.directory, check=True)
     assert hostile.sprung() == []
+    setup = [str(home / ".local" / "bin" / "msauth"), "setup", "git"]
+    done = subprocess.run(setup, env=inside, check=True, capture_output=True, text=True)
+    assert done.stdout == "nothing to do\n"
 
     done = run("uninstall.sh", home=home, cwd=hostile.directory, PYTHONPATH=":")
     assert done.returncode == 0, done.stderr

@@ -217,6 +217,8 @@ def test_a_cached_answer_of_ours_does_without_os(
     probed = tmp_path / program
     probed.write_text(LOADED + started.read_text())
     words, stdin = HITS[program]
+    if started.parent.name == "libexec":  # which the shell tells what it was called
+        words = (program, *words)
     python = str(ours.parent / "environment" / "bin" / "python")
     for flags in ("-ISB", "-IS", "-IS"):
         command = [python, flags, str(probed), *words]
@@ -251,13 +253,16 @@ def test_a_launcher_of_ours_with_a_space_or_a_long_name_goes_through_a_shell(
     shutil.copy(Path(sys.prefix) / "pyvenv.cfg", place)
     (place / "lib").symlink_to(Path(sys.prefix) / "lib")
     install = str(REPOSITORY / "install")
-    code = '. "$1/common.sh"; write_launcher msauth-token "$2" "$3" "$3"'
-    out = str(tmp_path / "msauth-token")
-    subprocess.run(["sh", "-c", code, f"{install}/x", install, out, str(place)], check=True)
-    done = subprocess.run(
-        [out, "arm", "--format", "token"], env=env, capture_output=True, check=True
-    )
+    code = '. "$1/common.sh"; write_launcher "$2" "$3/$2" "$4" "$4"'
+    for program in ("msauth-token", "docker-credential-msauth"):
+        words = (install, program, str(tmp_path), str(place))
+        subprocess.run(["sh", "-c", code, f"{install}/x", *words], check=True)
+    done = run_program(str(tmp_path / "msauth-token"), "arm", "--format", "token", env=env)
     assert done.stdout.startswith(b"ey")
+    work = tmp_path / "docker-credential-msauth-work"
+    work.symlink_to("docker-credential-msauth")
+    done = run_program(str(work), "get", env=env, stdin=REGISTRY.encode())
+    assert b"error: no profile 'work'" in done.stderr
 
 
 def test_who_signs_in_has_what_site_gives(bare_env: Environment) -> None:

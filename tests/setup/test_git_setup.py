@@ -4,6 +4,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -353,6 +354,22 @@ def test_the_helper_is_called_with_the_options(git_env: Environment, home: Path)
     assert chain == f"{BY_NAME} --profile work --username a\\ b --no-persist\n"
     assert set_up(git_env).count("wrote") == 1
     assert git(git_env, "config", "--get-urlmatch", "credential.helper", HELLO) == f"{BY_NAME}\n"
+
+
+def test_an_upgrade_keeps_the_options(bare_env: Environment, home: Path) -> None:
+    """install.sh, run again, knows the program and none of what `msauth setup git` was told."""
+    set_up(bare_env, "--tenant", "contoso.com", "--username", "an 'odd' one")
+    before = git(bare_env, "config", "--get-urlmatch", "credential.helper", HELLO)
+    include = home / ".config" / "msauth" / "gitconfig"
+    include.write_text(include.read_text("utf-8").replace("\taccess = basic\n", ""), "utf-8")
+    code = "import sys; from msauth.setup.git import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-I", "-c", code, "add", str(SCRIPTS / "git-credential-msauth")]
+    done = subprocess.run(command, env=bare_env, capture_output=True, text=True, check=True)
+    assert done.stdout == f"Wrote {include}\n"
+    assert "\taccess = basic\n" in include.read_text("utf-8")
+    after = git(bare_env, "config", "--get-urlmatch", "credential.helper", HELLO)
+    assert after == before
+    assert "--tenant contoso.com" in after
 
 
 @pytest.mark.parametrize(

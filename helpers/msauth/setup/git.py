@@ -298,6 +298,19 @@ TARGET = Target(
 # --- For install.sh -----------------------------------------------------------------------------
 
 
+def _chosen(include: str, env: Mapping[str, str]) -> list[str]:
+    """Return the options that the helper is called with now: an upgrade asks for none, and is not
+    to lose those of `msauth setup git --tenant ID`.
+    """
+    name = f"credential.{HOSTS[0]}.helper"
+    done = git_settings.ask("config", "--file", include, "--get-all", name, env=env)
+    commands = os.fsdecode(done.stdout).split("\n")
+    try:
+        return shlex.split(next(filter(None, reversed(commands)), ""))[1:]
+    except ValueError:
+        return []  # no command of ours
+
+
 def main(argv: list[str]) -> int:
     """`where`, `show PROGRAM` (exit code 3: something would change), `add PROGRAM`, `remove`.
 
@@ -314,7 +327,8 @@ def main(argv: list[str]) -> int:
         if action == "remove":
             changes = remove(where, env)
         else:
-            text = include_text(helper_command(rest[0], env))
+            words = [helper_command(rest[0], env), *map(_escaped, _chosen(where.include, env))]
+            text = include_text(" ".join(words))
             changes = add(where, text, env, dry_run=action == "show")
     except MsauthError as error:
         return failed(error)
