@@ -56,4 +56,4 @@ def confirms(body: "dict[str, Any]", client_id: str, resource_id: str) -> bool:
     given = body.get("client_id")
     if resource_id:
         given = body.get("msi_res_id") or body.get("mi_res_id")
-    return str(given).lower() == (resource_id or client_id).lower()
+    return str(given or "").lower() == (resource_id or client_id).lower()
