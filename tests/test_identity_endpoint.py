@@ -283,32 +283,54 @@ def test_nobody_listens(bare_env: Environment) -> None:
     )
 
 
-def test_the_addresses_of_a_host_share_its_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many a name server says; a machine or a link has one or two."""
-    given: list[float | None] = []
+Address = tuple[str | int, ...]
+
+
+@pytest.fixture
+def connects(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Address, float | None]]:
+    """Where connections are tried and for how many seconds; none comes about."""
+    tried: list[tuple[Address, float | None]] = []
 
     class Unreachable(socket.socket):
-        def connect(self, address: object) -> None:
-            given.append(self.gettimeout())
+        def connect(self, address: Address) -> None:  # type: ignore[override] # no text
+            tried.append((address, self.gettimeout()))
             raise TimeoutError
 
     monkeypatch.setattr(socket, "socket", Unreachable)
-    monkeypatch.setattr(
-        socket, "getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("127.0.0.1", 1))] * 100
-    )
+    return tried
+
+
+def named(monkeypatch: pytest.MonkeyPatch, *addresses: Address) -> Environment:
+    """Return the environment of an endpoint of which the name has these addresses."""
+    families = {2: socket.AF_INET, 4: socket.AF_INET6}
+    found = [(families[len(one)], socket.SOCK_STREAM, 6, "", one) for one in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    return {"IDENTITY_ENDPOINT": "http://name.example/", "IDENTITY_HEADER": KEY}
+
+
+def test_the_addresses_of_a_host_share_its_seconds(
+    connects: list[tuple[Address, float | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many a name server says; a machine or a link has one or two."""
     with pytest.raises(UnavailableError, match="cannot be reached"):
-        sign_in({"IDENTITY_ENDPOINT": "http://many.example/", "IDENTITY_HEADER": KEY})
-    assert len(given) == 100
-    assert sum(filter(None, given)) == pytest.approx(local_endpoint.CONNECT)
+        sign_in(named(monkeypatch, *[("127.0.0.1", 1)] * 100))
+    assert len(connects) == 100
+    assert sum(seconds or 0 for _, seconds in connects) == pytest.approx(local_endpoint.CONNECT)
+
+
+def test_nobody_is_asked_before_who_listens_at_127_0_0_1(
+    connects: list[tuple[Address, float | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UnavailableError):
+        sign_in(named(monkeypatch, ("::1", 1, 0, 0), ("127.0.0.1", 1)))
+    assert [address[0] for address, _ in connects] == ["127.0.0.1", "::1"]
 
 
 def test_a_host_is_asked_at_the_address_that_answers(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     port = int(host.url.rpartition(":")[2])
-    found = [(socket.AF_INET6, 1, 6, "", ("::1", 1, 0, 0)), (2, 1, 6, "", ("127.0.0.1", port))]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    env = {"IDENTITY_ENDPOINT": "http://two.example/", "IDENTITY_HEADER": KEY}
+    env = named(monkeypatch, ("127.0.0.1", 1), ("::1", 1, 0, 0), ("127.0.0.1", port))
     assert sign_in(env).text == "opaque"
 
 

@@ -46,6 +46,8 @@ def ask(
 def _connected(host: str, port: int) -> socket.socket:
     """Return a connection to one of a host's addresses, which share CONNECT seconds.
 
+    IPv4 comes first: an agent that is said to be at `localhost` listens at 127.0.0.1, and any user
+    of this machine may listen at [::1], to hand on to the agent what is meant for it.
     Raises UnreachableError.
     """
     try:
@@ -53,6 +55,7 @@ def _connected(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
     except OSError:
         raise UnreachableError from None
+    found.sort(key=lambda one: one[0] != socket.AF_INET)
     for family, kind, protocol, _, address in found:
         try:
             connection = socket.socket(family, kind, protocol)
