@@ -51,6 +51,7 @@ def environment() -> dict[str, str]:
 
         # A copy, because another thread may set a variable meanwhile.
         now = {name.decode(*_CODING): text.decode(*_CODING) for name, text in data.copy().items()}
+    now.pop("", None)  # Python reads a variable without a name, but passes none on to a program
     for name in _ENVIRONMENT.copy().keys() - now.keys():  # never all: another may be reading
         _ENVIRONMENT.pop(name, None)
     _ENVIRONMENT.update(now)

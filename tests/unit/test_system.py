@@ -66,6 +66,16 @@ def test_another_thread_may_set_variables_meanwhile(monkeypatch: pytest.MonkeyPa
     assert system.environment() == {"A": "1", "B": "2", "GONE": ""}
 
 
+def test_a_program_gets_what_python_can_pass_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable without a name is what Cygwin and Wine leave: `=C:=C:\\`."""
+    monkeypatch.setattr("posix.environ", {b"": b"C:=C:\\", b"A": b"\xff"})
+    monkeypatch.setattr(system, "_ENVIRONMENT", {})
+    done = subprocess.run(
+        ["/usr/bin/env"], env=system.environment(), capture_output=True, check=True
+    )
+    assert done.stdout == b"A=\xff\n"
+
+
 def test_os_is_os_where_it_is_loaded() -> None:
     assert system.os is os  # type: ignore[comparison-overlap] # the checker is told posix
 
