@@ -339,6 +339,16 @@ def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch, host: Host) 
     assert sign_in({"AZURE_POD_IDENTITY_AUTHORITY_HOST": ""}).text == "opaque"
 
 
+@pytest.mark.parametrize("place", [app_service, imds, machine_learning, azure_arc, cloud_shell])
+def test_each_host_is_known_by_its_variables(
+    host: Host, place: Callable[[Host], Environment]
+) -> None:
+    attempt = Attempt(TokenRequest((ARM,), place(host)), None, lambda _: False)
+    assert MANAGED_IDENTITY.absence is not None
+    assert MANAGED_IDENTITY.absence(attempt) is None
+    assert MANAGED_IDENTITY.reason(attempt) is None
+
+
 @pytest.mark.parametrize("url", ["nonsense", "http://", "http://u:p@127.0.0.1/", "http://h/\n"])
 def test_what_is_no_url(url: str) -> None:
     with pytest.raises(SignInError, match="IDENTITY_ENDPOINT is no http URL"):
@@ -458,9 +468,14 @@ def test_arc_s_agent_is_found_without_its_variables(
     """cron and the services of a container have none; azure-identity looks for the program too."""
     monkeypatch.setattr(identity_endpoint, "_ARC", host.url + "/token")
     monkeypatch.setattr(identity_endpoint, "_IMDS", host.url)
-    monkeypatch.setattr(identity_endpoint, "_arc_agent", lambda: str(keys / "himds"))
+    monkeypatch.setattr(arc, "_AGENT", str(keys / "himds"))
+    asked_for = Attempt(TokenRequest((ARM,), {}), None, lambda _: False)
     sign_in({})
+    assert MANAGED_IDENTITY.reason(asked_for) is not None
     (keys / "himds").touch()
+    assert MANAGED_IDENTITY.reason(asked_for) is None
+    assert MANAGED_IDENTITY.absence is not None
+    assert MANAGED_IDENTITY.absence(asked_for) is not None
     host.answers = [status(200), challenge(keys / "one.key"), status(200)]
     sign_in({})
     sign_in(imds(host))

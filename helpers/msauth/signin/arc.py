@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_AGENT = "/opt/azcmagent/bin/himds"
 _LIMIT = 4096
 """Bytes of the file."""
 
@@ -36,6 +37,14 @@ def proof(challenge: str) -> str:
     if len(key) > _LIMIT:
         raise ValueError("a key that is too long")
     return "Basic " + key.decode("latin-1").strip()
+
+
+def is_here() -> bool:
+    """Say whether Azure Arc's agent is installed: a service or cron has no variables of it."""
+    if sys.platform == "win32":
+        programs = os.environ.get("PROGRAMFILES", "C:\\Program Files")
+        return os.path.exists(os.path.join(programs, "AzureConnectedMachineAgent", "himds.exe"))
+    return os.path.exists(_AGENT)
 
 
 def folder() -> str:

@@ -15,8 +15,6 @@ https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-end
 """
 
 import json
-import os
-import sys
 import time
 
 from ..cache.record import number
@@ -103,7 +101,7 @@ def _endpoint(env: "Mapping[str, str]") -> _Endpoint:
         return _Endpoint("MSI_ENDPOINT", url, "", {"Metadata": "true"}, None)
     variable = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
     host = env.get(variable, "")
-    if not host and os.path.exists(_arc_agent()):
+    if not host and _arc_is_here():
         found = _Endpoint("IDENTITY_ENDPOINT", _ARC, "2020-06-01", *on_machines)
         found.arc = True
         return found
@@ -111,14 +109,6 @@ def _endpoint(env: "Mapping[str, str]") -> _Endpoint:
     found = _Endpoint(variable, url, "2018-02-01", *on_machines)
     found.imds = True
     return found
-
-
-def _arc_agent() -> str:
-    """Return the program of Azure Arc's agent: a service's environment has no variables of it."""
-    if sys.platform == "win32":
-        programs = os.environ.get("ProgramFiles", "C:\\Program Files")  # noqa: SIM112 - its name
-        return os.path.join(programs, "AzureConnectedMachineAgent", "himds.exe")
-    return "/opt/azcmagent/bin/himds"
 
 
 def is_ours(env: "Mapping[str, str]") -> bool:
@@ -258,6 +248,12 @@ def _expiry(body: "dict[str, Any]", started: int) -> int:
 
 def _number(value: object) -> object:
     return number(value) if isinstance(value, str) else value
+
+
+def _arc_is_here() -> bool:
+    from . import arc
+
+    return arc.is_here()
 
 
 def _check_identity(
