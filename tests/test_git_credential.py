@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from msauth import git_credential
+from msauth.broker import broker
+from msauth.errors import SignInError
 from msauth.signin.attempt import claims_of
 from msauth_sandbox import Sandbox
 
@@ -267,6 +270,37 @@ def test_nobody_signed_in_lets_git_ask_the_server_first(
         assert done.stderr.count(b"error: no credential can sign in") == 1
     done = run_program(PROG, "--profile", "wrok", "get", env=env, stdin=CAPABLE + HELLO)
     assert (done.returncode, done.stdout) == (2, b"quit=1\n")
+
+
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [
+        (b"", False),
+        (b"wwwauth[]=Bearer\n", True),
+        (b"state[]=msauth.without=1\n", True),
+        (b"capability[]=\n", True),  # an older git, which asks once
+    ],
+)
+def test_nobody_is_asked_for_what_may_be_public(
+    monkeypatch: pytest.MonkeyPatch, bare_env: Environment, more: bytes, asked: bool
+) -> None:
+    """A hostile submodule's URL alone opens no browser: only a server's refusal does."""
+
+    def get_token(_: object, *, may_prompt: Callable[[], bool]) -> None:
+        found.append(may_prompt())
+        raise SignInError("nobody is signed in")
+
+    found: list[bool] = []
+    monkeypatch.setattr(broker, "get_token", get_token)
+    monkeypatch.setattr(git_credential, "_may_prompt", lambda *_: True)
+    monkeypatch.setattr(
+        git_credential,
+        "environment",
+        lambda: dict(bare_env) | {"MSAUTH_TENANT": "11111111-1111-1111-1111-111111111111"},
+    )
+    _, answer = git_credential.run(["get"], lambda: CAPABLE + HELLO + more)
+    assert found == [asked]
+    assert (b"quit=1" in answer) == asked
 
 
 def test_with_az_the_hint_is_az_login(bare_env: Environment, cloud: Sandbox, home: Path) -> None:

@@ -10,6 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+_AGENT = "/opt/azcmagent/bin/himds"
 _LIMIT = 4096
 """Bytes of the file."""
 
@@ -38,6 +39,14 @@ def proof(challenge: str) -> str:
     return "Basic " + key.decode("latin-1").strip()
 
 
+def is_here() -> bool:
+    """Say whether Azure Arc's agent is installed: a service or cron has no variables of it."""
+    if sys.platform == "win32":
+        programs = os.environ.get("PROGRAMFILES", "C:\\Program Files")
+        return os.path.exists(os.path.join(programs, "AzureConnectedMachineAgent", "himds.exe"))
+    return os.path.exists(_AGENT)
+
+
 def folder() -> str:
     """Return where the agent puts its keys, "" where that is not known."""
     if sys.platform == "win32":
@@ -56,4 +65,4 @@ def confirms(body: "dict[str, Any]", client_id: str, resource_id: str) -> bool:
     given = body.get("client_id")
     if resource_id:
         given = body.get("msi_res_id") or body.get("mi_res_id")
-    return str(given).lower() == (resource_id or client_id).lower()
+    return str(given or "").lower() == (resource_id or client_id).lower()
