@@ -488,4 +488,4 @@ def test_service_fabric_s_certificate_is_known_by_its_thumbprint(bare_env: Envir
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/x", "https://127.0.0.1:1/x"])
 def test_a_thumbprint_is_never_left_aside(url: str) -> None:
     env = {"IDENTITY_ENDPOINT": url, "IDENTITY_HEADER": KEY, "IDENTITY_SERVER_THUMBPRINT": "t"}
-    assert not identity_endpoint.is_ours(env)
+    assert not identity_endpoint.is_plain(env)

@@ -48,8 +48,9 @@ class _Endpoint:
 
     variable: which one leads there. version: of the protocol. headers: what authorizes the
     question. names: the parameters by which a client id and a resource id choose an identity;
-    None where there is but one. imds: whether it is IMDS, which no variable has to announce. host:
-    of the URL, once that is known to be one.
+    None where there is but one. arc: whether it is Azure Arc's, which also wants what is in a file.
+    imds: whether it is IMDS, which no variable has to announce. host: of the URL, once that is
+    known to be one.
     """
 
     def __init__(
@@ -105,8 +106,8 @@ def _endpoint(env: "Mapping[str, str]") -> _Endpoint:
     return found
 
 
-def is_ours(env: "Mapping[str, str]") -> bool:
-    """Say whether the endpoint is asked without TLS: all but Service Fabric's is."""
+def is_plain(env: "Mapping[str, str]") -> bool:
+    """Say whether the endpoint is asked without TLS: of Azure's, all but Service Fabric's is."""
     if env.get("IDENTITY_SERVER_THUMBPRINT"):
         return False
     try:
@@ -116,26 +117,38 @@ def is_ours(env: "Mapping[str, str]") -> bool:
     return not url.lower().startswith("https:")
 
 
-def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tuple[str, int]:
-    """Return the token of an identity and its end in epoch seconds.
+def check(attempt: Attempt, client_id: str, resource_id: str) -> None:
+    """Raise what `ask` would raise before it asks, so that it can be told without asking."""
+    _prepared(attempt, client_id, resource_id)
 
-    Raises UnavailableError where there is no identity, SignInError for what goes wrong.
-    """
+
+def _prepared(
+    attempt: Attempt, client_id: str, resource_id: str
+) -> tuple[_Endpoint, dict[str, str]]:
+    """Return where to ask, and the parameters that choose an identity; raises as `ask`."""
     endpoint = _endpoint(attempt.env)
     try:
         endpoint.host = plain_http.place(endpoint.url)[0]
     except ValueError:
         message = f"{KIND}: {endpoint.variable} is no http URL"
         raise SignInError(message, _check(endpoint)) from None
-    chosen: dict[str, str] = {}
-    if client_id or resource_id:
-        if endpoint.names is None:
-            named = attempt.request.client_id or resource_id
-            raise SignInError(
-                f"{KIND}: a Cloud Shell has one identity; none can be chosen",
-                "name no identity" if named else "unset AZURE_CLIENT_ID",
-            )
-        chosen = {endpoint.names[bool(resource_id)]: resource_id or client_id}
+    if not client_id and not resource_id:
+        return endpoint, {}
+    if endpoint.names is None:
+        named = attempt.request.client_id or resource_id
+        raise SignInError(
+            f"{KIND}: a Cloud Shell has one identity; none can be chosen",
+            "name no identity" if named else "unset AZURE_CLIENT_ID",
+        )
+    return endpoint, {endpoint.names[bool(resource_id)]: resource_id or client_id}
+
+
+def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tuple[str, int]:
+    """Return the token of an identity and its end in epoch seconds.
+
+    Raises UnavailableError where there is no identity, SignInError for what goes wrong.
+    """
+    endpoint, chosen = _prepared(attempt, client_id, resource_id)
     query = plain_http.query({"resource": resource, **chosen})
     answer = _answer(endpoint, query, endpoint.headers)
     if endpoint.arc and answer.status == 401:
