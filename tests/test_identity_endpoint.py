@@ -387,7 +387,7 @@ def test_two_scopes_are_one_too_many(host: Host) -> None:
 @pytest.fixture
 def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the agent's keys, with one in it."""
-    monkeypatch.setattr(arc, "folder", lambda: str(tmp_path))
+    monkeypatch.setattr(arc, "folder", lambda _: str(tmp_path))
     (tmp_path / "one.key").write_text("c2VjcmV0\n")
     return tmp_path
 

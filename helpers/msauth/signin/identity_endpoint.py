@@ -152,7 +152,8 @@ def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tu
     query = plain_http.query({"resource": resource, **chosen})
     answer = _answer(endpoint, query, endpoint.headers)
     if endpoint.arc and answer.status == 401:
-        answer = _answer(endpoint, query, {**endpoint.headers, **_arc_proof(endpoint, answer)})
+        proof = _arc_proof(endpoint, answer, attempt.env)
+        answer = _answer(endpoint, query, {**endpoint.headers, **proof})
     if answer.status != 200:
         raise _refusal(attempt, endpoint, answer, client_id or resource_id)
     body = _object(answer)
@@ -266,11 +267,11 @@ def _check_identity(
         raise SignInError(message, "upgrade the agent of Azure Arc, or choose no identity")
 
 
-def _arc_proof(endpoint: _Endpoint, answer: "Answer") -> dict[str, str]:
+def _arc_proof(endpoint: _Endpoint, answer: "Answer", env: "Mapping[str, str]") -> dict[str, str]:
     from . import arc
 
     try:
-        return {"Authorization": arc.proof(answer.headers.get("www-authenticate", ""))}
+        return {"Authorization": arc.proof(answer.headers.get("www-authenticate", ""), env)}
     except PermissionError as error:
         message = f"{KIND}: {error.filename}: permission denied"
         raise SignInError(message, "sudo usermod --append --groups himds $USER") from None
