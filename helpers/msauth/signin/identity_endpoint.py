@@ -117,15 +117,13 @@ def is_plain(env: "Mapping[str, str]") -> bool:
     return not url.lower().startswith("https:")
 
 
-def check(attempt: Attempt, client_id: str, resource_id: str) -> None:
-    """Raise what `ask` would raise before it asks, so that it can be told without asking."""
-    _prepared(attempt, client_id, resource_id)
-
-
-def _prepared(
+def prepared(
     attempt: Attempt, client_id: str, resource_id: str
 ) -> tuple[_Endpoint, dict[str, str]]:
-    """Return where to ask, and the parameters that choose an identity; raises as `ask`."""
+    """Return where to ask, and the parameters that choose an identity.
+
+    Raises UnavailableError and SignInError for what stands against it, without asking.
+    """
     endpoint = _endpoint(attempt.env)
     try:
         endpoint.host = plain_http.place(endpoint.url)[0]
@@ -148,7 +146,7 @@ def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tu
 
     Raises UnavailableError where there is no identity, SignInError for what goes wrong.
     """
-    endpoint, chosen = _prepared(attempt, client_id, resource_id)
+    endpoint, chosen = prepared(attempt, client_id, resource_id)
     query = plain_http.query({"resource": resource, **chosen})
     answer = _answer(endpoint, query, endpoint.headers)
     if endpoint.arc and answer.status == 401:

@@ -88,7 +88,7 @@ def _who(attempt: Attempt) -> Who:
     from . import identity_endpoint
 
     if identity_endpoint.is_plain(attempt.env):
-        identity_endpoint.check(attempt, client_id, resource_id)
+        identity_endpoint.prepared(attempt, client_id, resource_id)
     return Who(client_id, attempt.tenant or "")
 
 
