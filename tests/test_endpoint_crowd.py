@@ -13,14 +13,16 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from msauth.broker.remembered import Remembered
 from msauth.protocols.token_endpoint import Refused, TokenQuery
 from msauth.request.clouds import PUBLIC
 from msauth.request.request import Token
 from msauth.request.selection import select
-from msauth.run import acceptor, server
+from msauth.run import acceptor, serve, server
 from msauth.run.serve import TokenSource, allowed_scopes
 from msauth.run.server import Endpoint, Wanted
 from msauth_sandbox import Record, Sandbox
@@ -179,8 +181,15 @@ def test_a_known_token_is_answered_from_memory(
     assert cloud.count("token") == 1
 
 
-def test_a_refresh_is_never_answered_from_memory(source: TokenSource, cloud: Sandbox) -> None:
-    wanted = source.wanted(TokenQuery((ARM,), refresh=True))
+@pytest.mark.parametrize("query", [{"refresh": True}, {"claims": '{"access_token":{}}'}])
+def test_a_refresh_is_never_answered_from_memory(
+    source: TokenSource, cloud: Sandbox, monkeypatch: pytest.MonkeyPatch, query: dict[str, Any]
+) -> None:
+    """Not even where a token could be remembered at once."""
+    monkeypatch.setattr(
+        serve, "remember", lambda _, token: Remembered(token, token.expires_on, [], time.time())
+    )
+    wanted = source.wanted(TokenQuery((ARM,), **query))
     for _ in range(2):
         assert source.known(wanted) is None
         source.get(wanted)

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from msauth import git_credential
+from msauth.broker import broker
+from msauth.errors import SignInError
 from msauth.signin.attempt import claims_of
 from msauth_sandbox import Sandbox
 
@@ -283,6 +286,37 @@ def test_who_failed_without_asking_anybody_is_not_asked_again(
     assert (done.returncode, done.stdout) == (1, b"quit=1\n")
     assert done.stderr.count(b"the client secret is wrong") == 1
     assert cloud.count("token") == 1
+
+
+@pytest.mark.parametrize(
+    ("more", "asked"),
+    [
+        (b"", False),
+        (b"wwwauth[]=Bearer\n", True),
+        (b"state[]=msauth.anonymous=1\n", True),
+        (b"capability[]=\n", True),  # an older git, which asks once
+    ],
+)
+def test_nobody_is_asked_for_what_may_be_public(
+    monkeypatch: pytest.MonkeyPatch, bare_env: Environment, more: bytes, asked: bool
+) -> None:
+    """A hostile submodule's URL alone opens no browser: only a server's refusal does."""
+
+    def get_token(_: object, *, may_prompt: Callable[[], bool]) -> None:
+        found.append(may_prompt())
+        raise SignInError("nobody is signed in")
+
+    found: list[bool] = []
+    monkeypatch.setattr(broker, "get_token", get_token)
+    monkeypatch.setattr(git_credential, "_may_prompt", lambda *_: True)
+    monkeypatch.setattr(
+        git_credential,
+        "environment",
+        lambda: dict(bare_env) | {"MSAUTH_TENANT": "11111111-1111-1111-1111-111111111111"},
+    )
+    _, answer = git_credential.run(["get"], lambda: CAPABLE + HELLO + more)
+    assert found == [asked]
+    assert (b"quit=1" in answer) == asked
 
 
 def test_with_az_the_hint_is_az_login(bare_env: Environment, cloud: Sandbox, home: Path) -> None:

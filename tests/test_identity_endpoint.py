@@ -14,7 +14,7 @@ import trustme
 
 from msauth.errors import OnlyRejectedError, SignInError, UnavailableError
 from msauth.request.request import Token, TokenRequest
-from msauth.signin import arc, identity_endpoint
+from msauth.signin import arc, identity_endpoint, local_endpoint
 from msauth.signin.attempt import Attempt
 from msauth.signin.managed_identity import MANAGED_IDENTITY
 
@@ -200,6 +200,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         OK + b"Content-Length: 9999999\r\n\r\n",
         "answered with more than 262144 bytes",
     ),
+    "wordy chunks": (
+        OK + b"Transfer-Encoding: chunked\r\n\r\n" + (b"1;" + b"x" * 200_000 + b"\r\na\r\n") * 4,
+        "answered with more than 262144 bytes",
+    ),
     "another protocol": (b"SSH-2.0-OpenSSH_9.2\r\n", "answered with what is no HTTP"),
     "nothing": (b"", "answered with nothing"),
     "half": (OK + b"Content-Length: 90\r\n\r\n{", "answered with half an answer"),
@@ -277,6 +281,72 @@ def test_nobody_listens(bare_env: Environment) -> None:
         b"msauth-token: error: managed-identity: 127.0.0.1 cannot be reached\n"
         b"msauth-token: hint: check IDENTITY_ENDPOINT\n"
     )
+
+
+Address = tuple[str | int, ...]
+
+
+@pytest.fixture
+def connects(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Address, float | None]]:
+    """Where connections are tried and for how many seconds; none comes about."""
+    tried: list[tuple[Address, float | None]] = []
+
+    class Unreachable(socket.socket):
+        def connect(self, address: Address) -> None:  # type: ignore[override] # no text
+            tried.append((address, self.gettimeout()))
+            raise TimeoutError
+
+    monkeypatch.setattr(socket, "socket", Unreachable)
+    return tried
+
+
+def named(monkeypatch: pytest.MonkeyPatch, *addresses: Address) -> Environment:
+    """Return the environment of an endpoint of which the name has these addresses."""
+    families = {2: socket.AF_INET, 4: socket.AF_INET6}
+    found = [(families[len(one)], socket.SOCK_STREAM, 6, "", one) for one in addresses]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    return {"IDENTITY_ENDPOINT": "http://name.example/", "IDENTITY_HEADER": KEY}
+
+
+def test_the_addresses_of_a_host_share_its_seconds(
+    connects: list[tuple[Address, float | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many a name server says; a machine or a link has one or two."""
+    with pytest.raises(UnavailableError, match="cannot be reached"):
+        sign_in(named(monkeypatch, *[("127.0.0.1", 1)] * 100))
+    assert len(connects) == 100
+    assert sum(seconds or 0 for _, seconds in connects) == pytest.approx(local_endpoint.CONNECT)
+
+
+def test_nobody_is_asked_before_who_listens_at_127_0_0_1(
+    connects: list[tuple[Address, float | None]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UnavailableError):
+        sign_in(named(monkeypatch, ("::1", 1, 0, 0), ("127.0.0.1", 1)))
+    assert [address[0] for address, _ in connects] == ["127.0.0.1", "::1"]
+
+
+def test_a_host_is_asked_at_the_address_that_answers(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = int(host.url.rpartition(":")[2])
+    env = named(monkeypatch, ("127.0.0.1", 1), ("::1", 1, 0, 0), ("127.0.0.1", port))
+    assert sign_in(env).text == "opaque"
+
+
+def test_an_empty_variable_is_none(monkeypatch: pytest.MonkeyPatch, host: Host) -> None:
+    monkeypatch.setattr(identity_endpoint, "_IMDS", host.url)
+    assert sign_in({"AZURE_POD_IDENTITY_AUTHORITY_HOST": ""}).text == "opaque"
+
+
+@pytest.mark.parametrize("place", [app_service, imds, machine_learning, azure_arc, cloud_shell])
+def test_each_host_is_known_by_its_variables(
+    host: Host, place: Callable[[Host], Environment]
+) -> None:
+    attempt = Attempt(TokenRequest((ARM,), place(host)), None, lambda _: False)
+    assert MANAGED_IDENTITY.absence is not None
+    assert MANAGED_IDENTITY.absence(attempt) is None
+    assert MANAGED_IDENTITY.reason(attempt) is None
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "http://u:p@127.0.0.1/", "http://h/\n"])
@@ -392,6 +462,35 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_arc_s_agent_is_found_without_its_variables(
+    host: Host, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """cron and the services of a container have none; azure-identity looks for the program too."""
+    monkeypatch.setattr(identity_endpoint, "_ARC", host.url + "/token")
+    monkeypatch.setattr(identity_endpoint, "_IMDS", host.url)
+    monkeypatch.setattr(arc, "_AGENT", str(keys / "himds"))
+    asked_for = Attempt(TokenRequest((ARM,), {}), None, lambda _: False)
+    sign_in({})
+    assert MANAGED_IDENTITY.reason(asked_for) is not None
+    (keys / "himds").touch()
+    assert MANAGED_IDENTITY.reason(asked_for) is None
+    assert MANAGED_IDENTITY.absence is not None
+    assert MANAGED_IDENTITY.absence(asked_for) is not None
+    host.answers = [status(200), challenge(keys / "one.key"), status(200)]
+    sign_in({})
+    sign_in(imds(host))
+    paths = [path.partition("?")[0] for _, path, _, _ in host.asked]
+    assert paths == ["/metadata/identity/oauth2/token", "/token", "/token", paths[0]]
+
+
+def test_arc_s_key_is_not_told(host: Host, keys: Path) -> None:
+    refused = status(400, b'{"error":"bad key c2VjcmV0"}')
+    host.answers = [challenge(keys / "one.key"), refused]
+    with pytest.raises(SignInError) as caught:
+        sign_in(azure_arc(host))
+    assert caught.value.message.endswith("answered 400")
+
+
 def challenge(path: Path | str) -> Say:
     return status(401, b"", WWW_Authenticate=f"Basic realm={path}")
 
@@ -414,6 +513,7 @@ def test_arc_wants_what_is_in_its_file(host: Host, keys: Path) -> None:
         ("{keys}/folder.key", "cannot be read"),
         ("{keys}/large.key", "too long"),
         ("", "no challenge"),
+        ("x={keys}/one.key", "none of Azure Arc's"),
     ],
 )
 def test_arc_gets_no_other_file(host: Host, keys: Path, named: str, words: str) -> None:
@@ -424,6 +524,25 @@ def test_arc_gets_no_other_file(host: Host, keys: Path, named: str, words: str) 
     (keys / "folder.key").mkdir()
     host.answers = [challenge(named.format(keys=keys)), status(200)]
     with pytest.raises(SignInError, match=words):
+        sign_in(azure_arc(host))
+    assert len(host.asked) == 1
+
+
+@pytest.mark.parametrize("words", ["Digest realm={keys}/one.key", "{keys}/one.key"])
+def test_arc_s_key_answers_no_other_challenge(host: Host, keys: Path, words: str) -> None:
+    host.answers = [status(401, b"", WWW_Authenticate=words.format(keys=keys)), status(200)]
+    with pytest.raises(SignInError, match="no challenge"):
+        sign_in(azure_arc(host))
+    assert len(host.asked) == 1
+
+
+def test_no_key_lies_where_somebody_happens_to_be(
+    host: Host, keys: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(keys)
+    monkeypatch.setattr(arc, "folder", lambda _: "")
+    host.answers = [challenge("one.key"), status(200)]
+    with pytest.raises(SignInError, match="none of Azure Arc's"):
         sign_in(azure_arc(host))
     assert len(host.asked) == 1
 
@@ -447,6 +566,7 @@ def test_a_user_who_may_not_have_arc_s_token(
         ({"client_id": "AB"}, b'"client_id":"ab"', True),
         ({"client_id": "AB"}, b'"client_id":"other"', False),
         ({"client_id": "AB"}, b'"x":1', False),
+        ({"client_id": "none"}, b'"x":1', False),
         ({"identity_resource_id": "/R"}, b'"msi_res_id":"/r"', True),
         ({"identity_resource_id": "/R"}, b'"client_id":"/r"', False),
         ({}, b'"x":1', True),

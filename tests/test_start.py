@@ -333,6 +333,32 @@ def test_the_file_that_was_there_is_not_written_to(package: Package) -> None:
         assert not file.is_symlink()
 
 
+def test_a_file_that_another_puts_there_meanwhile_is_not_written_to(
+    package: Package, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached = package.place / "cached"
+    cached.write_bytes(b"")
+    package.merged_file("git_credential").symlink_to(cached)
+    monkeypatch.setattr(os, "unlink", lambda _: None)
+    assert merge.merge(str(package.folder), "git_credential") is None
+    assert cached.read_bytes() == b""
+
+
+@pytest.mark.parametrize(("source", "merged"), [(0o644, 0o644), (0o444, 0o644), (0o700, 0o600)])
+def test_it_is_open_to_nobody_who_may_not_have_the_source(
+    package: Package, source: int, merged: int
+) -> None:
+    """Whatever the umask of the first who asks: it is code that others run."""
+    package.folder.joinpath("git_credential.py").chmod(source)
+    before = os.umask(0)
+    try:
+        assert merge.merge(str(package.folder), "git_credential")
+    finally:
+        os.umask(before)
+    mode = package.merged_file("git_credential").stat().st_mode & 0o777
+    assert mode == merged
+
+
 KILLED = """
 import os, sys
 sys.path.insert(0, sys.argv[1])

@@ -99,17 +99,19 @@ class _Bare(ast.NodeTransformer):
 
 
 def _write(path: str, data: bytes) -> None:
-    """Write a new file, with the permissions of a .pyc file.
+    """Write a new file, with the permissions of a .pyc file: its source's, and no more by umask.
 
     Never into the one that is there, which may be a link into uv's cache. A file that is read
     before it is whole, or stays half written after a kill, is known by its hash. A temporary one
     would need none; but after a kill it would stay for ever, as no installer knows its name.
     """
+    source = path.removesuffix("o")
+    mode = (os.stat(source).st_mode | 0o200) & 0o666
     try:
         os.unlink(path)
     except FileNotFoundError:
         pass
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     try:
         with open(descriptor, "wb") as stream:
             stream.write(data)

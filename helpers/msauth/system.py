@@ -49,8 +49,10 @@ def environment() -> dict[str, str]:
     else:
         from posix import environ as data  # what os.environ keeps its variables in
 
-        now = {name.decode(*_CODING): text.decode(*_CODING) for name, text in data.items()}
-    for name in _ENVIRONMENT.keys() - now.keys():  # never all: another thread may be reading
-        del _ENVIRONMENT[name]
+        # A copy, because another thread may set a variable meanwhile.
+        now = {name.decode(*_CODING): text.decode(*_CODING) for name, text in data.copy().items()}
+    now.pop("", None)  # Python reads a variable without a name, but passes none on to a program
+    for name in _ENVIRONMENT.copy().keys() - now.keys():  # never all: another may be reading
+        _ENVIRONMENT.pop(name, None)
     _ENVIRONMENT.update(now)
     return _ENVIRONMENT

@@ -27,12 +27,16 @@ sys.stdin.read()
 """
 
 
-@pytest.fixture(params=["asked", "listed"])
+@pytest.fixture(params=["asked", "listed", "refused"])
 def owners(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Owners:
     """Whose the connections are, by either way of knowing it."""
     if request.param == "listed":
         monkeypatch.setattr(socket, "AF_NETLINK", 4000)  # as where a sandbox does not allow it
         with pytest.raises(OSError, match="not supported"):
+            peers._asked(1, [2])
+    elif request.param == "refused":
+        monkeypatch.setattr(peers, "_BY_FAMILY", 99)  # as by a kernel that answers otherwise
+        with pytest.raises(OSError, match="sock_diag"):
             peers._asked(1, [2])
     return peers.owners
 

@@ -52,12 +52,14 @@ def test_a_body_ends_with_the_connection_where_nothing_tells_its_length() -> Non
         HEAD + b"Content-Length: 1_0\r\n\r\n",
         HEAD + b"Content-Length: %d\r\n\r\n" % (MAX_BODY + 1),
         HEAD + b"Content-Length: 99999999999999999999\r\n\r\n",
+        HEAD + b"Content-Length: " + b"0" * 9 + b"\r\n\r\n",
         HEAD + b"\r\n" + b"x" * (MAX_BODY + 1),
         HEAD + b"Transfer-Encoding: gzip\r\n\r\n",
         CHUNKED + b"xyz\r\n",
         CHUNKED + b"3\r\nabcdef\r\n",
         CHUNKED + b"1" * (MAX_BODY + 1),
         CHUNKED + b"%x\r\n" % (MAX_BODY + 1),
+        CHUNKED + b"1\r\na\r\n%x\r\n" % MAX_BODY,
     ],
 )
 def test_what_is_no_answer_is_refused_at_once(data: bytes, ended: bool) -> None:

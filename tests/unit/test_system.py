@@ -48,6 +48,34 @@ def test_the_environment_is_brought_up_to_date(monkeypatch: pytest.MonkeyPatch) 
     assert system.environment() == dict(os.environ)
 
 
+def test_another_thread_may_set_variables_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a program that uses msauth as a module."""
+
+    class Slow(bytes):
+        """A value during whose decoding the other thread has its turn."""
+
+        def decode(self, *_: str) -> str:
+            data.update({b"A": b"1", b"B": b"2"})
+            system.environment()
+            return "slow"
+
+    data: dict[bytes, bytes] = {b"A": Slow(b""), b"GONE": b""}
+    monkeypatch.setattr("posix.environ", data)
+    monkeypatch.setattr(system, "_ENVIRONMENT", {})
+    assert system.environment() == {"A": "slow", "GONE": ""}
+    assert system.environment() == {"A": "1", "B": "2", "GONE": ""}
+
+
+def test_a_program_gets_what_python_can_pass_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A variable without a name is what Cygwin and Wine leave: `=C:=C:\\`."""
+    monkeypatch.setattr("posix.environ", {b"": b"C:=C:\\", b"A": b"\xff"})
+    monkeypatch.setattr(system, "_ENVIRONMENT", {})
+    done = subprocess.run(
+        ["/usr/bin/env"], env=system.environment(), capture_output=True, check=True
+    )
+    assert done.stdout == b"A=\xff\n"
+
+
 def test_os_is_os_where_it_is_loaded() -> None:
     assert system.os is os  # type: ignore[comparison-overlap] # the checker is told posix
 

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+_AGENT = "/opt/azcmagent/bin/himds"
 _LIMIT = 4096
 """Bytes of the file."""
 
@@ -40,6 +41,14 @@ def proof(challenge: str, env: "Mapping[str, str]") -> str:
     return "Basic " + key.decode("latin-1").strip()
 
 
+def is_here() -> bool:
+    """Say whether Azure Arc's agent is installed: a service or cron has no variables of it."""
+    if sys.platform == "win32":
+        programs = os.environ.get("PROGRAMFILES", "C:\\Program Files")
+        return os.path.exists(os.path.join(programs, "AzureConnectedMachineAgent", "himds.exe"))
+    return os.path.exists(_AGENT)
+
+
 def folder(env: "Mapping[str, str]") -> str:
     """Return where the agent puts its keys, "" where that is not known."""
     if sys.platform == "win32":
@@ -58,4 +67,4 @@ def confirms(body: "dict[str, Any]", client_id: str, resource_id: str) -> bool:
     given = body.get("client_id")
     if resource_id:
         given = body.get("msi_res_id") or body.get("mi_res_id")
-    return str(given).lower() == (resource_id or client_id).lower()
+    return str(given or "").lower() == (resource_id or client_id).lower()

@@ -5,7 +5,7 @@ Which endpoint it is says the environment, as azure-identity reads it:
 | host | variables |
 |---|---|
 | App Service, Functions, Container Apps, Automation | IDENTITY_ENDPOINT, IDENTITY_HEADER |
-| a server with Azure Arc | IDENTITY_ENDPOINT, IMDS_ENDPOINT |
+| a server with Azure Arc | IDENTITY_ENDPOINT, IMDS_ENDPOINT; or none, but its agent is there |
 | Azure Machine Learning | MSI_ENDPOINT, MSI_SECRET |
 | Cloud Shell | MSI_ENDPOINT |
 | a virtual machine: IMDS, or what stands in for it | none, or AZURE_POD_IDENTITY_AUTHORITY_HOST |
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _IMDS = "http://169.254.169.254"
 _IMDS_PATH = "/metadata/identity/oauth2/token"
+_ARC = "http://localhost:40342/metadata/identity/oauth2/token"
 _TIMEOUT = 30
 """Seconds for one answer: the host may have to ask Entra ID first."""
 _PAUSES = (1.0, 2.0, 4.0)
@@ -100,7 +101,12 @@ def _endpoint(env: "Mapping[str, str]") -> _Endpoint:
     if url:
         return _Endpoint("MSI_ENDPOINT", url, "", {"Metadata": "true"}, None)
     variable = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
-    url = env.get(variable, _IMDS).strip("/") + _IMDS_PATH
+    host = env.get(variable, "")
+    if not host and _arc_is_here():
+        found = _Endpoint("IDENTITY_ENDPOINT", _ARC, "2020-06-01", *on_machines)
+        found.arc = True
+        return found
+    url = (host or _IMDS).strip("/") + _IMDS_PATH
     found = _Endpoint(variable, url, "2018-02-01", *on_machines)
     found.imds = True
     return found
@@ -148,10 +154,10 @@ def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tu
     """
     endpoint, chosen = prepared(attempt, client_id, resource_id)
     query = plain_http.query({"resource": resource, **chosen})
-    answer = _answer(endpoint, query, endpoint.headers)
+    answer = _answer(endpoint, query)
     if endpoint.arc and answer.status == 401:
-        proof = _arc_proof(endpoint, answer, attempt.env)
-        answer = _answer(endpoint, query, {**endpoint.headers, **proof})
+        endpoint.headers.update(_arc_proof(endpoint, answer, attempt.env))
+        answer = _answer(endpoint, query)
     if answer.status != 200:
         raise _refusal(attempt, endpoint, answer, client_id or resource_id)
     body = _object(answer)
@@ -168,11 +174,11 @@ def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tu
     return text, expires_on
 
 
-def _answer(endpoint: _Endpoint, query: str, headers: dict[str, str]) -> "Answer":
+def _answer(endpoint: _Endpoint, query: str) -> "Answer":
     """Return the endpoint's answer; one that says it is busy only after a few tries."""
     tries = 0
     while True:
-        answer = _once(endpoint, query, headers)
+        answer = _once(endpoint, query)
         pauses = endpoint.pauses(answer.status)
         if tries >= len(pauses):
             return answer
@@ -181,8 +187,8 @@ def _answer(endpoint: _Endpoint, query: str, headers: dict[str, str]) -> "Answer
         tries += 1
 
 
-def _once(endpoint: _Endpoint, query: str, headers: dict[str, str]) -> "Answer":
-    url, body = endpoint.url, None
+def _once(endpoint: _Endpoint, query: str) -> "Answer":
+    url, headers, body = endpoint.url, endpoint.headers, None
     if endpoint.version:
         url += ("&" if "?" in url else "?") + f"api-version={endpoint.version}&{query}"
     else:  # of Cloud Shell
@@ -230,7 +236,7 @@ def _said(endpoint: _Endpoint, answer: "Answer") -> str:
     found = (body.get(name) for name in ("error_description", "message", "error"))
     said = next((text for text in found if isinstance(text, str) and text), "")
     keys = [value for name, value in endpoint.headers.items() if name != "Metadata"]
-    return "" if any(key in said for key in keys) else said
+    return "" if any(key.removeprefix("Basic ") in said for key in keys) else said
 
 
 def _object(answer: "Answer") -> "dict[str, Any] | None":
@@ -253,6 +259,12 @@ def _expiry(body: "dict[str, Any]", started: int) -> int:
 
 def _number(value: object) -> object:
     return number(value) if isinstance(value, str) else value
+
+
+def _arc_is_here() -> bool:
+    from . import arc
+
+    return arc.is_here()
 
 
 def _check_identity(

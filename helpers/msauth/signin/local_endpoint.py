@@ -36,18 +36,39 @@ def ask(
     """
     data = request(url, headers, body)
     host, port, _ = place(url)
-    with waiting_for(what or host, timeout + CONNECT):
+    with waiting_for(what or host, timeout + CONNECT), _connected(host, port) as connection:
+        deadline = time.monotonic() + timeout
+        connection.settimeout(timeout)
+        connection.sendall(data)
+        return _read(connection, deadline)
+
+
+def _connected(host: str, port: int) -> socket.socket:
+    """Return a connection to one of a host's addresses, which share CONNECT seconds.
+
+    IPv4 comes first: an agent that is said to be at `localhost` listens at 127.0.0.1, and any user
+    of this machine may listen at [::1], to hand on to the agent what is meant for it.
+    Raises UnreachableError.
+    """
+    try:
+        # getaddrinfo(3) takes bytes, and for a text loads the codec of international names.
+        found = socket.getaddrinfo(host.encode("ascii"), port, type=socket.SOCK_STREAM)
+    except OSError:
+        raise UnreachableError from None
+    found.sort(key=lambda one: one[0] != socket.AF_INET)
+    for family, kind, protocol, _, address in found:
         try:
-            # getaddrinfo(3) takes bytes, and for a text loads the codec of international names.
-            there = (host.encode("ascii"), port)
-            connection = socket.create_connection(there, CONNECT)  # type: ignore[arg-type]
+            connection = socket.socket(family, kind, protocol)
         except OSError:
-            raise UnreachableError from None
-        with connection:
-            deadline = time.monotonic() + timeout
-            connection.settimeout(timeout)
-            connection.sendall(data)
-            return _read(connection, deadline)
+            continue  # IPv6 where there is none
+        try:
+            connection.settimeout(CONNECT / len(found))
+            connection.connect(address)
+        except OSError:
+            connection.close()
+        else:
+            return connection
+    raise UnreachableError
 
 
 def _read(connection: socket.socket, deadline: float) -> Answer:

@@ -7,11 +7,23 @@ from .attempt import Attempt, Way, Who
 
 AZURE_VM_ASSET_TAG = "7783-7084-3265-9085-8269-3286-77"
 """What the firmware of every Azure virtual machine says; cloud-init looks for the same."""
+_VARIABLES = ("IDENTITY_ENDPOINT", "MSI_ENDPOINT", "AZURE_POD_IDENTITY_AUTHORITY_HOST")
+"""Each says where an identity is to be had; see `identity_endpoint`."""
 
 
 def _reason(attempt: Attempt) -> str | None:
+    reason = _absence(attempt)
+    if reason is None:
+        return None
+    from . import arc
+
+    return None if arc.is_here() else reason
+
+
+def _absence(attempt: Attempt) -> str | None:
+    """`auto` passes over Azure Arc where no variable names it: few people may have its token."""
     env = attempt.env
-    if env.get("IDENTITY_ENDPOINT") or env.get("MSI_ENDPOINT"):
+    if any(map(env.get, _VARIABLES)):
         return None
     try:
         with open("/sys/class/dmi/id/chassis_asset_tag", encoding="ascii") as tag:
@@ -92,4 +104,4 @@ def _who(attempt: Attempt) -> Who:
     return Who(client_id, attempt.tenant or "")
 
 
-MANAGED_IDENTITY = Way(_reason, _sign_in, who=_who)
+MANAGED_IDENTITY = Way(_reason, _sign_in, _absence, _who)
