@@ -61,7 +61,7 @@ gzip -9n "$root"/usr/share/man/man*/*
 "$python" -I -m compileall -qf -s "$root" -p / "$root$place/lib"
 cat >"$root/DEBIAN/postinst" <<POSTINST
 #!/bin/sh
-$place/bin/python -I -m msauth.merge
+$place/bin/python -I -m msauth.merge || :
 POSTINST
 chmod 755 "$root/DEBIAN/postinst"
 minor=$("$python" -I -c 'import sys; print(sys.version_info[1])')

@@ -22,7 +22,7 @@ from msauth.protocols.token_endpoint import Refused, TokenQuery
 from msauth.request.clouds import PUBLIC
 from msauth.request.request import Token
 from msauth.request.selection import select
-from msauth.run import door, serve, server
+from msauth.run import acceptor, serve, server
 from msauth.run.serve import TokenSource, allowed_scopes
 from msauth.run.server import Endpoint, Wanted
 from msauth_sandbox import Record, Sandbox
@@ -150,7 +150,7 @@ def test_what_is_imported_before_a_miss(seeded: Environment) -> None:
             f"r.urlopen(r.Request(url, {body}, secret)).read()\n"
         )
     start = imported(seeded, "true")
-    assert "msauth.run.door" in start
+    assert "msauth.run.acceptor" in start
     assert not AT_START & {name.partition(".")[0] for name in start}
     answered = imported(seeded, sys.executable, "-c", ask)
     assert "json" in answered
@@ -258,7 +258,7 @@ def started() -> Iterator[Started]:
 
 
 def test_a_request_must_arrive(started: Started, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(door, "READ_TIMEOUT", 0)
+    monkeypatch.setattr(acceptor, "READ_TIMEOUT", 0)
     assert started.served.raw(b"").startswith(b"HTTP/1.1 408")
 
 

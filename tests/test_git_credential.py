@@ -272,12 +272,28 @@ def test_nobody_signed_in_lets_git_ask_the_server_first(
     assert (done.returncode, done.stdout) == (2, b"quit=1\n")
 
 
+@pytest.mark.parametrize("kind", ["auto", "service-principal"])
+def test_who_failed_without_asking_anybody_is_not_asked_again(
+    env: Environment, cloud: Sandbox, kind: str
+) -> None:
+    """git comes back at once, and then a person might be asked; but this kind asks nobody."""
+    env |= {"AZURE_CLIENT_SECRET": "wrong", "GIT_TERMINAL_PROMPT": "1"}
+    options = ("--credential", kind, "--tenant", cloud.tenants["contoso"].id)
+    first = run_program(PROG, *options, "get", env=env, stdin=CAPABLE + HELLO)
+    assert b"continue=1\n" in first.stdout
+    refused = CAPABLE + HELLO + b"wwwauth[]=Bearer\n"
+    done = run_program(PROG, *options, "get", env=env, stdin=refused)
+    assert (done.returncode, done.stdout) == (1, b"quit=1\n")
+    assert done.stderr.count(b"the client secret is wrong") == 1
+    assert cloud.count("token") == 1
+
+
 @pytest.mark.parametrize(
     ("more", "asked"),
     [
         (b"", False),
         (b"wwwauth[]=Bearer\n", True),
-        (b"state[]=msauth.without=1\n", True),
+        (b"state[]=msauth.anonymous=1\n", True),
         (b"capability[]=\n", True),  # an older git, which asks once
     ],
 )

@@ -457,7 +457,7 @@ def test_two_scopes_are_one_too_many(host: Host) -> None:
 @pytest.fixture
 def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of the agent's keys, with one in it."""
-    monkeypatch.setattr(arc, "folder", lambda: str(tmp_path))
+    monkeypatch.setattr(arc, "folder", lambda _: str(tmp_path))
     (tmp_path / "one.key").write_text("c2VjcmV0\n")
     return tmp_path
 
@@ -540,7 +540,7 @@ def test_no_key_lies_where_somebody_happens_to_be(
     host: Host, keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(keys)
-    monkeypatch.setattr(arc, "folder", lambda: "")
+    monkeypatch.setattr(arc, "folder", lambda _: "")
     host.answers = [challenge("one.key"), status(200)]
     with pytest.raises(SignInError, match="none of Azure Arc's"):
         sign_in(azure_arc(host))
@@ -608,4 +608,4 @@ def test_service_fabric_s_certificate_is_known_by_its_thumbprint(bare_env: Envir
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/x", "https://127.0.0.1:1/x"])
 def test_a_thumbprint_is_never_left_aside(url: str) -> None:
     env = {"IDENTITY_ENDPOINT": url, "IDENTITY_HEADER": KEY, "IDENTITY_SERVER_THUMBPRINT": "t"}
-    assert not identity_endpoint.is_ours(env)
+    assert not identity_endpoint.is_plain(env)

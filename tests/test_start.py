@@ -286,6 +286,30 @@ def test_a_folder_that_cannot_be_written(package: Package) -> None:
     assert not package.merged_file("git_credential").exists()
 
 
+def test_the_owner_makes_all_at_once_and_is_told_where_that_cannot_be(package: Package) -> None:
+    own = f"import runpy, sys; sys.path.insert(0, {str(package.place)!r})\n"
+    words = ("-I", "-c", own + "runpy.run_module('msauth.merge', run_name='__main__')")
+
+    def made(*python: str) -> tuple[int, bytes, int]:
+        done = subprocess.run([*python, *words], env=package.env, capture_output=True, check=False)
+        return done.returncode, done.stderr, len(list(package.folder.rglob("*.pyo")))
+
+    folders = [package.folder, *(path for path in package.folder.rglob("*") if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o500)
+    try:
+        code, said, files = made(*unprivileged.command(sys.executable))
+    finally:
+        for folder in folders:
+            folder.chmod(0o700)
+    assert (code, files) == (1, 0)
+    error, hint = said.decode().splitlines()
+    assert error == f"msauth: error: cannot write below {package.folder}"
+    assert hint.startswith("msauth: hint: sudo ")
+    assert hint.endswith(" -I -m msauth.merge")
+    assert made(sys.executable) == (0, b"", len(merge.MODULES))
+
+
 def test_what_the_file_system_refuses_is_not_left_half_written(package: Package) -> None:
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))

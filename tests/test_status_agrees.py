@@ -142,6 +142,25 @@ def managed_identity_of_another_tenant(world: World) -> None:
     world.options = ("--tenant", world.cloud.tenants["contoso"].id)
 
 
+def managed_identity_without_its_key(world: World) -> None:
+    world.env["IDENTITY_ENDPOINT"] = "http://127.0.0.1:1/token"
+    world.options = ("--credential", "managed-identity")
+
+
+def managed_identity_without_its_key_and_az(world: World) -> None:
+    world.az(ARM)
+    world.env["IDENTITY_ENDPOINT"] = "http://127.0.0.1:1/token"
+
+
+def managed_identity_at_no_url(world: World) -> None:
+    world.az(ARM)
+    world.env |= {"IDENTITY_ENDPOINT": "127.0.0.1:1/token", "IDENTITY_HEADER": "key"}
+
+
+def a_choice_in_a_cloud_shell(world: World) -> None:
+    world.env |= {"MSI_ENDPOINT": "http://127.0.0.1:1/token", "AZURE_CLIENT_ID": "chosen"}
+
+
 def two_names_for_a_managed_identity(world: World) -> None:
     managed_identity(world)
     world.env["MSAUTH_IDENTITY_RESOURCE_ID"] = "/subscriptions/s/resourceGroups/g/x"
@@ -361,6 +380,7 @@ TABLE = [
     Case(azure_pipelines, "azure-pipelines", APP),
     Case(managed_identity, "managed-identity", "", ""),
     Case(managed_identity_of_another_tenant, "managed-identity", "", "contoso"),
+    Case(managed_identity_without_its_key_and_az, "azure-cli", ALEX),
     Case(az_holds_it, "azure-cli", ALEX),
     Case(az_is_asked, "azure-cli", ALEX),
     Case(az_as_a_guest, "azure-cli", ALEX, "fabrikam"),
@@ -417,6 +437,9 @@ FAILING = [
     (certificate_that_is_none, "not a usable PEM"),
     (workload_identity_without_its_file, "missing: no such file"),
     (two_names_for_a_managed_identity, "both a client id and"),
+    (managed_identity_without_its_key, "neither IDENTITY_HEADER nor IMDS_ENDPOINT"),
+    (managed_identity_at_no_url, "IDENTITY_ENDPOINT is no http URL"),
+    (a_choice_in_a_cloud_shell, "a Cloud Shell has one identity"),
     (az_of_another_cloud, NOBODY),
     (az_of_another_cloud_by_name, "az is set to another cloud"),
     (az_signed_out_with_a_cached_token, NOBODY),

@@ -41,12 +41,15 @@ class SignInError(MsauthError):
     """No credential could give a token; `deterministic` says that asking again cannot help.
 
     signed_out: the person signed out of the tool that would answer, so what it gave before is
-    not theirs to use any more. lapsed: somebody did sign in, and it holds no longer. tried: the
-    kinds of `auto` that could not, each as `kind: why`, for whoever asks with MSAUTH_TRACE.
+    not theirs to use any more. lapsed: somebody did sign in, and it holds no longer. asks_nobody:
+    the kind that failed never asks a person, so it would fail in the same way where one may be
+    asked. tried: the kinds of `auto` that could not, each as `kind: why`, for whoever asks with
+    MSAUTH_TRACE.
     """
 
     signed_out = False
     lapsed = False
+    asks_nobody = False
     tried: tuple[str, ...] = ()
 
     def __init__(self, message: str, hint: str | None = None, *, deterministic: bool = True):

@@ -22,7 +22,7 @@ def main() -> int:
 def run(argv: list[str], read: "Callable[[], bytes]") -> tuple[int, bytes]:
     """Return the exit code and what goes to stdout; read() returns all of stdin as bytes.
 
-    `store` does not come here but ends in `start`.
+    `store` does not come here: it ends in `msauth_start`.
     """
     try:
         options, words = parse(argv, OPTIONS)
@@ -87,7 +87,7 @@ def _get(options: Options, data: bytes) -> tuple[int, bytes]:
         from .errors import SignInError, failed
 
         if asks_first and isinstance(error, SignInError):
-            return 0, git.WITHOUT  # the server may want nobody's name; else git asks again
+            return 0, git.ANONYMOUS  # which may do; else git asks again
         return failed(error), git.QUIT
     return 0, git.answer(
         credential,

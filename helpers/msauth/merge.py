@@ -31,7 +31,7 @@ MODULES = {
     ),
     "run.program": (*_QUESTION, "run", "run.execution"),
 }
-"""What each program imports for a cached answer besides its own module, below `msauth`: "".
+"""What each program imports for a cached answer besides its own module; "" is the package msauth.
 
 Each stands behind those that it imports. A test compares this with what really is imported.
 """
@@ -122,9 +122,13 @@ def _write(path: str, data: bytes) -> None:
 
 def main() -> int:
     """Make the files of all programs, where somebody else than their users may write them."""
-    for program in MODULES:
-        merge(start.FOLDER, program)
-    return 0
+    made = [merge(start.FOLDER, program) for program in MODULES]
+    if None not in made:
+        return 0
+    from .errors import MsauthError, command, report
+
+    hint = command("sudo", sys.executable, "-I", "-m", "msauth.merge")
+    return report(MsauthError(f"cannot write below {start.FOLDER}", hint))
 
 
 if __name__ == "__main__":

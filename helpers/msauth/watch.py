@@ -8,6 +8,11 @@ from .errors import QUIET, say
 
 
 class Wait:
+    """Something that is waited for. text: what it is called, or a function that says so.
+
+    seconds: the longest that it may take; 0: nothing is said of that.
+    """
+
     def __init__(self, text: str | Callable[[], str], seconds: float) -> None:
         self.text = text
         self.seconds = seconds

@@ -349,6 +349,13 @@ def _nobody(scene: Scene) -> None:
         del scene.env[name]
 
 
+@_other("cloud-shell-choice", "nobody-signed-in")
+def _cloud_shell_choice(scene: Scene) -> None:
+    """A Cloud Shell has one identity, and a variable chooses another."""
+    del scene.env["AZURE_CLIENT_SECRET"], scene.env["AZURE_TENANT_ID"]
+    scene.env["MSI_ENDPOINT"] = "http://127.0.0.1:1/oauth2/token"
+
+
 @_other("cache-open", "cache-mode")
 def _cache_open(scene: Scene) -> None:
     cache = Path(scene.env["MSAUTH_CACHE_DIR"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from msauth.setup import pat_places
 from msauth.setup.pat_finders import FINDERS, find, without
 from msauth.setup.pat_finders.shown import masked
-from msauth.setup.pat_finders.xml import elements
+from msauth.setup.pat_finders.xml_files import elements
 
 from ..conftest import Done, Environment, run_program
 from ..slices import sliced

@@ -135,6 +135,7 @@ def test_a_url(url: str, found: tuple[str, int, str]) -> None:
         *("", "127.0.0.1", "https://a/", "ftp://a/", "http://", "http:///x", "http://u:p@a/"),
         *("http://a b/", "http://a/b c", "http://a/\r\nX: y", "http://a/é", "http://é/"),
         *("http://a:0/", "http://a:65536/", "http://a:-1/", "http://a:99999999999999/"),
+        *("http://a:0000199999999/", "http://a:000080/"),
         *("http://[::1/", "http://a\\b/", "http://[::1]x/", "http://a:٣/"),
     ],
 )

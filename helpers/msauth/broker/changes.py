@@ -219,7 +219,7 @@ def remember(folder: Folder, request: TokenRequest, error: SignInError) -> None:
         "seconds": str(seconds),
         "deterministic": "1" if error.deterministic else "0",
         "unavailable": str(int(isinstance(error, UnavailableError))),
-        "interactive": str(int(request.interactive)),
+        "interactive": str(int(request.interactive or error.asks_nobody)),
         "mark": _mark(folder, request),
     }
     texts = (error.message, error.hint or "", *error.tried)

@@ -119,7 +119,7 @@ def signed_in(machine: Machine) -> Iterator[Finding]:
 
 def _login(answer: Answer) -> str:
     hint = answer.found.hint or ""
-    if hint.startswith(("msauth ", "az ")) and not re.search(r"[…,:]", hint):
+    if hint.startswith(("msauth ", "az ", "unset ")) and not re.search(r"[…,:]", hint):
         return hint
     words = ["msauth", "login"]
     if answer.request.profile:

@@ -151,9 +151,9 @@ def asks_first(credential: Credential) -> bool:
     return comes_back and not lists.get("wwwauth") and not lists.get("state")
 
 
-WITHOUT = (
+ANONYMOUS = (
     b"capability[]=authtype\ncapability[]=state\nauthtype=\ncredential=\nephemeral=1\n"
-    b"state[]=msauth.without=1\ncontinue=1\n"
+    b"state[]=msauth.anonymous=1\ncontinue=1\n"
 )
 """Lets whoever asks first send a request without a credential, and come back where it is refused.
 

@@ -43,7 +43,7 @@ def place(url: str) -> tuple[str, int, str]:
     known = url[:7].lower() == "http://" and host and letters.issuperset(host)
     if not known or not _is_printable(target) or " " in target:
         raise ValueError("no http URL")
-    if not _DIGITS[10].issuperset(port) or not 0 < int(port[:6]) < 1 << 16:
+    if len(port) > 5 or not _DIGITS[10].issuperset(port) or not 0 < int(port) < 1 << 16:
         raise ValueError("no http URL")
     return host, int(port), target
 

@@ -1,9 +1,9 @@
 """The loopback server around the pure protocol of `protocols.token_endpoint`.
 
-One thread reads the requests (`door`) and answers those whose token is known. A token that is not
-known has a thread of its own, which answers everybody who asked for it in the meantime: a sign-in
-that waits for a person holds up nobody else. Only requests that know the secret get that far, so
-strangers on this machine cannot use the threads up.
+One thread reads the requests (`acceptor`) and answers those whose token is known. A token that is
+not known has a thread of its own, which answers everybody who asked for it in the meantime: a
+sign-in that waits for a person holds up nobody else. Only requests that know the secret get that
+far, so strangers on this machine cannot use the threads up.
 """
 
 import os
@@ -16,7 +16,7 @@ import time
 from ..errors import MsauthError, SignInError
 from ..protocols import token_endpoint as protocol
 from ..request.request import Token
-from .door import Door, send
+from .acceptor import Acceptor, send
 
 MAX_CONNECTIONS = 2500
 """Connections open at once; beyond it the one is closed that has waited for longest.
@@ -64,8 +64,10 @@ class Endpoint:
         """Serve from background threads until the process ends."""
         most = _most_connections()
         self._sign_ins = _SignIns(self._source, most)
-        door = Door(self._listener, self._secret, lambda: most - len(self._sign_ins), self._answer)
-        threading.Thread(target=door.watch, name="endpoint", daemon=True).start()
+        acceptor = Acceptor(
+            self._listener, self._secret, lambda: most - len(self._sign_ins), self._answer
+        )
+        threading.Thread(target=acceptor.serve, name="endpoint", daemon=True).start()
 
     def _answer(self, connection: socket.socket, head: protocol.Head, body: bytes) -> None:
         """Answer a request that knew the secret, or let it wait for its token."""

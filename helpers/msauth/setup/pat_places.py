@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from ..request.kinds import az_directory, home
 from .pat_finders.tables import table_names
-from .pat_finders.xml import maven_names, nuget_names
+from .pat_finders.xml_files import maven_names, nuget_names
 
 Env = Mapping[str, str]
 MOST_FOLDERS = 20_000

@@ -20,7 +20,7 @@ from .finding import Finding
 from .pat_finders.secret import Secret
 from .pat_finders.shell import VARIABLES, variable
 from .pat_finders.shown import masked
-from .pat_finders.xml import elements
+from .pat_finders.xml_files import elements
 from .pat_places import Env, Place, Places, form_of, git_settings_of, places
 from .pat_places import read as text_of
 from .targets import DRY_RUN, WORDS, State, Target

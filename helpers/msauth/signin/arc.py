@@ -8,6 +8,7 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
 _AGENT = "/opt/azcmagent/bin/himds"
@@ -15,7 +16,7 @@ _LIMIT = 4096
 """Bytes of the file."""
 
 
-def proof(challenge: str) -> str:
+def proof(challenge: str, env: "Mapping[str, str]") -> str:
     """Return the Authorization header that answers a challenge, `Basic realm=PATH`.
 
     Nothing but a key of Azure Arc's is read and sent: a small file in the agent's own folder.
@@ -25,7 +26,8 @@ def proof(challenge: str) -> str:
     path = path.strip('"')
     if scheme.lower() != "basic realm" or not path.endswith(".key"):
         raise ValueError("no challenge of Azure Arc's")
-    if not folder() or os.path.dirname(path) != folder():
+    keys = folder(env)
+    if not keys or os.path.dirname(path) != keys:
         raise ValueError("a key that is none of Azure Arc's")
     try:
         with open(path, "rb") as file:
@@ -47,10 +49,10 @@ def is_here() -> bool:
     return os.path.exists(_AGENT)
 
 
-def folder() -> str:
+def folder(env: "Mapping[str, str]") -> str:
     """Return where the agent puts its keys, "" where that is not known."""
     if sys.platform == "win32":
-        data = os.environ.get("PROGRAMDATA", "")
+        data = env.get("PROGRAMDATA", "")
         return os.path.join(data, "AzureConnectedMachineAgent", "Tokens") if data else ""
     return "/var/opt/azcmagent/tokens"
 

@@ -46,6 +46,7 @@ def sign_in(attempt: Attempt) -> Token:
                 why = error.message.removeprefix(f"{kind}: ")
             except SignInError as caught:
                 caught.signed_out = signed_out
+                caught.asks_nobody = kind not in kinds.INTERACTIVE
                 caught.tried = (*_lines(tried), caught.message)
                 trace(caught.message, attempt.env)
                 raise
@@ -142,13 +143,15 @@ def why_not(kind: str, attempt: Attempt, *, among_others: bool) -> str | None:
 
 def _one(kind: str, attempt: Attempt) -> Token:
     why = why_not(kind, attempt, among_others=False)
-    if why is not None:
-        raise UnavailableError(f"{kind}: {why}", how_to_set_up(kind, attempt))
     try:
+        if why is not None:
+            raise UnavailableError(why)
         return way(kind).sign_in(attempt)
-    except UnavailableError as error:
-        error.message = f"{kind}: {error.message.removeprefix(f'{kind}: ')}"
-        error.hint = error.hint or how_to_set_up(kind, attempt)
+    except SignInError as error:
+        error.asks_nobody = kind not in kinds.INTERACTIVE
+        if isinstance(error, UnavailableError):
+            error.message = f"{kind}: {error.message.removeprefix(f'{kind}: ')}"
+            error.hint = error.hint or how_to_set_up(kind, attempt)
         raise
 
 

@@ -49,8 +49,9 @@ class _Endpoint:
 
     variable: which one leads there. version: of the protocol. headers: what authorizes the
     question. names: the parameters by which a client id and a resource id choose an identity;
-    None where there is but one. imds: whether it is IMDS, which no variable has to announce. host:
-    of the URL, once that is known to be one.
+    None where there is but one. arc: whether it is Azure Arc's, which also wants what is in a file.
+    imds: whether it is IMDS, which no variable has to announce. host: of the URL, once that is
+    known to be one.
     """
 
     def __init__(
@@ -111,8 +112,8 @@ def _endpoint(env: "Mapping[str, str]") -> _Endpoint:
     return found
 
 
-def is_ours(env: "Mapping[str, str]") -> bool:
-    """Say whether the endpoint is asked without TLS: all but Service Fabric's is."""
+def is_plain(env: "Mapping[str, str]") -> bool:
+    """Say whether the endpoint is asked without TLS: of Azure's, all but Service Fabric's is."""
     if env.get("IDENTITY_SERVER_THUMBPRINT"):
         return False
     try:
@@ -122,10 +123,12 @@ def is_ours(env: "Mapping[str, str]") -> bool:
     return not url.lower().startswith("https:")
 
 
-def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tuple[str, int]:
-    """Return the token of an identity and its end in epoch seconds.
+def prepared(
+    attempt: Attempt, client_id: str, resource_id: str
+) -> tuple[_Endpoint, dict[str, str]]:
+    """Return where to ask, and the parameters that choose an identity.
 
-    Raises UnavailableError where there is no identity, SignInError for what goes wrong.
+    Raises UnavailableError and SignInError for what stands against it, without asking.
     """
     endpoint = _endpoint(attempt.env)
     try:
@@ -133,19 +136,27 @@ def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tu
     except ValueError:
         message = f"{KIND}: {endpoint.variable} is no http URL"
         raise SignInError(message, _check(endpoint)) from None
-    chosen: dict[str, str] = {}
-    if client_id or resource_id:
-        if endpoint.names is None:
-            named = attempt.request.client_id or resource_id
-            raise SignInError(
-                f"{KIND}: a Cloud Shell has one identity; none can be chosen",
-                "name no identity" if named else "unset AZURE_CLIENT_ID",
-            )
-        chosen = {endpoint.names[bool(resource_id)]: resource_id or client_id}
+    if not client_id and not resource_id:
+        return endpoint, {}
+    if endpoint.names is None:
+        named = attempt.request.client_id or resource_id
+        raise SignInError(
+            f"{KIND}: a Cloud Shell has one identity; none can be chosen",
+            "name no identity" if named else "unset AZURE_CLIENT_ID",
+        )
+    return endpoint, {endpoint.names[bool(resource_id)]: resource_id or client_id}
+
+
+def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tuple[str, int]:
+    """Return the token of an identity and its end in epoch seconds.
+
+    Raises UnavailableError where there is no identity, SignInError for what goes wrong.
+    """
+    endpoint, chosen = prepared(attempt, client_id, resource_id)
     query = plain_http.query({"resource": resource, **chosen})
     answer = _answer(endpoint, query)
     if endpoint.arc and answer.status == 401:
-        endpoint.headers.update(_arc_proof(endpoint, answer))
+        endpoint.headers.update(_arc_proof(endpoint, answer, attempt.env))
         answer = _answer(endpoint, query)
     if answer.status != 200:
         raise _refusal(attempt, endpoint, answer, client_id or resource_id)
@@ -266,11 +277,11 @@ def _check_identity(
         raise SignInError(message, "upgrade the agent of Azure Arc, or choose no identity")
 
 
-def _arc_proof(endpoint: _Endpoint, answer: "Answer") -> dict[str, str]:
+def _arc_proof(endpoint: _Endpoint, answer: "Answer", env: "Mapping[str, str]") -> dict[str, str]:
     from . import arc
 
     try:
-        return {"Authorization": arc.proof(answer.headers.get("www-authenticate", ""))}
+        return {"Authorization": arc.proof(answer.headers.get("www-authenticate", ""), env)}
     except PermissionError as error:
         message = f"{KIND}: {error.filename}: permission denied"
         raise SignInError(message, "sudo usermod --append --groups himds $USER") from None

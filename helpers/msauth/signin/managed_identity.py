@@ -48,7 +48,7 @@ def _sign_in(attempt: Attempt) -> Token:
     from . import identity_endpoint
 
     resource_id = attempt.request.identity_resource_id
-    if not identity_endpoint.is_ours(attempt.env):
+    if not identity_endpoint.is_plain(attempt.env):
         from . import service_fabric
 
         return service_fabric.sign_in(attempt, who.account, resource_id)
@@ -69,7 +69,7 @@ def assertion(attempt: Attempt, audience: str, identity: str) -> str:
 
     resource_id = identity if identity.startswith("/") else ""
     client_id = "" if resource_id else identity
-    if not identity_endpoint.is_ours(attempt.env):
+    if not identity_endpoint.is_plain(attempt.env):
         from . import service_fabric
 
         return service_fabric.assertion(attempt, audience, client_id, resource_id)
@@ -82,7 +82,10 @@ def _is_inside_serve(attempt: Attempt) -> bool:
 
 
 def _who(attempt: Attempt) -> Who:
-    """Return the identity, where its client id names it; raises SignInError for a double name."""
+    """Return the identity, where its client id names it.
+
+    Raises SignInError for a double name, and what stands against asking its endpoint.
+    """
     if _is_inside_serve(attempt):
         from . import serve_endpoint
 
@@ -93,7 +96,12 @@ def _who(attempt: Attempt) -> Who:
             f"{KIND}: both a client id and a resource id name the identity",
             "use one of --client-id and --identity-resource-id",
         )
-    return Who("" if resource_id else attempt.client_id, attempt.tenant or "")
+    client_id = "" if resource_id else attempt.client_id
+    from . import identity_endpoint
+
+    if identity_endpoint.is_plain(attempt.env):
+        identity_endpoint.prepared(attempt, client_id, resource_id)
+    return Who(client_id, attempt.tenant or "")
 
 
 MANAGED_IDENTITY = Way(_reason, _sign_in, _absence, _who)

@@ -1,6 +1,6 @@
-"""The managed identity of Service Fabric, by azure-identity.
+"""A managed identity whose endpoint has TLS, by azure-identity: that of Service Fabric.
 
-Its endpoint is known by the thumbprint of its certificate. azure-identity finds all that in the
+The endpoint is known by the thumbprint of its certificate. azure-identity finds all that in the
 process's own environment; a request's `env` must be that one for these variables.
 """
 

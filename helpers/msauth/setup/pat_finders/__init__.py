@@ -12,7 +12,7 @@ from .npm import npmrc, yarnrc
 from .secret import Names, Secret, shapes, urls
 from .shell import shell
 from .tables import ini, toml
-from .xml import maven, nuget
+from .xml_files import maven, nuget
 
 FINDERS: dict[str, Callable[[str, Names], list[Secret]]] = {
     "git-config": git_config,

@@ -19,10 +19,10 @@ STRANGER_TIMEOUT = 2
 """The same for a connection of another user, who seldom has business here."""
 STRANGER_CONNECTIONS = 16
 """How many of them may wait for each other user. A command under `sudo -u` has the secret too."""
-_LOOK_EVERY = 0.5
-"""Seconds after which those that wait are looked at again."""
-_CROWD = 32
-"""So many more waiting connections are worth a look at once; where many wait, a quarter more."""
+_CHECK_EVERY = 0.5
+"""Seconds after which those that wait are checked again."""
+_CHECK_AFTER = 32
+"""So many more waiting connections are checked at once; where many wait, a quarter more."""
 
 
 class _Waiting:
@@ -40,46 +40,46 @@ class _Waiting:
         self.length = 0
 
 
-class Door:
+class Acceptor:
     """Reads requests, and passes on those that know the secret.
 
-    room: says how many connections may wait at present. enter: takes a connection, its head and
-    its body, and must not wait for anything.
+    capacity: says how many connections may wait at present. answer: takes a connection, its head
+    and its body, and must not wait for anything.
     """
 
     def __init__(
         self,
         listener: socket.socket,
         secret: str,
-        room: Callable[[], int],
-        enter: Callable[[socket.socket, protocol.Head, bytes], None],
+        capacity: Callable[[], int],
+        answer: Callable[[socket.socket, protocol.Head, bytes], None],
     ) -> None:
         self._listener = listener
         self._port: int = listener.getsockname()[1]
         self._secret = secret
-        self._room = room
-        self._enter = enter
+        self._capacity = capacity
+        self._answer = answer
         self._waiting: dict[_Waiting, None] = {}  # in the order of their arrival
-        self._next_look = 0.0
-        self._step = max(1, min(_CROWD, room() // 4))
-        self._crowd = self._step
+        self._next_check = 0.0
+        self._step = max(1, min(_CHECK_AFTER, capacity() // 4))
+        self._check_at = self._step
         self._selector = selectors.DefaultSelector()
         self._selector.register(listener, selectors.EVENT_READ)
 
-    def watch(self) -> None:
+    def serve(self) -> None:
         """Serve until the process ends."""
         while True:
-            timeout = max(0, self._next_look - time.monotonic()) if self._waiting else None
+            timeout = max(0, self._next_check - time.monotonic()) if self._waiting else None
             for key, _ in self._selector.select(timeout):
                 if key.data is None:
                     for _ in range(self._step):
                         if not self._accept():
                             break
                 else:
-                    self._go_on(key.data)
-            crowded = len(self._waiting) >= self._crowd
-            if self._waiting and (crowded or time.monotonic() >= self._next_look):
-                self._look()
+                    self._receive(key.data)
+            crowded = len(self._waiting) >= self._check_at
+            if self._waiting and (crowded or time.monotonic() >= self._next_check):
+                self._check_waiting()
 
     def _accept(self) -> bool:
         """Take one connection that waits in the listen queue; say whether there was one."""
@@ -91,26 +91,26 @@ class Door:
             return False
         connection.setblocking(False)
         waiting = _Waiting(connection, port)
-        if not self._go_on(waiting):  # most have sent their request by now
+        if not self._receive(waiting):  # most have sent their request by now
             self._waiting[waiting] = None
             self._selector.register(connection, selectors.EVENT_READ, waiting)
         return True
 
-    def _go_on(self, waiting: _Waiting) -> bool:
+    def _receive(self, waiting: _Waiting) -> bool:
         """Read what has arrived; say whether the connection is done with here."""
         try:
             head = self._read(waiting)
         except (BlockingIOError, InterruptedError):
             return False
         except OSError:
-            self._let_go(waiting).close()
+            self._unregistered(waiting).close()
             return True
         except protocol.Refused as refused:
             self._refuse(waiting, refused.status, refused.message)
             return True
         if head is None:
             return False
-        self._enter(self._let_go(waiting), head, waiting.data[: waiting.length])
+        self._answer(self._unregistered(waiting), head, waiting.data[: waiting.length])
         return True
 
     def _read(self, waiting: _Waiting) -> protocol.Head | None:
@@ -130,7 +130,7 @@ class Door:
             waiting.head, waiting.data, waiting.length = head, body, head.body_length
         return waiting.head if len(waiting.data) >= waiting.length else None
 
-    def _look(self) -> None:
+    def _check_waiting(self) -> None:
         """Close what waits for too long, what strangers hold beyond their share, and the oldest.
 
         Where the system does not say whose a connection is, it is taken for our own user's.
@@ -148,15 +148,15 @@ class Door:
                 self._refuse(waiting, 408, "the request took too long")
             elif owner != ours and held[owner] > STRANGER_CONNECTIONS:
                 self._refuse(waiting, 503, "too many connections")
-        for waiting in list(self._waiting)[: max(0, len(self._waiting) - self._room())]:
+        for waiting in list(self._waiting)[: max(0, len(self._waiting) - self._capacity())]:
             self._refuse(waiting, 503, "too many connections")
-        self._next_look = now + _LOOK_EVERY
-        self._crowd = len(self._waiting) + max(self._step, len(self._waiting) // 4)
+        self._next_check = now + _CHECK_EVERY
+        self._check_at = len(self._waiting) + max(self._step, len(self._waiting) // 4)
 
     def _refuse(self, waiting: _Waiting, status: int, message: str) -> None:
-        send(self._let_go(waiting), protocol.refusal(status, message))
+        send(self._unregistered(waiting), protocol.refusal(status, message))
 
-    def _let_go(self, waiting: _Waiting) -> socket.socket:
+    def _unregistered(self, waiting: _Waiting) -> socket.socket:
         """Return a connection that the selector no longer watches."""
         if waiting in self._waiting:
             del self._waiting[waiting]
