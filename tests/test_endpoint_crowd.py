@@ -3,8 +3,10 @@
 Nothing here is timed: counted are connections, threads, bytes, imports and reads of the cache.
 """
 
+import errno
 import os
 import resource
+import selectors
 import socket
 import sys
 import threading
@@ -290,6 +292,21 @@ def test_without_another_thread_there_is_an_answer(
         patch.setattr(threading.Thread, "start", start)
         message = "no more threads can be had"
         assert started.served.get(ARM) == (503, {"statusCode": 503, "message": message})
+    assert started.served.get(ARM)[0] == 200
+
+
+def test_a_connection_that_cannot_be_watched_is_closed(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The kernel has a limit for each user (fs.epoll.max_user_watches); others go on."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    started.source.go_on.set()
+    with monkeypatch.context() as patch:
+        patch.setattr(selectors.DefaultSelector, "register", refuse)
+        assert started.served.raw(b"GET ") == b""
     assert started.served.get(ARM)[0] == 200
 
 

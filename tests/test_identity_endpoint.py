@@ -536,6 +536,16 @@ def test_arc_s_key_answers_no_other_challenge(host: Host, keys: Path, words: str
     assert len(host.asked) == 1
 
 
+def test_arc_s_key_stays_on_this_machine(host: Host, keys: Path) -> None:
+    """127.1 leads here as well, but only who is known to be here is asked."""
+    host.answers = [challenge(f"{keys}/one.key"), status(200)]
+    env = azure_arc(host)
+    env["IDENTITY_ENDPOINT"] = env["IDENTITY_ENDPOINT"].replace("127.0.0.1", "127.1")
+    with pytest.raises(SignInError, match=r"and 127\.1 is not"):
+        sign_in(env)
+    assert host.asked == []
+
+
 def test_no_key_lies_where_somebody_happens_to_be(
     host: Host, keys: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

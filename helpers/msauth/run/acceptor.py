@@ -91,9 +91,14 @@ class Acceptor:
             return False
         connection.setblocking(False)
         waiting = _Waiting(connection, port)
-        if not self._receive(waiting):  # most have sent their request by now
-            self._waiting[waiting] = None
+        if self._receive(waiting):  # most have sent their request by now
+            return True
+        try:
             self._selector.register(connection, selectors.EVENT_READ, waiting)
+        except OSError:  # the kernel watches no more for us
+            connection.close()
+        else:
+            self._waiting[waiting] = None
         return True
 
     def _receive(self, waiting: _Waiting) -> bool:

@@ -41,10 +41,10 @@ def proof(challenge: str, env: "Mapping[str, str]") -> str:
     return "Basic " + key.decode("latin-1").strip()
 
 
-def is_here() -> bool:
+def is_here(env: "Mapping[str, str]") -> bool:
     """Say whether Azure Arc's agent is installed: a service or cron has no variables of it."""
     if sys.platform == "win32":
-        programs = os.environ.get("PROGRAMFILES", "C:\\Program Files")
+        programs = env.get("PROGRAMFILES", "C:\\Program Files")
         return os.path.exists(os.path.join(programs, "AzureConnectedMachineAgent", "himds.exe"))
     return os.path.exists(_AGENT)
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _IMDS = "http://169.254.169.254"
 _IMDS_PATH = "/metadata/identity/oauth2/token"
 _ARC = "http://localhost:40342/metadata/identity/oauth2/token"
+_THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 _TIMEOUT = 30
 """Seconds for one answer: the host may have to ask Entra ID first."""
 _PAUSES = (1.0, 2.0, 4.0)
@@ -102,7 +103,7 @@ def _endpoint(env: "Mapping[str, str]") -> _Endpoint:
         return _Endpoint("MSI_ENDPOINT", url, "", {"Metadata": "true"}, None)
     variable = "AZURE_POD_IDENTITY_AUTHORITY_HOST"
     host = env.get(variable, "")
-    if not host and _arc_is_here():
+    if not host and _arc_is_here(env):
         found = _Endpoint("IDENTITY_ENDPOINT", _ARC, "2020-06-01", *on_machines)
         found.arc = True
         return found
@@ -136,6 +137,10 @@ def prepared(
     except ValueError:
         message = f"{KIND}: {endpoint.variable} is no http URL"
         raise SignInError(message, _check(endpoint)) from None
+    if endpoint.arc and endpoint.host not in _THIS_MACHINE:
+        # The key that proves who may have the token would go there, unencrypted.
+        message = f"{KIND}: Azure Arc's agent is on this machine, and {endpoint.host} is not"
+        raise SignInError(message, _check(endpoint))
     if not client_id and not resource_id:
         return endpoint, {}
     if endpoint.names is None:
@@ -261,10 +266,10 @@ def _number(value: object) -> object:
     return number(value) if isinstance(value, str) else value
 
 
-def _arc_is_here() -> bool:
+def _arc_is_here(env: "Mapping[str, str]") -> bool:
     from . import arc
 
-    return arc.is_here()
+    return arc.is_here(env)
 
 
 def _check_identity(

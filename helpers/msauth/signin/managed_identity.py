@@ -17,7 +17,7 @@ def _reason(attempt: Attempt) -> str | None:
         return None
     from . import arc
 
-    return None if arc.is_here() else reason
+    return None if arc.is_here(attempt.env) else reason
 
 
 def _absence(attempt: Attempt) -> str | None:
