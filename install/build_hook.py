@@ -1,6 +1,9 @@
 """What the wheel has beside the sources, made while it is built: a build hook of hatchling.
 
-Manual pages, completions, and an empty file in the place of each merged one (see msauth_start.py).
+Manual pages, completions, an empty file in the place of each merged one (see msauth_start.py), and
+0_msauth.pth, which Python reads beside the packages; not in a checkout that is installed as it is,
+whose folder is no part of the path yet when that is read.
+
 `msauth-TOPIC(7)` is a topic of `msauth help`; `msauth(1)` and the other programs' pages are their
 help texts. The wheel puts them below share/, where man(1) and the shells of the environment look.
 """
@@ -29,6 +32,8 @@ class Hook(BuildHookInterface):  # type: ignore[type-arg]  # its configuration i
         try:
             for place, text in pages(self.metadata.version).items():
                 build_data["shared_data"][self._written(place, text)] = place
+            name = "0_msauth.pth"
+            build_data["force_include"][f"{self.root}/helpers/{name}"] = name
             for place in merged_files():
                 build_data["force_include"][self._written(place, "")] = place
         finally:

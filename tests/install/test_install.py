@@ -493,5 +493,5 @@ def test_an_ordinary_user_installs_too(user: Path) -> None:
             subprocess.run(version, env=env, cwd="/", check=True, capture_output=True)
             asked = [*drop, "git", "config", "--get-urlmatch", "credential.helper", URL]
             done = subprocess.run(asked, env=env, cwd=user, capture_output=True, check=True)
-            assert done.stdout == b"msauth\n"
+            assert done.stdout == b"!git-credential-msauth\n"
     assert tree(home) == before

@@ -172,7 +172,10 @@ def upgrades(wheel: Wheel, old: Path, folder: Path) -> None:
 def leaves_nothing(wheel: Wheel) -> None:
     wheel.installation.uninstall()
     prefix = wheel.installation.prefix
-    assert not [path for path in prefix.rglob("*") if "msauth" in path.name]
+    left = [path for path in prefix.rglob("*") if "msauth" in path.name]
+    # uv forgets what Python compiled of a module in no package; without a source nothing runs it.
+    assert {path.name.partition(".")[0] for path in left} <= {"msauth_start"}, left
+    assert {path.parent.name for path in left} <= {"__pycache__"}, left
     assert not [path for path in wheel.installation.programs.glob("*") if "msauth" in path.name]
 
 
