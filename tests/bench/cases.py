@@ -27,6 +27,11 @@ class Place:
     scratch: Path
     """An empty folder for this module alone."""
 
+    def environment(self, **more: str) -> dict[str, str]:
+        """Return what a measured program has: nothing of whoever measures, and this."""
+        always = {"PATH": "/usr/bin:/bin", "HOME": str(self.scratch), "LANG": "C.UTF-8"}
+        return always | more
+
 
 @dataclass(frozen=True)
 class Case:

@@ -79,13 +79,11 @@ def _environment(place: Place, cloud: Sandbox) -> Environment:
     az = folder / "az"
     az.write_text("#!/bin/sh\nexit 1\n")
     az.chmod(0o755)
-    return cloud.environ | {
-        "PATH": f"{folder}:/usr/bin:/bin",
-        "HOME": str(place.scratch),
-        "LANG": "C.UTF-8",
-        "MSAUTH_CACHE_DIR": str(place.scratch / "failed"),
-        "MSAUTH_BACKGROUND_REFRESH": "0",
-    }
+    return cloud.environ | place.environment(
+        PATH=f"{folder}:/usr/bin:/bin",
+        MSAUTH_CACHE_DIR=str(place.scratch / "failed"),
+        MSAUTH_BACKGROUND_REFRESH="0",
+    )
 
 
 def _certificate(place: Place, cloud: Sandbox) -> Environment:

@@ -36,13 +36,9 @@ def cases(place: Place) -> Iterator[list[Case]]:
 def _cases(place: Place, cloud: Sandbox) -> Iterator[Case]:
     config = place.scratch / "profiles.toml"
     config.write_text("".join(f"[p{i}]\n" for i in range(SIZE)))
-    bare = cloud.environ | {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(place.scratch),
-        "LANG": "C.UTF-8",
-        "MSAUTH_CONFIG": str(config),
-        "MSAUTH_BACKGROUND_REFRESH": "0",
-    }
+    bare = cloud.environ | place.environment(
+        MSAUTH_CONFIG=str(config), MSAUTH_BACKGROUND_REFRESH="0"
+    )
     machine = bare | cloud.managed_identity_environ()
     application = bare | cloud.service_principal_environ()
     yield Case(BARE, _crowd([[place.python, "-c", "pass"]] * SIZE, bare), rounds=_ROUNDS)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ..cache.seed import seed
 from .cases import Case, Place
 
 TENANT = "11111111-1111-1111-1111-111111111111"
@@ -55,16 +56,7 @@ PROGRAMS: dict[str, tuple[list[Run], float | None, float | None]] = {
 @contextmanager
 def cases(place: Place) -> Iterator[list[Case]]:
     """Yield `python -c pass` of the same environment, and the programs that answer from a cache."""
-    env = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(place.scratch),
-        "LANG": "C.UTF-8",
-        "MSAUTH_CACHE_DIR": str(place.scratch / "cache"),
-        "MSAUTH_TENANT": TENANT,
-        "AZURE_CONFIG_DIR": str(place.scratch / "azure"),
-    }
-    seed = Path(__file__).parent.parent / "cache" / "seed.py"
-    subprocess.run([place.python, str(seed)], env=env, check=True)
+    env = with_tokens(place)
     python: Run = ([place.python, "-c", "pass"], b"")
     bare, both = "python -c pass (hot)", "python -c pass, true (hot)"
     found = [
@@ -82,6 +74,17 @@ def cases(place: Place) -> Iterator[list[Case]]:
             run = functools.partial(_run, here, env)
             found.append(Case(f"{name} ({how})", run, base=base, limit=limit))
     yield found
+
+
+def with_tokens(place: Place) -> dict[str, str]:
+    """Return an environment with a cache that has a token for every program."""
+    env = place.environment(
+        MSAUTH_CACHE_DIR=str(place.scratch / "cache"),
+        MSAUTH_TENANT=TENANT,
+        AZURE_CONFIG_DIR=str(place.scratch / "azure"),
+    )
+    seed(env)
+    return env
 
 
 def _run(runs: list[Run], env: dict[str, str]) -> float:

@@ -25,14 +25,10 @@ THEIRS_AIO = "get_token: aio.ClientSecretCredential, from its memory"
 def cases(place: Place) -> Iterator[list[Case]]:
     """Yield the cases; a sandbox and the process that makes the calls run until the end."""
     with Sandbox() as cloud:
-        env = {
-            "PATH": "/usr/bin:/bin",
-            "HOME": str(place.scratch),
-            "LANG": "C.UTF-8",
-            "MSAUTH_CACHE_DIR": str(place.scratch / "cache"),
-            "MSAUTH_TENANT": cloud.tenants["contoso"].id,
-            **cloud.environ,
-        }
+        env = cloud.environ | place.environment(
+            MSAUTH_CACHE_DIR=str(place.scratch / "cache"),
+            MSAUTH_TENANT=cloud.tenants["contoso"].id,
+        )
         seed(env)
         script = str(Path(__file__).with_name("sdk_process.py"))
         identity = [cloud.service_principal_environ()[name] for name in _IDENTITY]

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .cases import Case, Place
+from .hot import with_tokens
 
 _REQUESTS = 400
-_TENANT = "11111111-1111-1111-1111-111111111111"
 _ARM = "https://management.azure.com"
 _SHOW = "import os, sys; e = os.environ; print(e['AZD_AUTH_ENDPOINT'], e['IDENTITY_HEADER'], "
 _SHOW += "flush=True); sys.stdin.read()"
@@ -79,15 +79,7 @@ def _seconds(command: list[str], env: dict[str, str]) -> float:
 @contextmanager
 def cases(place: Place) -> Iterator[list[Case]]:
     """Throughput for one client and for 16, and the start over the command's own."""
-    env = {
-        "PATH": "/usr/bin:/bin",
-        "HOME": str(place.scratch),
-        "LANG": "C.UTF-8",
-        "MSAUTH_CACHE_DIR": str(place.scratch / "cache"),
-        "MSAUTH_TENANT": _TENANT,
-    }
-    seed = Path(__file__).parent.parent / "cache" / "seed.py"
-    subprocess.run([place.python, str(seed)], env=env, check=True)
+    env = with_tokens(place)
     true = shutil.which("true", path=env["PATH"]) or "true"
     program = str((place.installed or place.pip) / "msauth-run")
     serve = [program, "--serve", "--"]

@@ -265,20 +265,25 @@ def test_a_launcher_of_ours_with_a_space_or_a_long_name_goes_through_a_shell(
     assert b"error: no profile 'work'" in done.stderr
 
 
+def without_site(code: str, env: Environment) -> bytes:
+    """Return what Python prints that was started as our launchers start it."""
+    packages = str(Path(import_path.__file__).parent.parent)
+    code = f"import sys; sys.path.append({packages!r})\n{code}"
+    command = [sys.executable, "-IS", "-c", code]
+    return subprocess.run(command, env=env, capture_output=True, check=True).stdout
+
+
 def test_who_signs_in_has_what_site_gives(bare_env: Environment) -> None:
     """A company's .pth file puts its CA into ssl; an answer of our own does without."""
-    packages = str(Path(import_path.__file__).parent.parent)
-    code = (
-        f"import sys; sys.path.append({packages!r}); import msauth_start\n"
+    said = without_site(
+        "import msauth_start\n"
         "import site; print(site.ENABLE_USER_SITE)\n"
         "import msauth.signin.azure_cli, msauth.signin.managed_identity\n"
         "print(site.ENABLE_USER_SITE)\n"
-        "import msauth.signin.libraries; print(site.ENABLE_USER_SITE)\n"
+        "import msauth.signin.libraries; print(site.ENABLE_USER_SITE)\n",
+        bare_env,
     )
-    done = subprocess.run(
-        [sys.executable, "-IS", "-c", code], env=bare_env, capture_output=True, check=True
-    )
-    assert done.stdout.split() == [b"None", b"None", b"False"]
+    assert said.split() == [b"None", b"None", b"False"]
 
 
 def test_who_imports_a_package_of_others_prepares_for_it() -> None:
@@ -304,16 +309,12 @@ def test_who_imports_a_package_of_others_prepares_for_it() -> None:
 
 def test_who_signs_in_knows_what_site_changed(bare_env: Environment) -> None:
     """Such a file may also name the CA in a variable; the request has its environment by then."""
-    packages = str(Path(import_path.__file__).parent.parent)
-    code = (
-        f"import sys; sys.path.append({packages!r})\n"
+    said = without_site(
         "from msauth.system import environment\n"
         "held = environment(); assert 'SSL_CERT_FILE' not in held\n"
         "import os, site\n"
         "site.main = lambda: os.environ.update(SSL_CERT_FILE='/ca.pem')\n"
-        "import msauth.signin.libraries; print(held['SSL_CERT_FILE'])\n"
+        "import msauth.signin.libraries; print(held['SSL_CERT_FILE'])\n",
+        bare_env,
     )
-    done = subprocess.run(
-        [sys.executable, "-IS", "-c", code], env=bare_env, capture_output=True, check=True
-    )
-    assert done.stdout == b"/ca.pem\n"
+    assert said == b"/ca.pem\n"
