@@ -27,11 +27,7 @@ def credentials(server: bytes, secret: str) -> bytes:
 
 def stored_for(data: bytes) -> bytes | None:
     """Return the server that `store` names, or None where it names none."""
-    import json
+    from . import json_lines
 
-    try:
-        told = json.loads(data)
-    except (ValueError, RecursionError):
-        return None
-    name = told.get("ServerURL") if isinstance(told, dict) else None
+    name = (json_lines.read(data) or {}).get("ServerURL")
     return name.encode("utf-8", "surrogatepass") if isinstance(name, str) else None

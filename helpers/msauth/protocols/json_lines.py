@@ -1,4 +1,4 @@
-"""A JSON object a line, as the helpers of cargo, NuGet and Bazel are asked and answer. Pure."""
+"""A JSON object, and one a line, as package managers ask and local endpoints answer. Pure."""
 
 import json
 

@@ -14,12 +14,11 @@ https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/ho
 https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference
 """
 
-import json
 import time
 
 from ..cache.record import number
 from ..errors import SignInError, UnavailableError
-from ..protocols import plain_http
+from ..protocols import json_lines, plain_http
 from ..request.kinds import MANAGED_IDENTITY as KIND
 from ..waiting import waiting_for
 from . import aadsts, local_endpoint
@@ -165,7 +164,7 @@ def ask(attempt: Attempt, resource: str, client_id: str, resource_id: str) -> tu
         answer = _answer(endpoint, query)
     if answer.status != 200:
         raise _refusal(attempt, endpoint, answer, client_id or resource_id)
-    body = _object(answer)
+    body = json_lines.read(answer.body)
     if body is None:
         raise _strange(endpoint, "no JSON")
     text, expires_on = body.get("access_token"), _expiry(body, attempt.started)
@@ -237,19 +236,11 @@ def _refusal(attempt: Attempt, endpoint: _Endpoint, answer: "Answer", identity: 
 
 def _said(endpoint: _Endpoint, answer: "Answer") -> str:
     """Return the reason that the endpoint gives, "" for none and for one that repeats its key."""
-    body = _object(answer) or {}
+    body = json_lines.read(answer.body) or {}
     found = (body.get(name) for name in ("error_description", "message", "error"))
     said = next((text for text in found if isinstance(text, str) and text), "")
     keys = [value for name, value in endpoint.headers.items() if name != "Metadata"]
     return "" if any(key.removeprefix("Basic ") in said for key in keys) else said
-
-
-def _object(answer: "Answer") -> "dict[str, Any] | None":
-    try:
-        body = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return None
-    return body if isinstance(body, dict) else None
 
 
 def _expiry(body: "dict[str, Any]", started: int) -> int:

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from ..errors import SignInError, UnavailableError
+from ..protocols import json_lines
 from ..request.kinds import MANAGED_IDENTITY as KIND
 from ..request.request import Token
 from . import local_endpoint
@@ -86,12 +87,12 @@ def _post(port: int, secret: str, arguments: dict[str, Any]) -> dict[str, Any]:
         found = local_endpoint.ask(
             url, headers, body=body, timeout=_TIMEOUT, what="msauth-run --serve"
         )
-        answer = json.loads(found.body)
     except OSError:
         raise SignInError("msauth-run --serve has ended, and its endpoint too", _HINT) from None
-    except (ValueError, RecursionError):
+    except ValueError:
         raise _strange() from None
-    if not isinstance(answer, dict):
+    answer = json_lines.read(found.body)
+    if answer is None:
         raise _strange()
     if found.status != 200:
         raise SignInError(f"msauth-run --serve: {answer.get('message', found.status)}", _HINT)
